@@ -1,0 +1,3 @@
+"""QUIC variable-length integers (RFC 9000 section 16)."""
+
+__version__ = "0.1.0"
