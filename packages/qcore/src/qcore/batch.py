@@ -1,0 +1,84 @@
+"""Datagrams in and out, in batches.
+
+What an engine takes and gives in one call. A `SendRun` has the shape that one system call can carry with UDP
+segmentation offload: equal sizes, of which only the last may be shorter.
+"""
+
+from typing import Final, TypeAlias, final
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+
+# Linux takes at most 64 segments and 65,507 bytes of payload in one UDP_SEGMENT call.
+MAX_SEGMENTS: Final = 64
+MAX_RUN_SIZE: Final = 65_000
+
+
+@final
+class Datagram:
+    """One UDP payload that arrived, with its source and its ECN mark (0–3)."""
+
+    __slots__ = ("data", "address", "ecn")
+
+    def __init__(self, data: bytes, address: Address, ecn: int = 0) -> None:
+        self.data = data
+        self.address = address
+        self.ecn = ecn
+
+
+@final
+class SendRun:
+    """Datagrams to one address with one ECN mark, all `segment_size` bytes long but the last."""
+
+    __slots__ = ("address", "ecn", "segment_size", "parts", "total", "is_open")
+
+    def __init__(self, address: Address, ecn: int, data: bytes) -> None:
+        self.address = address
+        self.ecn = ecn
+        self.segment_size = len(data)
+        self.parts = [data]
+        self.total = len(data)
+        self.is_open = True
+
+
+@final
+class SendBatch:
+    """What one pass of sending produced: at most `limit` datagrams, in order."""
+
+    __slots__ = ("runs", "count", "limit")
+
+    def __init__(self, limit: int = MAX_SEGMENTS) -> None:
+        self.runs: list[SendRun] = []
+        self.count = 0
+        self.limit = limit
+
+    @property
+    def full(self) -> bool:
+        return self.count >= self.limit
+
+    def add(self, address: Address, ecn: int, data: bytes) -> None:
+        """Queue a datagram; it joins the last run when one system call can carry both."""
+        self.count += 1
+        size = len(data)
+        if self.runs:
+            run = self.runs[-1]
+            if (
+                run.is_open
+                and size <= run.segment_size
+                and run.ecn == ecn
+                and run.total + size <= MAX_RUN_SIZE
+                and len(run.parts) < MAX_SEGMENTS
+                and run.address == address
+            ):
+                run.parts.append(data)
+                run.total += size
+                run.is_open = size == run.segment_size
+                return
+        self.runs.append(SendRun(address, ecn, data))
+
+    def datagrams(self) -> list[Datagram]:
+        """The same, one by one, for networks that do not know runs."""
+        return [Datagram(part, run.address, run.ecn) for run in self.runs for part in run.parts]
+
+    def clear(self) -> None:
+        self.runs.clear()
+        self.count = 0

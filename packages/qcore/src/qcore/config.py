@@ -1,0 +1,141 @@
+"""How a connection behaves: `QuicConfig`.
+
+Frozen and picklable, so that one configuration serves any number of connections. Whatever is advertised in
+transport parameters is read back from their encoding and enforced.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from qwire.constants import TP_INITIAL_SOURCE_CONNECTION_ID, VERSION_1, VERSION_2
+from qwire.transport_parameters import Parameter, TransportParameters
+
+from .packing.initial_flight import InitialPolicy
+
+# RFC 9000 §18.2: limits above 2^60 streams cannot be expressed as stream IDs.
+MAX_STREAMS: Final = 1 << 60
+# RFC 9000 §5.1.1: IDs that the peer may have issued to us at one time.
+ACTIVE_CONNECTION_ID_LIMIT: Final = 8
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuicConfig:
+    """Configuration of one side of a connection.
+
+    Attributes:
+        versions: QUIC versions in order of preference; the first is used for the first flight.
+        idle_timeout: seconds of silence after which the connection is gone; 0 switches it off.
+        handshake_timeout: seconds within which the handshake must complete.
+        keep_alive: seconds of silence after which a PING keeps the connection alive; None for never.
+        stream_window, max_stream_window: flow-control window per stream, first and largest, in bytes.
+        connection_window, max_connection_window: the same for the whole connection.
+        max_bidi, max_uni: streams of each kind that the peer may have open.
+        send_buffer: bytes per stream that may wait for acknowledgement before a writer has to wait.
+        datagrams: whether to take DATAGRAM frames (RFC 9221).
+        max_datagram_frame_size: the largest of them.
+        congestion: name of a congestion controller.
+        max_udp_payload: the largest UDP payload that is received or sent.
+        max_ack_delay: the longest delay of an ACK, in seconds.
+        max_pacing_burst: datagrams that may leave at once.
+        ecn: mark packets and react to congestion marks.
+        pmtud: look for a larger path MTU (RFC 8899).
+        early_data: offer or take 0-RTT.
+        migration: allow the peer to change its address.
+        grease: send reserved transport parameters and the greased fixed bit (RFC 9287).
+        initial: habits of the first flight.
+        parameters: transport parameters to send exactly so, in this order. An initial_source_connection_id in
+            them is filled in; the limits in them take the place of the fields above.
+        token: address validation token for the first Initial.
+        qlog: directory for qlog traces, for layers above.
+        random: source of randomness; simulations and drawings give a seeded one.
+    """
+
+    versions: tuple[int, ...] = (VERSION_1, VERSION_2)
+    idle_timeout: float = 30.0
+    handshake_timeout: float = 10.0
+    keep_alive: float | None = None
+    stream_window: int = MIB
+    max_stream_window: int = 16 * MIB
+    connection_window: int = 2 * MIB
+    max_connection_window: int = 24 * MIB
+    max_bidi: int = 100
+    max_uni: int = 100
+    send_buffer: int = 2 * MIB
+    datagrams: bool = True
+    max_datagram_frame_size: int = 65_535
+    congestion: str = "cubic"
+    max_udp_payload: int = 1_452
+    max_ack_delay: float = 0.025
+    max_pacing_burst: int = 32
+    ecn: bool = True
+    pmtud: bool = True
+    early_data: bool = True
+    migration: bool = True
+    grease: bool = True
+    initial: InitialPolicy = field(default_factory=InitialPolicy)
+    parameters: TransportParameters | None = None
+    token: bytes = b""
+    qlog: str | None = None
+    random: Callable[[int], bytes] = secrets.token_bytes
+
+    def __post_init__(self) -> None:
+        if not self.versions:
+            raise ValueError("at least one QUIC version is needed")
+        for name in ("stream_window", "connection_window", "send_buffer"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive")
+        for name in ("max_bidi", "max_uni"):
+            if not 0 <= getattr(self, name) <= MAX_STREAMS:
+                raise ValueError(f"{name} must lie between 0 and 2^60")
+        if self.max_udp_payload < 1200:  # RFC 9000 §14
+            raise ValueError("max_udp_payload must be at least 1200")
+
+
+def local_parameters(
+    config: QuicConfig,
+    source_cid: bytes,
+    *,
+    server_only: tuple[Parameter, ...] = (),
+    version: int,
+) -> TransportParameters:
+    """The transport parameters that this side sends. RFC 9000 §18.2.
+
+    Args:
+        source_cid: our first connection ID.
+        server_only: entries that only a server sends, put in front.
+        version: the version of the first flight, for version_information (RFC 9368 §3).
+    """
+    if config.parameters is not None:
+        entries = [
+            Parameter(entry.id, source_cid, entry.id_size, entry.length_size)
+            if entry.id == TP_INITIAL_SOURCE_CONNECTION_ID
+            else entry
+            for entry in config.parameters.entries
+        ]
+        return TransportParameters([*server_only, *entries])
+    built = TransportParameters.build(
+        max_idle_timeout=round(config.idle_timeout * 1000),
+        max_udp_payload_size=max(config.max_udp_payload, 1472),
+        initial_max_data=config.connection_window,
+        initial_max_stream_data_bidi_local=config.stream_window,
+        initial_max_stream_data_bidi_remote=config.stream_window,
+        initial_max_stream_data_uni=config.stream_window,
+        initial_max_streams_bidi=config.max_bidi,
+        initial_max_streams_uni=config.max_uni,
+        max_ack_delay=round(config.max_ack_delay * 1000),
+        disable_active_migration=not config.migration,
+        active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
+        initial_source_connection_id=source_cid,
+        version_information=(version, config.versions),
+        max_datagram_frame_size=config.max_datagram_frame_size if config.datagrams else 0,
+        grease_quic_bit=False,
+    )
+    entries = list(built.entries)
+    if config.grease:
+        # RFC 9000 §18.1: parameters with an id of the form 31 * N + 27 are there to be ignored.
+        seed = int.from_bytes(config.random(4), "big")
+        entries.append(Parameter(31 * (seed >> 2) + 27, config.random(seed & 3)))
+    return TransportParameters([*server_only, *entries])

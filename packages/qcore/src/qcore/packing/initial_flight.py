@@ -1,0 +1,202 @@
+"""The seam through which a first flight gets its shape.
+
+`InitialPolicy` is data: numbers, sizes and habits of Initial packets. `FlightLayout` places the bytes of a
+ClientHello into datagrams; it is asked once per flight and places, it does not produce. The defaults are the
+minimum that RFC 9000 asks for, and go through the same packer as any other choice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol, TypeAlias
+
+import quicvarint
+
+from ..errors import FlightError
+
+
+@dataclass(frozen=True, slots=True)
+class Crypto:
+    """The flight's CRYPTO bytes from `start` up to `stop`, as one CRYPTO frame."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A PING frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """A run of `count` PADDING frames."""
+
+    count: int
+
+
+Placement: TypeAlias = Crypto | Ping | Padding
+RandomBytes: TypeAlias = Callable[[int], bytes]
+
+
+class FlightReason(Enum):
+    """Why a flight is laid out."""
+
+    FIRST = "first"
+    RETRY = "retry"
+    VERSION_NEGOTIATION = "version negotiation"
+    SECOND_HELLO = "second hello"
+    PROBE = "probe"
+
+
+class FlightContext:
+    """What a layout may look at.
+
+    Attributes:
+        crypto: the CRYPTO bytes to place; all of them must be placed.
+        base: offset of `crypto[0]` in the CRYPTO stream; CRYPTO frames carry absolute offsets.
+        reason: why this flight is sent.
+        random: bytes from the connection's randomness.
+        server_name_range: where the host name lies in `crypto`, as (start, stop), or None.
+    """
+
+    __slots__ = ("crypto", "base", "reason", "random", "server_name_range", "_rooms")
+
+    def __init__(
+        self,
+        crypto: bytes,
+        *,
+        rooms: Sequence[int],
+        reason: FlightReason = FlightReason.FIRST,
+        random: RandomBytes,
+        base: int = 0,
+        server_name_range: tuple[int, int] | None = None,
+    ) -> None:
+        self.crypto = crypto
+        self.base = base
+        self.reason = reason
+        self.random = random
+        self.server_name_range = server_name_range
+        self._rooms = tuple(rooms)
+
+    def room(self, index: int) -> int:
+        """Frame bytes that datagram `index` of this flight holds: header, token and tag are paid for."""
+        return self._rooms[min(index, len(self._rooms) - 1)]
+
+    def crypto_size(self, start: int, stop: int) -> int:
+        """Size of the CRYPTO frame that carries `crypto[start:stop]`."""
+        count = stop - start
+        return 1 + quicvarint.size(self.base + start) + quicvarint.size(count) + count
+
+
+class FlightLayout(Protocol):
+    """Places the bytes of a flight."""
+
+    def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
+        """One sequence of placements per datagram, or None to leave the flight to the ordinary path."""
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """The ordinary path: CRYPTO bytes in order, each datagram filled."""
+
+    def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialPolicy:
+    """Habits of a client's Initial packets.
+
+    Attributes:
+        source_cid_size, destination_cid_size: sizes of the first connection IDs, in bytes (0–20, 8–20).
+        first_packet_number: number of the first Initial packet.
+        packet_number_sizes: encoded size for each Initial in turn, of which the last repeats; empty for the
+            shortest that RFC 9000 §17.1 allows.
+        shared_packet_numbers: one counter runs through all spaces, instead of one each.
+        datagram_size, datagram_size_ipv6: exact UDP payload of datagrams that carry an Initial.
+        padding: "packet" fills with PADDING frames, "datagram" with zero bytes behind the packets.
+        length_size: bytes of the Length field of Initial packets.
+        layout: places the ClientHello.
+        skip_before_probe: packet numbers left out before each Initial probe.
+        probe_relayout: probes are laid out anew; otherwise the same frames are sent again.
+        probes_per_timeout: Initial packets sent per probe timeout (RFC 9002 §6.2.4 allows two).
+        initial_rtt: first estimate of the round-trip time in seconds, which sets the first probe timeout.
+        coalesce: whether packets of other spaces share a datagram with an Initial.
+    """
+
+    source_cid_size: int = 8
+    destination_cid_size: int = 8
+    first_packet_number: int = 0
+    packet_number_sizes: tuple[int, ...] = ()
+    shared_packet_numbers: bool = False
+    datagram_size: int = 1200
+    datagram_size_ipv6: int | None = None
+    padding: Literal["packet", "datagram"] = "packet"
+    length_size: int = 2
+    layout: FlightLayout = InOrder()
+    skip_before_probe: int = 0
+    probe_relayout: bool = True
+    probes_per_timeout: int = 2
+    initial_rtt: float = 0.333
+    coalesce: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.source_cid_size <= 20:
+            raise ValueError(f"a source connection ID has 0 to 20 bytes, not {self.source_cid_size}")
+        if not 8 <= self.destination_cid_size <= 20:  # RFC 9000 §7.2
+            raise ValueError(f"a first destination connection ID has 8 to 20 bytes, not {self.destination_cid_size}")
+        if any(not 1 <= size <= 4 for size in self.packet_number_sizes):
+            raise ValueError("a packet number is encoded in 1 to 4 bytes")
+        for size in (self.datagram_size, self.datagram_size_ipv6):
+            if size is not None and not 1200 <= size <= 65_527:  # RFC 9000 §14.1
+                raise ValueError(f"a datagram with an Initial packet has 1200 to 65527 bytes, not {size}")
+
+    def size_for(self, is_ipv6: bool) -> int:
+        """UDP payload of a datagram with an Initial packet."""
+        if is_ipv6 and self.datagram_size_ipv6 is not None:
+            return self.datagram_size_ipv6
+        return self.datagram_size
+
+    def packet_number_size(self, index: int) -> int:
+        """Encoded size for the Initial number `index` of the connection; 0 for the shortest allowed."""
+        sizes = self.packet_number_sizes
+        return sizes[min(index, len(sizes) - 1)] if sizes else 0
+
+
+def check_layout(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> None:
+    """Refuse a plan that overflows a datagram or does not place every byte.
+
+    Raises:
+        FlightError: with the datagram, or the first byte, at fault.
+    """
+    total = len(flight.crypto)
+    placed: list[tuple[int, int]] = []
+    if not plan:
+        raise FlightError("a layout must fill at least one datagram")
+    for index, placements in enumerate(plan):
+        size = 0
+        for placement in placements:
+            if isinstance(placement, Crypto):
+                if not 0 <= placement.start < placement.stop <= total:
+                    raise FlightError(f"CRYPTO bytes {placement.start} to {placement.stop} are not among {total}")
+                placed.append((placement.start, placement.stop))
+                size += flight.crypto_size(placement.start, placement.stop)
+            elif isinstance(placement, Padding):
+                if placement.count < 1:
+                    raise FlightError(f"a run of {placement.count} PADDING frames")
+                size += placement.count
+            else:
+                size += 1
+        if size == 0:
+            raise FlightError(f"datagram {index} of the layout is empty")
+        if size > flight.room(index):
+            raise FlightError(f"datagram {index} holds {flight.room(index)} bytes of frames, the layout puts {size}")
+    placed.sort()
+    reached = 0
+    for start, stop in placed:
+        if start > reached:
+            break
+        reached = max(reached, stop)
+    if reached < total:
+        raise FlightError(f"the layout leaves byte {reached} of {total} unplaced")
