@@ -1,0 +1,49 @@
+"""Errors that leave qtls.
+
+``LocalAlert`` says that this side refuses, ``PeerAlert`` that the other side did. ``DecodeError`` comes from
+parsers used alone; the handshakes turn it into a ``LocalAlert``. RFC 8446 §6, RFC 9001 §4.8.
+"""
+
+from __future__ import annotations
+
+from .constants import DECODE_ERROR, alert_name
+
+
+class Alert(Exception):
+    """Base of both alerts."""
+
+    def __init__(self, description: int, reason: str) -> None:
+        super().__init__(description, reason)
+        self.description = description
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{alert_name(self.description)}: {self.reason}" if self.reason else alert_name(self.description)
+
+    @property
+    def quic_error(self) -> int:
+        """CRYPTO_ERROR code of this alert, RFC 9001 §4.8."""
+        return 0x100 + self.description
+
+
+class LocalAlert(Alert):
+    """This side ends the handshake; ``description`` is the alert to send."""
+
+
+class PeerAlert(Alert):
+    """The peer ended the handshake with alert ``description``."""
+
+
+class DecodeError(ValueError):
+    """Bytes that are not the message they claim to be.
+
+    ``alert`` is what RFC 8446 asks a handshake to answer; most often decode_error.
+    """
+
+    def __init__(self, reason: str, alert: int = DECODE_ERROR) -> None:
+        super().__init__(reason, alert)
+        self.reason = reason
+        self.alert = alert
+
+    def __str__(self) -> str:
+        return self.reason

@@ -1,0 +1,50 @@
+"""HKDF and HKDF-Expand-Label over the standard library's one-shot HMAC.
+
+Hashes are named as ``hashlib`` names them. RFC 5869 §2, RFC 8446 §7.1.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+__all__ = ["expand", "expand_info", "expand_label", "extract", "label_info"]
+
+
+def extract(hash_name: str, salt: bytes, key_material: bytes) -> bytes:
+    """HKDF-Extract, RFC 5869 §2.2; an empty salt counts as zeros."""
+    return hmac.digest(salt, key_material, hash_name)
+
+
+def expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
+    """HKDF-Expand, RFC 5869 §2.3.
+
+    Raises:
+        ValueError: more than 255 blocks asked for.
+    """
+    block = hmac.digest(secret, info + b"\x01", hash_name)
+    if size <= len(block):
+        return block[:size]
+    if size > 255 * len(block):
+        raise ValueError(f"HKDF cannot make {size} bytes")
+    blocks = [block]
+    for number in range(2, (size + len(block) - 1) // len(block) + 1):
+        block = hmac.digest(secret, block + info + bytes((number,)), hash_name)
+        blocks.append(block)
+    return b"".join(blocks)[:size]
+
+
+def label_info(label: bytes, context: bytes, size: int) -> bytes:
+    """The HkdfLabel structure, RFC 8446 §7.1; ``label`` without its "tls13 "."""
+    if len(label) > 249 or len(context) > 255:
+        raise ValueError("label or context too long")
+    return b"%b%c%b%b%c%b" % (size.to_bytes(2, "big"), len(label) + 6, b"tls13 ", label, len(context), context)
+
+
+def expand_label(hash_name: str, secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
+    """HKDF-Expand-Label, RFC 8446 §7.1."""
+    return expand(hash_name, secret, label_info(label, context, size), size)
+
+
+def expand_info(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
+    """``expand_label`` with the label structure made beforehand; ``size`` at most one hash."""
+    return hmac.digest(secret, info + b"\x01", hash_name)[:size]

@@ -1,0 +1,263 @@
+"""Packet protection: sealing, opening, header-protection masks, key updates.
+
+One object per direction and key generation. Ciphers and header-protection contexts are made once and kept.
+Packets, packet numbers and when to update belong to the connection. RFC 9001 §5 and §6, RFC 9369 §3.3.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import AES, ChaCha20
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+from .constants import (
+    AES_128_GCM_SHA256,
+    AES_256_GCM_SHA384,
+    CHACHA20_POLY1305_SHA256,
+    QUIC_VERSION_1,
+    QUIC_VERSION_2,
+)
+from .hkdf import expand_info, label_info
+
+__all__ = [
+    "SAMPLE_SIZE",
+    "TAG_SIZE",
+    "Opener",
+    "Sealer",
+    "SuiteParameters",
+    "opener_from_secret",
+    "sealer_from_secret",
+    "suite_parameters",
+]
+
+TAG_SIZE: Final = 16
+SAMPLE_SIZE: Final = 16
+IV_SIZE: Final = 12
+ZEROS: Final = bytes(SAMPLE_SIZE)
+
+
+@final
+class SuiteParameters:
+    """Hash, key size and usage limits of a cipher suite."""
+
+    __slots__ = ("confidentiality_limit", "hash_name", "hash_size", "integrity_limit", "is_aes", "key_size", "suite")
+
+    def __init__(
+        self,
+        suite: int,
+        hash_name: str,
+        hash_size: int,
+        key_size: int,
+        is_aes: bool,
+        confidentiality_limit: int,
+        integrity_limit: int,
+    ) -> None:
+        self.suite = suite
+        self.hash_name = hash_name
+        self.hash_size = hash_size
+        self.key_size = key_size
+        self.is_aes = is_aes
+        self.confidentiality_limit = confidentiality_limit
+        self.integrity_limit = integrity_limit
+
+
+# Limits: RFC 9001 §6.6. ChaCha20-Poly1305 has no confidentiality limit below the number of packets there can be.
+SUITES: Final[dict[int, SuiteParameters]] = {
+    AES_128_GCM_SHA256: SuiteParameters(AES_128_GCM_SHA256, "sha256", 32, 16, True, 1 << 23, 1 << 52),
+    AES_256_GCM_SHA384: SuiteParameters(AES_256_GCM_SHA384, "sha384", 48, 32, True, 1 << 23, 1 << 52),
+    CHACHA20_POLY1305_SHA256: SuiteParameters(
+        CHACHA20_POLY1305_SHA256, "sha256", 32, 32, False, 1 << 62, 1 << 36
+    ),
+}
+
+
+def suite_parameters(suite: int) -> SuiteParameters:
+    """What a cipher suite means.
+
+    Raises:
+        ValueError: not one of the three suites of QUIC version 1.
+    """
+    found = SUITES.get(suite)
+    if found is None:
+        raise ValueError(f"cipher suite 0x{suite:04x} is not implemented")
+    return found
+
+
+@final
+class Labels:
+    """HkdfLabel structures of one QUIC version, by the size of what they make."""
+
+    __slots__ = ("header_16", "header_32", "iv", "key_16", "key_32", "update_32", "update_48")
+
+    def __init__(self, prefix: bytes) -> None:
+        self.key_16 = label_info(prefix + b" key", b"", 16)
+        self.key_32 = label_info(prefix + b" key", b"", 32)
+        self.iv = label_info(prefix + b" iv", b"", IV_SIZE)
+        self.header_16 = label_info(prefix + b" hp", b"", 16)
+        self.header_32 = label_info(prefix + b" hp", b"", 32)
+        self.update_32 = label_info(prefix + b" ku", b"", 32)
+        self.update_48 = label_info(prefix + b" ku", b"", 48)
+
+
+# RFC 9001 §5.1 and §6.1, RFC 9369 §3.3.2.
+LABELS: Final[dict[int, Labels]] = {QUIC_VERSION_1: Labels(b"quic"), QUIC_VERSION_2: Labels(b"quicv2")}
+
+
+def labels_of(quic_version: int) -> Labels:
+    found = LABELS.get(quic_version)
+    if found is None:
+        raise ValueError(f"QUIC version 0x{quic_version:08x} has no known key derivation")
+    return found
+
+
+@final
+class HeaderProtection:
+    """Makes header-protection masks, RFC 9001 §5.4. Lives through key updates."""
+
+    __slots__ = ("_cipher", "_is_aes")
+
+    def __init__(self, parameters: SuiteParameters, key: bytes) -> None:
+        self._is_aes = parameters.is_aes
+        if parameters.is_aes:
+            self._cipher: CipherContext = Cipher(AES(key), ECB()).encryptor()
+        else:
+            self._cipher = Cipher(ChaCha20(key, bytes(SAMPLE_SIZE)), None).encryptor()
+
+    def masks(self, samples: bytes) -> bytes:
+        if len(samples) & 15:
+            raise ValueError("samples are 16 bytes each")
+        if self._is_aes:
+            return self._cipher.update(samples)
+        if len(samples) == SAMPLE_SIZE:
+            return self._chacha_mask(samples)
+        # RFC 9001 §5.4.4: the sample is block counter and nonce, so there is no run of blocks to share.
+        return b"".join(
+            [self._chacha_mask(samples[start : start + 16]) for start in range(0, len(samples), SAMPLE_SIZE)]
+        )
+
+    def _chacha_mask(self, sample: bytes) -> bytes:
+        self._cipher.reset_nonce(sample)
+        return self._cipher.update(ZEROS)
+
+
+@final
+class PacketKeys:
+    """One traffic secret and what was derived from it."""
+
+    __slots__ = ("aead", "header", "iv", "labels", "parameters", "secret")
+
+    def __init__(
+        self, parameters: SuiteParameters, secret: bytes, labels: Labels, header: HeaderProtection | None
+    ) -> None:
+        hash_name = parameters.hash_name
+        long_key = parameters.key_size == 32
+        key = expand_info(hash_name, secret, labels.key_32 if long_key else labels.key_16, parameters.key_size)
+        self.parameters = parameters
+        self.secret = secret
+        self.labels = labels
+        self.iv = int.from_bytes(expand_info(hash_name, secret, labels.iv, IV_SIZE), "big")
+        self.aead: AESGCM | ChaCha20Poly1305 = AESGCM(key) if parameters.is_aes else ChaCha20Poly1305(key)
+        if header is None:
+            info = labels.header_32 if long_key else labels.header_16
+            header = HeaderProtection(parameters, expand_info(hash_name, secret, info, parameters.key_size))
+        self.header = header
+
+    def next(self) -> PacketKeys:
+        """Keys of the next generation; header protection stays. RFC 9001 §6.1."""
+        size = self.parameters.hash_size
+        info = self.labels.update_48 if size == 48 else self.labels.update_32
+        secret = expand_info(self.parameters.hash_name, self.secret, info, size)
+        return PacketKeys(self.parameters, secret, self.labels, self.header)
+
+
+@final
+class Sealer:
+    """Protects packets in one direction with one generation of keys, RFC 9001 §5.3."""
+
+    __slots__ = ("_aead", "_header", "_iv", "_keys", "confidentiality_limit", "suite")
+
+    def __init__(self, keys: PacketKeys) -> None:
+        self._keys = keys
+        self._aead = keys.aead
+        self._iv = keys.iv
+        self._header = keys.header
+        self.suite: int = keys.parameters.suite
+        self.confidentiality_limit: int = keys.parameters.confidentiality_limit
+
+    def seal(self, packet_number: int, header: bytes, payload: bytes) -> bytes:
+        """Ciphertext of ``payload`` followed by the 16-byte tag; ``header`` is authenticated as it stands."""
+        return self._aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
+
+    def masks(self, samples: bytes) -> bytes:
+        """Header-protection masks of a batch, RFC 9001 §5.4.
+
+        Takes n samples of 16 bytes in one string and returns n times 16 bytes; the first 5 of each 16 are the mask.
+
+        Raises:
+            ValueError: the size is not a multiple of 16.
+        """
+        return self._header.masks(samples)
+
+    def next(self) -> Sealer:
+        """The sealer after a key update, RFC 9001 §6.1."""
+        return Sealer(self._keys.next())
+
+    def __repr__(self) -> str:
+        return f"Sealer(suite=0x{self.suite:04x})"
+
+
+@final
+class Opener:
+    """Removes packet protection in one direction with one generation of keys, RFC 9001 §5.3."""
+
+    __slots__ = ("_aead", "_header", "_iv", "_keys", "integrity_limit", "suite")
+
+    def __init__(self, keys: PacketKeys) -> None:
+        self._keys = keys
+        self._aead = keys.aead
+        self._iv = keys.iv
+        self._header = keys.header
+        self.suite: int = keys.parameters.suite
+        self.integrity_limit: int = keys.parameters.integrity_limit
+
+    def open(self, packet_number: int, header: bytes, ciphertext: bytes) -> bytes | None:
+        """Payload of ``ciphertext`` (tag included), or None when it does not authenticate."""
+        if len(ciphertext) < TAG_SIZE:
+            return None
+        try:
+            return self._aead.decrypt((self._iv ^ packet_number).to_bytes(12, "big"), ciphertext, header)
+        except InvalidTag:
+            return None
+
+    def masks(self, samples: bytes) -> bytes:
+        """As :meth:`Sealer.masks`."""
+        return self._header.masks(samples)
+
+    def next(self) -> Opener:
+        """The opener after a key update, RFC 9001 §6.1."""
+        return Opener(self._keys.next())
+
+    def __repr__(self) -> str:
+        return f"Opener(suite=0x{self.suite:04x})"
+
+
+def sealer_from_secret(suite: int, secret: bytes, quic_version: int) -> Sealer:
+    """The sealer of a traffic secret, RFC 9001 §5.1.
+
+    Raises:
+        ValueError: unknown suite or QUIC version.
+    """
+    return Sealer(PacketKeys(suite_parameters(suite), secret, labels_of(quic_version), None))
+
+
+def opener_from_secret(suite: int, secret: bytes, quic_version: int) -> Opener:
+    """The opener of a traffic secret, RFC 9001 §5.1.
+
+    Raises:
+        ValueError: unknown suite or QUIC version.
+    """
+    return Opener(PacketKeys(suite_parameters(suite), secret, labels_of(quic_version), None))
