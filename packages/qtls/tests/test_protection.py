@@ -113,7 +113,10 @@ def test_limits_of_rfc9001() -> None:  # RFC 9001 §6.6
 
 def test_secrets_are_not_shown() -> None:
     secret = bytes(range(32))
-    for value in (sealer_from_secret(AES_128_GCM_SHA256, secret, 1), opener_from_secret(AES_128_GCM_SHA256, secret, 1)):
+    for value in (
+        sealer_from_secret(AES_128_GCM_SHA256, secret, 1),
+        opener_from_secret(AES_128_GCM_SHA256, secret, 1),
+    ):
         assert secret.hex() not in repr(value)
         assert repr(secret) not in repr(value)
 

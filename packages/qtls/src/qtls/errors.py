@@ -18,7 +18,9 @@ class Alert(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{alert_name(self.description)}: {self.reason}" if self.reason else alert_name(self.description)
+        return (
+            f"{alert_name(self.description)}: {self.reason}" if self.reason else alert_name(self.description)
+        )
 
     @property
     def quic_error(self) -> int:

@@ -44,7 +44,15 @@ ZEROS: Final = bytes(SAMPLE_SIZE)
 class SuiteParameters:
     """Hash, key size and usage limits of a cipher suite."""
 
-    __slots__ = ("confidentiality_limit", "hash_name", "hash_size", "integrity_limit", "is_aes", "key_size", "suite")
+    __slots__ = (
+        "confidentiality_limit",
+        "hash_name",
+        "hash_size",
+        "integrity_limit",
+        "is_aes",
+        "key_size",
+        "suite",
+    )
 
     def __init__(
         self,
@@ -155,7 +163,9 @@ class PacketKeys:
     ) -> None:
         hash_name = parameters.hash_name
         long_key = parameters.key_size == 32
-        key = expand_info(hash_name, secret, labels.key_32 if long_key else labels.key_16, parameters.key_size)
+        key = expand_info(
+            hash_name, secret, labels.key_32 if long_key else labels.key_16, parameters.key_size
+        )
         self.parameters = parameters
         self.secret = secret
         self.labels = labels

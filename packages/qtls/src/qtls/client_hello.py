@@ -1,0 +1,199 @@
+"""The seam through which every ClientHello goes.
+
+A ``ClientHelloBuilder`` gets a ``HelloContext`` and answers with a ``HelloDraft``. The handshake encodes the draft,
+fills in PSK binders, sends it, and negotiates from the bytes sent: what a builder leaves out is not negotiated.
+RFC 8446 §4.1.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from . import extensions
+from .codec import message, uint16_list, vector8, vector16
+from .constants import (
+    AES_128_GCM_SHA256,
+    AES_256_GCM_SHA384,
+    CHACHA20_POLY1305_SHA256,
+    CLIENT_HELLO,
+    ECDSA_SECP256R1_SHA256,
+    ECDSA_SECP384R1_SHA384,
+    ECDSA_SECP521R1_SHA512,
+    ED25519,
+    EXT_ALPN,
+    EXT_COMPRESS_CERTIFICATE,
+    EXT_COOKIE,
+    EXT_EARLY_DATA,
+    EXT_KEY_SHARE,
+    EXT_PRE_SHARED_KEY,
+    EXT_PSK_KEY_EXCHANGE_MODES,
+    EXT_QUIC_TRANSPORT_PARAMETERS,
+    EXT_SERVER_NAME,
+    EXT_SIGNATURE_ALGORITHMS,
+    EXT_SUPPORTED_GROUPS,
+    EXT_SUPPORTED_VERSIONS,
+    PSK_DHE_KE,
+    RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512,
+    RSA_PSS_RSAE_SHA256,
+    RSA_PSS_RSAE_SHA384,
+    RSA_PSS_RSAE_SHA512,
+    TLS_1_2,
+    TLS_1_3,
+    X25519,
+    X25519MLKEM768,
+)
+from .key_exchange import KeyShares
+from .resumption import Session, obfuscated_age
+
+__all__ = ["ClientHelloBuilder", "DefaultHello", "HelloContext", "HelloDraft", "HelloRetry"]
+
+DEFAULT_CIPHERS: Final = (AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256)
+
+# PKCS #1 v1.5 stands for certificates only; TLS 1.3 messages are never signed with it (RFC 8446 §4.2.3).
+DEFAULT_SIGNATURES: Final = (
+    ECDSA_SECP256R1_SHA256,
+    RSA_PSS_RSAE_SHA256,
+    ED25519,
+    ECDSA_SECP384R1_SHA384,
+    RSA_PSS_RSAE_SHA384,
+    ECDSA_SECP521R1_SHA512,
+    RSA_PSS_RSAE_SHA512,
+    RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HelloRetry:
+    """What a HelloRetryRequest asked for, and the first ClientHello as it was sent."""
+
+    group: int | None
+    cookie: bytes | None
+    first_hello: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelloContext:
+    """What is known when a ClientHello is built.
+
+    ``early_data`` is set only together with a ``session`` that permits it. ``groups`` is the configured order.
+    """
+
+    server_name: str | None
+    alpn: tuple[str, ...]
+    transport_parameters: bytes = field(repr=False)
+    groups: tuple[int, ...]
+    random: Callable[[int], bytes] = field(repr=False)
+    key_shares: KeyShares
+    wall_clock: float = 0.0
+    ciphers: tuple[int, ...] = DEFAULT_CIPHERS
+    retry: HelloRetry | None = None
+    session: Session | None = None
+    early_data: bool = False
+    certificate_compression: tuple[int, ...] = ()
+    ech: object | None = None
+
+    def pre_shared_key(self) -> bytes:
+        """Body of pre_shared_key for the session, with binders of zeros for the handshake to fill in.
+
+        RFC 8446 §4.2.11.
+
+        Raises:
+            ValueError: there is no session.
+        """
+        if self.session is None:
+            raise ValueError("no session to resume")
+        identity = vector16(self.session.ticket)
+        identity += obfuscated_age(self.session, self.wall_clock).to_bytes(4, "big")
+        return vector16(identity) + vector16(vector8(bytes(self.session.binder_size)))
+
+
+@dataclass(slots=True, kw_only=True)
+class HelloDraft:
+    """A ClientHello as it will appear; the order of ``extensions`` is the order on the wire.
+
+    pre_shared_key must be last.
+    """
+
+    random: bytes
+    cipher_suites: list[int]
+    extensions: list[tuple[int, bytes]]
+    legacy_version: int = TLS_1_2
+    session_id: bytes = b""
+    compression: bytes = b"\0"
+
+    def encode(self) -> bytes:
+        """The handshake message with its 4-byte header."""
+        return message(
+            CLIENT_HELLO,
+            self.legacy_version.to_bytes(2, "big")
+            + self.random
+            + vector8(self.session_id)
+            + uint16_list(tuple(self.cipher_suites))
+            + vector8(self.compression)
+            + extensions.encode(self.extensions),
+        )
+
+
+class ClientHelloBuilder(Protocol):
+    """Decides what a ClientHello looks like.
+
+    Called once per ClientHello: again, with ``context.retry``, after a HelloRetryRequest. The second hello must keep
+    random, session ID, suites and the order of all else, RFC 8446 §4.1.2.
+    """
+
+    def build(self, context: HelloContext) -> HelloDraft:
+        """The ClientHello for ``context``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultHello:
+    """The plain ClientHello of this stack: a fixed order, key shares for ``share_groups``."""
+
+    signatures: tuple[int, ...] = DEFAULT_SIGNATURES
+    share_groups: tuple[int, ...] = (X25519MLKEM768, X25519)
+
+    def build(self, context: HelloContext) -> HelloDraft:
+        """The ClientHello for ``context``."""
+        retry = context.retry
+        if retry is not None and retry.group is not None:
+            shares: tuple[int, ...] = (retry.group,)
+        else:
+            shares = tuple([group for group in context.groups if group in self.share_groups])[:2]
+            shares = shares or context.groups[:1]
+        entries: list[tuple[int, bytes]] = []
+        if context.server_name is not None and extensions.is_host_name(context.server_name):
+            entries.append((EXT_SERVER_NAME, extensions.encode_server_name(context.server_name)))
+        entries.append((EXT_SUPPORTED_VERSIONS, extensions.encode_client_versions((TLS_1_3,))))
+        entries.append((EXT_SUPPORTED_GROUPS, uint16_list(context.groups)))
+        entries.append((EXT_SIGNATURE_ALGORITHMS, uint16_list(self.signatures)))
+        if context.alpn:
+            entries.append((EXT_ALPN, extensions.encode_alpn(context.alpn)))
+        entries.append(
+            (
+                EXT_KEY_SHARE,
+                extensions.encode_client_shares(
+                    [(group, context.key_shares.public(group)) for group in shares]
+                ),
+            )
+        )
+        entries.append((EXT_PSK_KEY_EXCHANGE_MODES, vector8(bytes((PSK_DHE_KE,)))))
+        if context.certificate_compression:
+            algorithms = b"".join([value.to_bytes(2, "big") for value in context.certificate_compression])
+            entries.append((EXT_COMPRESS_CERTIFICATE, vector8(algorithms)))
+        entries.append((EXT_QUIC_TRANSPORT_PARAMETERS, context.transport_parameters))
+        if retry is not None and retry.cookie is not None:
+            entries.append((EXT_COOKIE, vector16(retry.cookie)))
+        if context.session is not None:
+            if context.early_data:
+                entries.append((EXT_EARLY_DATA, b""))
+            entries.append((EXT_PRE_SHARED_KEY, context.pre_shared_key()))
+        # RFC 8446 §4.1.2: the second hello repeats the random of the first.
+        random = context.random(32) if retry is None else retry.first_hello[6:38]
+        return HelloDraft(random=random, cipher_suites=list(context.ciphers), extensions=entries)

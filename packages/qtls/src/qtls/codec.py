@@ -1,0 +1,118 @@
+"""TLS presentation language: a reader with bounds, and builders of vectors.
+
+RFC 8446 §3. All integers are big endian. Readers raise ``DecodeError`` and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from .errors import DecodeError
+
+__all__ = ["Reader", "message", "uint16_list", "vector8", "vector16", "vector24"]
+
+
+@final
+class Reader:
+    """Reads ``data`` from ``position`` up to ``end``."""
+
+    __slots__ = ("data", "end", "position")
+
+    def __init__(self, data: bytes, position: int = 0, end: int = -1) -> None:
+        self.data = data
+        self.position = position
+        self.end = len(data) if end < 0 else end
+
+    def remaining(self) -> int:
+        """Bytes not yet read."""
+        return self.end - self.position
+
+    def read_uint8(self) -> int:
+        """One byte."""
+        position = self.position
+        if position >= self.end:
+            raise DecodeError("truncated")
+        self.position = position + 1
+        return self.data[position]
+
+    def read_uint16(self) -> int:
+        """Two bytes."""
+        position = self.position
+        if position + 2 > self.end:
+            raise DecodeError("truncated")
+        self.position = position + 2
+        return self.data[position] << 8 | self.data[position + 1]
+
+    def read_uint24(self) -> int:
+        """Three bytes."""
+        return int.from_bytes(self.read_bytes(3), "big")
+
+    def read_uint32(self) -> int:
+        """Four bytes."""
+        return int.from_bytes(self.read_bytes(4), "big")
+
+    def read_bytes(self, size: int) -> bytes:
+        """``size`` bytes."""
+        start = self.position
+        stop = start + size
+        if size < 0 or stop > self.end:
+            raise DecodeError("truncated")
+        self.position = stop
+        return self.data[start:stop]
+
+    def read_vector8(self) -> bytes:
+        """The content of a vector with a length of one byte."""
+        return self.read_bytes(self.read_uint8())
+
+    def read_vector16(self) -> bytes:
+        """The content of a vector with a length of two bytes."""
+        return self.read_bytes(self.read_uint16())
+
+    def read_vector24(self) -> bytes:
+        """The content of a vector with a length of three bytes."""
+        return self.read_bytes(self.read_uint24())
+
+    def read_uint16_list(self) -> tuple[int, ...]:
+        """A vector of two-byte integers with a length of two bytes."""
+        return uint16s(self.read_vector16())
+
+    def read_rest(self) -> bytes:
+        """All that is left."""
+        return self.read_bytes(self.end - self.position)
+
+    def expect_end(self, what: str) -> None:
+        """Refuse bytes after the end of a structure."""
+        if self.position != self.end:
+            raise DecodeError(f"{self.end - self.position} bytes after the end of {what}")
+
+
+def uint16s(data: bytes) -> tuple[int, ...]:
+    """The two-byte integers in ``data``."""
+    if len(data) & 1:
+        raise DecodeError("odd length of a list of two-byte numbers")
+    return tuple([data[index] << 8 | data[index + 1] for index in range(0, len(data), 2)])
+
+
+def vector8(content: bytes) -> bytes:
+    """``content`` behind a length of one byte."""
+    return len(content).to_bytes(1, "big") + content
+
+
+def vector16(content: bytes) -> bytes:
+    """``content`` behind a length of two bytes."""
+    return len(content).to_bytes(2, "big") + content
+
+
+def vector24(content: bytes) -> bytes:
+    """``content`` behind a length of three bytes."""
+    return len(content).to_bytes(3, "big") + content
+
+
+def uint16_list(values: tuple[int, ...]) -> bytes:
+    """Two-byte integers behind a length of two bytes."""
+    return vector16(b"".join([value.to_bytes(2, "big") for value in values]))
+
+
+def message(message_type: int, body: bytes) -> bytes:
+    """A handshake message, RFC 8446 §4."""
+    return bytes((message_type,)) + vector24(body)

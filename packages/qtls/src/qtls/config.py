@@ -1,0 +1,118 @@
+"""Configuration of clients and servers.
+
+Frozen and picklable (with picklable sinks and stores). What is expensive to make of it, such as the parsed roots, is
+made once per content and shared.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from .adapters.trust_store import load_roots, system_roots
+from .certificates import CertificateChain
+from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
+from .constants import SECP256R1, SECP384R1, X25519, X25519MLKEM768
+from .key_exchange import IMPLEMENTED
+from .resumption import SessionStore
+from .trust import TrustStore, roots_from_pem
+
+__all__ = ["ClientTLS", "KeyLog", "ServerTLS", "Trust"]
+
+KeyLog = Callable[[str], None]
+Trust = str | os.PathLike[str] | bytes | TrustStore | None
+
+DEFAULT_GROUPS: Final = (X25519MLKEM768, X25519, SECP256R1, SECP384R1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientTLS:
+    """How a client does TLS.
+
+    ``ca`` is what it trusts: a path (bundle or folder), PEM or DER bytes, a ``TrustStore``, or None for the roots of
+    the system. ``server_name`` replaces the name given to the handshake. ``keylog`` gets one line of NSS key log at a
+    time. ``groups`` is the order of supported_groups.
+    """
+
+    alpn: tuple[str, ...] = ()
+    verify: bool = True
+    ca: Trust = field(default=None, repr=False)
+    server_name: str | None = None
+    client_cert: CertificateChain | None = None
+    groups: tuple[int, ...] = DEFAULT_GROUPS
+    ciphers: tuple[int, ...] = DEFAULT_CIPHERS
+    ech: object | None = None
+    sessions: SessionStore | None = None
+    keylog: KeyLog | None = None
+    hello: ClientHelloBuilder = field(default_factory=DefaultHello)
+
+    def trust_store(self) -> TrustStore:
+        """The roots of ``ca``; read and parsed when first asked for.
+
+        Raises:
+            OSError: a file cannot be read, or the system has no roots.
+            ValueError: no certificate in it.
+        """
+        return resolve_trust(self.ca)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerTLS:
+    """How a server does TLS.
+
+    ``certs`` is one chain or several, of which the first that fits the client's server name is taken. ``ticket_keys``
+    are 32 bytes each: the first seals tickets, all open them; an empty tuple turns tickets off. ``groups`` and
+    ``ciphers`` are in order of preference. ``select`` sees each ClientHello (name, ALPN, raw bytes) before it is
+    answered and may return another configuration.
+    """
+
+    certs: CertificateChain | Sequence[CertificateChain]
+    alpn: tuple[str, ...] = ()
+    client_auth: Literal["none", "request", "require"] = "none"
+    client_ca: Trust = field(default=None, repr=False)
+    ticket_keys: tuple[bytes, ...] = field(default_factory=lambda: (secrets.token_bytes(32),), repr=False)
+    ticket_lifetime: float = 86_400.0
+    tickets: int = 2
+    early_data: bool = False
+    groups: tuple[int, ...] = DEFAULT_GROUPS
+    ciphers: tuple[int, ...] = DEFAULT_CIPHERS
+    keylog: KeyLog | None = None
+    select: Callable[[str | None, tuple[str, ...], bytes], ServerTLS | None] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.chains():
+            raise ValueError("a server needs a certificate")
+        if any(len(key) != 32 for key in self.ticket_keys):
+            raise ValueError("ticket keys are 32 bytes")
+        unknown = [group for group in self.groups if group not in IMPLEMENTED]
+        if unknown:
+            raise ValueError(f"groups that are not implemented: {', '.join(map(hex, unknown))}")
+
+    def chains(self) -> tuple[CertificateChain, ...]:
+        """All chains, in order of preference."""
+        if isinstance(self.certs, CertificateChain):
+            return (self.certs,)
+        return tuple(self.certs)
+
+    def client_trust(self) -> TrustStore:
+        """The roots of ``client_ca``.
+
+        Raises:
+            OSError: a file cannot be read, or the system has no roots.
+            ValueError: no certificate in it.
+        """
+        return resolve_trust(self.client_ca)
+
+
+def resolve_trust(ca: Trust) -> TrustStore:
+    """The trust store a configuration names."""
+    if ca is None:
+        return system_roots()
+    if isinstance(ca, bytes):
+        return roots_from_pem(ca)
+    if isinstance(ca, str | os.PathLike):
+        return load_roots(ca)
+    return ca

@@ -1,0 +1,101 @@
+"""Which certificates are trusted as roots.
+
+Takes certificates as bytes; ``qtls.adapters.trust_store`` finds them on a machine.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Protocol, final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.verification import Store
+
+__all__ = ["Roots", "TrustStore", "parse_pem", "roots_from_pem"]
+
+BEGIN = b"-----BEGIN CERTIFICATE-----"
+END = b"-----END CERTIFICATE-----"
+
+
+class TrustStore(Protocol):
+    """What verification needs to know of trust."""
+
+    def roots(self) -> Store | None:
+        """Trusted roots for building chains, or None when there are none."""
+        ...
+
+    def trusts(self, certificate: bytes) -> bool:
+        """Whether a certificate (DER) is itself a trusted root."""
+        ...
+
+
+@final
+class Roots:
+    """A fixed set of roots.
+
+    Raises:
+        ValueError: no certificates.
+    """
+
+    def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
+        kept = list(certificates)
+        if not kept:
+            raise ValueError("no certificates to trust")
+        self._store = Store(kept)
+        self._encoded = frozenset([each.public_bytes(Encoding.DER) for each in kept])
+
+    def roots(self) -> Store | None:
+        """Trusted roots for building chains."""
+        return self._store
+
+    def trusts(self, certificate: bytes) -> bool:
+        """Whether a certificate (DER) is itself a trusted root."""
+        return certificate in self._encoded
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def __repr__(self) -> str:
+        return f"Roots({len(self._encoded)} certificates)"
+
+
+def parse_pem(data: bytes) -> list[x509.Certificate]:
+    """All certificates of a PEM bundle that can be parsed.
+
+    Bundles of a whole system may hold a certificate that is too odd to parse; it is left out, as it could not be part
+    of any chain.
+    """
+    with warnings.catch_warnings():
+        # Old roots break rules that did not exist when they were made; nobody here can do anything about it.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return _parse_pem(data)
+
+
+def _parse_pem(data: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(data)
+    except ValueError:
+        found = []
+        for part in data.split(BEGIN)[1:]:
+            body, end, _ = part.partition(END)
+            try:
+                found.append(x509.load_pem_x509_certificate(BEGIN + body + end + b"\n"))
+            except ValueError:
+                continue
+        return found
+
+
+@lru_cache(maxsize=16)
+def roots_from_pem(data: bytes) -> Roots:
+    """The roots in a PEM bundle, or in one certificate in DER; parsed once per content.
+
+    Raises:
+        ValueError: nothing in it is a certificate.
+    """
+    if BEGIN in data:
+        return Roots(parse_pem(data))
+    return Roots([x509.load_der_x509_certificate(data)])

@@ -1,0 +1,191 @@
+"""Verification of a peer's certificate chain.
+
+Chain building, validity and names are done by ``cryptography.x509.verification``; this module turns a refusal into the
+right alert and a text that says what failed. RFC 5280 §6, RFC 8446 §4.4.2.4 and §6.2, RFC 9525.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509 import verification
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .constants import BAD_CERTIFICATE, CERTIFICATE_EXPIRED, UNKNOWN_CA, UNSUPPORTED_CERTIFICATE
+from .errors import LocalAlert
+from .names import address_of, matches, names_of
+from .trust import TrustStore
+
+__all__ = ["load_certificates", "verify_client", "verify_server"]
+
+# RFC 8446 sets no limit. Chains in use have up to 5 certificates; each one more costs the verifier time.
+MAX_CERTIFICATES: Final = 16
+
+
+def load_certificates(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
+    """Parse the certificates of a Certificate message, leaf first.
+
+    Raises:
+        LocalAlert: bad_certificate, too many of them or one that cannot be parsed.
+    """
+    if len(chain) > MAX_CERTIFICATES:
+        raise LocalAlert(BAD_CERTIFICATE, f"a chain of {len(chain)} certificates")
+    try:
+        with warnings.catch_warnings():
+            # What is odd but can be parsed is judged by the verification.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return tuple([x509.load_der_x509_certificate(each) for each in chain])
+    except ValueError:
+        raise LocalAlert(BAD_CERTIFICATE, "a certificate of the chain cannot be parsed") from None
+
+
+def verify_server(
+    encoded: Sequence[bytes],
+    certificates: Sequence[x509.Certificate],
+    host: str,
+    trust: TrustStore,
+    wall_clock: float,
+) -> None:
+    """Check that a chain, leaf first, is trusted, valid at ``wall_clock``, and names ``host``.
+
+    Raises:
+        LocalAlert: certificate_expired, unknown_ca, bad_certificate or unsupported_certificate, with a reason.
+    """
+    leaf = certificates[0]
+    now = _time(wall_clock)
+    if trust.trusts(encoded[0]):
+        # The user named this very certificate, so there is no chain to build.
+        _check_validity(leaf, now)
+        _check_name(leaf, host)
+        return
+    roots = trust.roots()
+    refusal = "no roots are trusted"
+    if roots is not None:
+        address = address_of(host)
+        try:
+            subject: verification.Subject = (
+                x509.IPAddress(address) if address is not None else x509.DNSName(host.rstrip("."))
+            )
+            verifier = verification.PolicyBuilder().store(roots).time(now).build_server_verifier(subject)
+            verifier.verify(leaf, list(certificates[1:]))
+            return
+        except (
+            verification.VerificationError,
+            ValueError,
+            x509.DuplicateExtension,
+            x509.UnsupportedGeneralNameType,
+        ) as error:
+            refusal = str(error)
+    raise _explain(certificates, host, now, refusal)
+
+
+def verify_client(
+    encoded: Sequence[bytes], certificates: Sequence[x509.Certificate], trust: TrustStore, wall_clock: float
+) -> None:
+    """Check that a client's chain is trusted and valid at ``wall_clock``.
+
+    Raises:
+        LocalAlert: as for servers.
+    """
+    now = _time(wall_clock)
+    if trust.trusts(encoded[0]):
+        _check_validity(certificates[0], now)
+        return
+    roots = trust.roots()
+    refusal = "no roots are trusted"
+    if roots is not None:
+        try:
+            verifier = verification.PolicyBuilder().store(roots).time(now).build_client_verifier()
+            verifier.verify(certificates[0], list(certificates[1:]))
+            return
+        except (
+            verification.VerificationError,
+            ValueError,
+            x509.DuplicateExtension,
+            x509.UnsupportedGeneralNameType,
+        ) as error:
+            refusal = str(error)
+    raise _explain(certificates, None, now, refusal)
+
+
+def _time(wall_clock: float) -> datetime:
+    return datetime.fromtimestamp(wall_clock, UTC).replace(tzinfo=None)
+
+
+def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
+    after = certificate.not_valid_after_utc.replace(tzinfo=None)
+    before = certificate.not_valid_before_utc.replace(tzinfo=None)
+    if now > after:
+        raise LocalAlert(
+            CERTIFICATE_EXPIRED, f"certificate of {_title(certificate)} expired on {after:%Y-%m-%d %H:%M} UTC"
+        )
+    if now < before:
+        raise LocalAlert(
+            CERTIFICATE_EXPIRED,
+            f"certificate of {_title(certificate)} is not valid before {before:%Y-%m-%d %H:%M} UTC",
+        )
+
+
+def _check_name(leaf: x509.Certificate, host: str) -> None:
+    if matches(leaf, host):
+        return
+    dns_names, addresses = names_of(leaf)
+    names = [*dns_names, *map(str, addresses)]
+    listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    raise LocalAlert(
+        BAD_CERTIFICATE, f"name mismatch: the certificate is for {listed or 'no name'}, not for {host}"
+    )
+
+
+def _explain(
+    certificates: Sequence[x509.Certificate], host: str | None, now: datetime, refusal: str
+) -> LocalAlert:
+    """The alert for a chain that was refused: what a person would look at first."""
+    leaf = certificates[0]
+    try:
+        for certificate in certificates:
+            _check_validity(certificate, now)
+        if host is not None:
+            _check_name(leaf, host)
+        if not _allows(
+            leaf, ExtendedKeyUsageOID.CLIENT_AUTH if host is None else ExtendedKeyUsageOID.SERVER_AUTH
+        ):
+            return LocalAlert(
+                UNSUPPORTED_CERTIFICATE, f"certificate of {_title(leaf)} is not meant for this use"
+            )
+    except LocalAlert as found:
+        return found
+    except ValueError as error:
+        return LocalAlert(BAD_CERTIFICATE, f"certificate of {_title(leaf)}: {error}")
+    issuer = _title_of(certificates[-1].issuer)
+    if len(certificates) == 1 and leaf.issuer == leaf.subject:
+        return LocalAlert(UNKNOWN_CA, f"self-signed certificate of {_title(leaf)} is not trusted")
+    if "candidates exhausted" in refusal or "no roots" in refusal:
+        return LocalAlert(UNKNOWN_CA, f"unknown issuer: {issuer} is not trusted ({_shorten(refusal)})")
+    return LocalAlert(BAD_CERTIFICATE, f"certificate of {_title(leaf)} refused: {_shorten(refusal)}")
+
+
+def _allows(certificate: x509.Certificate, usage: x509.ObjectIdentifier) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
+
+
+def _shorten(refusal: str) -> str:
+    # cryptography appends the whole repr of the certificate it was looking at.
+    return refusal.partition(" (encountered processing")[0].removeprefix("validation failed: ")
+
+
+def _title(certificate: x509.Certificate) -> str:
+    return _title_of(certificate.subject)
+
+
+def _title_of(name: x509.Name) -> str:
+    return name.rfc4514_string() or "(no subject)"
