@@ -1,0 +1,51 @@
+"""What every frame has: ``append``, ``size``, ``type``, equality and repr.
+
+A frame is a plain value. It checks nothing when made; ``append`` raises ``ValueError`` for a value that has no
+encoding, before or after bytes were written, so a writer that failed is thrown away. RFC 9000 §12.4, §19.
+"""
+
+from typing import ClassVar
+
+from qwire.buffer import Writer
+
+
+class Frame:
+    """Base of all frames.
+
+    ``FIELDS`` names the attributes that make a frame equal to another and that ``repr`` shows.
+    """
+
+    __slots__ = ()
+    TYPE: ClassVar[int] = -1
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    ack_eliciting: ClassVar[bool] = True
+    """Whether a packet with this frame must be acknowledged. RFC 9000 §13.2."""
+
+    @property
+    def type(self) -> int:
+        """The type as it is written. RFC 9000 §12.4."""
+        return self.TYPE
+
+    def append(self, writer: Writer) -> None:
+        """Write the frame, type included, to the end of ``writer``."""
+        raise NotImplementedError
+
+    def size(self) -> int:
+        """Bytes that ``append`` writes."""
+        writer = Writer()
+        self.append(writer)
+        return len(writer)
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        for name in self.FIELDS:
+            if getattr(self, name) != getattr(other, name):
+                return False
+        return True
+
+    __hash__ = None  # type: ignore[assignment]  # frames are mutable values
+
+    def __repr__(self) -> str:
+        fields = ", ".join([f"{name}={getattr(self, name)!r}" for name in self.FIELDS])
+        return f"{self.__class__.__name__}({fields})"

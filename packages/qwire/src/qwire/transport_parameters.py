@@ -1,0 +1,476 @@
+"""Transport parameters: an ordered list of raw entries, and a typed view of the known ones.
+
+What was parsed encodes to the same bytes: order, unknown parameters, duplicates and encodings longer than
+necessary are kept. Nothing is judged before ``validate`` or the typed property is asked for.
+RFC 9000 §7.4, §18; RFC 9221 §3; RFC 9287 §3; RFC 9368 §3.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, final
+
+import quicvarint
+from qwire import constants as c
+from qwire.buffer import Reader, Writer
+from qwire.errors import DecodeError, Truncated
+
+_SERVER_ONLY: Final = frozenset(
+    (
+        c.TP_ORIGINAL_DESTINATION_CONNECTION_ID,
+        c.TP_STATELESS_RESET_TOKEN,
+        c.TP_PREFERRED_ADDRESS,
+        c.TP_RETRY_SOURCE_CONNECTION_ID,
+    )
+)
+_MAX: Final = quicvarint.MAX
+_INTEGERS: Final[dict[int, tuple[int, int, int]]] = {  # id: default, smallest, largest allowed
+    c.TP_MAX_IDLE_TIMEOUT: (0, 0, _MAX),
+    c.TP_MAX_UDP_PAYLOAD_SIZE: (65527, 1200, _MAX),
+    c.TP_INITIAL_MAX_DATA: (0, 0, _MAX),
+    c.TP_INITIAL_MAX_STREAM_DATA_BIDI_LOCAL: (0, 0, _MAX),
+    c.TP_INITIAL_MAX_STREAM_DATA_BIDI_REMOTE: (0, 0, _MAX),
+    c.TP_INITIAL_MAX_STREAM_DATA_UNI: (0, 0, _MAX),
+    c.TP_INITIAL_MAX_STREAMS_BIDI: (0, 0, c.MAX_STREAM_COUNT),
+    c.TP_INITIAL_MAX_STREAMS_UNI: (0, 0, c.MAX_STREAM_COUNT),
+    c.TP_ACK_DELAY_EXPONENT: (3, 0, 20),
+    c.TP_MAX_ACK_DELAY: (25, 0, (1 << 14) - 1),
+    c.TP_ACTIVE_CONNECTION_ID_LIMIT: (2, 2, _MAX),
+    c.TP_MAX_DATAGRAM_FRAME_SIZE: (0, 0, _MAX),
+}
+_CONNECTION_IDS: Final = (
+    c.TP_ORIGINAL_DESTINATION_CONNECTION_ID,
+    c.TP_INITIAL_SOURCE_CONNECTION_ID,
+    c.TP_RETRY_SOURCE_CONNECTION_ID,
+)
+_FLAGS: Final = (c.TP_DISABLE_ACTIVE_MIGRATION, c.TP_GREASE_QUIC_BIT, c.TP_RESET_STREAM_AT)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One entry as it is on the wire.
+
+    RFC 9000 §18. ``id_size`` and ``length_size`` are the bytes of those two integers; 0 is the shortest form.
+    """
+
+    id: int
+    value: bytes
+    id_size: int = 0
+    length_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreferredAddress:
+    """The value of preferred_address, RFC 9000 §18.2; an address of zeros means none of that family."""
+
+    ipv4_address: bytes
+    ipv4_port: int
+    ipv6_address: bytes
+    ipv6_port: int
+    connection_id: bytes
+    stateless_reset_token: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> "PreferredAddress":
+        """Read the value.
+
+        Raises:
+            DecodeError: truncated, bytes left over, or a connection ID not of 1 to 20 bytes.
+        """
+        reader = Reader(data)
+        ipv4_address, ipv4_port = reader.read_bytes(4), reader.read_uint16()
+        ipv6_address, ipv6_port = reader.read_bytes(16), reader.read_uint16()
+        size = reader.read_uint8()
+        if not 1 <= size <= c.MAX_CID_SIZE:
+            raise DecodeError(f"preferred address with a connection ID of {size} bytes")
+        connection_id = reader.read_bytes(size)
+        token = reader.read_bytes(c.RESET_TOKEN_SIZE)
+        if not reader.at_end():
+            raise DecodeError(f"{reader.remaining()} bytes after the preferred address")
+        return cls(ipv4_address, ipv4_port, ipv6_address, ipv6_port, connection_id, token)
+
+    def encode(self) -> bytes:
+        """The value.
+
+        Raises:
+            ValueError: a field that does not fit.
+        """
+        if (len(self.ipv4_address), len(self.ipv6_address)) != (4, 16):
+            raise ValueError("addresses are of 4 and 16 bytes")
+        if len(self.stateless_reset_token) != c.RESET_TOKEN_SIZE:
+            raise ValueError(f"reset token of {len(self.stateless_reset_token)} bytes")
+        writer = Writer()
+        writer.write_bytes(self.ipv4_address)
+        writer.write_uint16(self.ipv4_port)
+        writer.write_bytes(self.ipv6_address)
+        writer.write_uint16(self.ipv6_port)
+        writer.write_uint8(len(self.connection_id))
+        writer.write_bytes(self.connection_id)
+        writer.write_bytes(self.stateless_reset_token)
+        return writer.getvalue()
+
+
+@final
+class TransportParameters:
+    """The transport parameters of one side, in their order. Immutable.
+
+    A typed property gives the default of RFC 9000 §18.2 for a parameter that is absent, the first entry of one
+    that is repeated, and raises ``DecodeError`` for a value that cannot be read.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Iterable[Parameter] = ()) -> None:
+        self._entries = tuple(entries)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "TransportParameters":
+        """Read the body of the quic_transport_parameters extension.
+
+        RFC 9000 §18.
+
+        Raises:
+            DecodeError: truncated. Values are not looked into; ``validate`` does that.
+        """
+        entries: list[Parameter] = []
+        total = len(data)
+        position = 0
+        while position < total:
+            try:
+                id, after_id = quicvarint.parse(data, position)
+                length, start = quicvarint.parse(data, after_id)
+            except quicvarint.VarintError as error:
+                raise Truncated(f"truncated: transport parameter {len(entries)}: {error}") from None
+            stop = start + length
+            if stop > total:
+                raise Truncated(f"truncated: parameter 0x{id:x} of {length} bytes, {total - start} left")
+            id_size, length_size = after_id - position, start - after_id
+            entries.append(
+                Parameter(
+                    id,
+                    data[start:stop],
+                    0 if id_size == quicvarint.size(id) else id_size,
+                    0 if length_size == quicvarint.size(length) else length_size,
+                )
+            )
+            position = stop
+        return cls(entries)
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        original_destination_connection_id: bytes | None = None,
+        max_idle_timeout: int = 0,
+        stateless_reset_token: bytes | None = None,
+        max_udp_payload_size: int = 65527,
+        initial_max_data: int = 0,
+        initial_max_stream_data_bidi_local: int = 0,
+        initial_max_stream_data_bidi_remote: int = 0,
+        initial_max_stream_data_uni: int = 0,
+        initial_max_streams_bidi: int = 0,
+        initial_max_streams_uni: int = 0,
+        ack_delay_exponent: int = 3,
+        max_ack_delay: int = 25,
+        disable_active_migration: bool = False,
+        preferred_address: PreferredAddress | None = None,
+        active_connection_id_limit: int = 2,
+        initial_source_connection_id: bytes | None = None,
+        retry_source_connection_id: bytes | None = None,
+        version_information: tuple[int, tuple[int, ...]] | None = None,
+        reset_stream_at: bool = False,
+        max_datagram_frame_size: int = 0,
+        grease_quic_bit: bool = False,
+        min_ack_delay: int | None = None,
+    ) -> "TransportParameters":
+        """Parameters from values, in ascending order of their ids; those with the default value are left out.
+
+        RFC 9000 §18.2. ``max_idle_timeout`` and ``max_ack_delay`` are in milliseconds, ``min_ack_delay`` in
+        microseconds, as on the wire.
+
+        Raises:
+            ValueError: a value that has no encoding.
+        """
+        version_value: bytes | None = None
+        if version_information is not None:
+            writer = Writer()
+            writer.write_uint32(version_information[0])
+            for version in version_information[1]:
+                writer.write_uint32(version)
+            version_value = writer.getvalue()
+        min_ack_delay_value = None if min_ack_delay is None else _integer(min_ack_delay)
+        preferred_value = None if preferred_address is None else preferred_address.encode()
+        values: list[tuple[int, bytes | None]] = [
+            (c.TP_ORIGINAL_DESTINATION_CONNECTION_ID, original_destination_connection_id),
+            (c.TP_MAX_IDLE_TIMEOUT, _unless(max_idle_timeout, 0)),
+            (c.TP_STATELESS_RESET_TOKEN, stateless_reset_token),
+            (c.TP_MAX_UDP_PAYLOAD_SIZE, _unless(max_udp_payload_size, 65527)),
+            (c.TP_INITIAL_MAX_DATA, _unless(initial_max_data, 0)),
+            (c.TP_INITIAL_MAX_STREAM_DATA_BIDI_LOCAL, _unless(initial_max_stream_data_bidi_local, 0)),
+            (c.TP_INITIAL_MAX_STREAM_DATA_BIDI_REMOTE, _unless(initial_max_stream_data_bidi_remote, 0)),
+            (c.TP_INITIAL_MAX_STREAM_DATA_UNI, _unless(initial_max_stream_data_uni, 0)),
+            (c.TP_INITIAL_MAX_STREAMS_BIDI, _unless(initial_max_streams_bidi, 0)),
+            (c.TP_INITIAL_MAX_STREAMS_UNI, _unless(initial_max_streams_uni, 0)),
+            (c.TP_ACK_DELAY_EXPONENT, _unless(ack_delay_exponent, 3)),
+            (c.TP_MAX_ACK_DELAY, _unless(max_ack_delay, 25)),
+            (c.TP_DISABLE_ACTIVE_MIGRATION, b"" if disable_active_migration else None),
+            (c.TP_PREFERRED_ADDRESS, preferred_value),
+            (c.TP_ACTIVE_CONNECTION_ID_LIMIT, _unless(active_connection_id_limit, 2)),
+            (c.TP_INITIAL_SOURCE_CONNECTION_ID, initial_source_connection_id),
+            (c.TP_RETRY_SOURCE_CONNECTION_ID, retry_source_connection_id),
+            (c.TP_VERSION_INFORMATION, version_value),
+            (c.TP_RESET_STREAM_AT, b"" if reset_stream_at else None),
+            (c.TP_MAX_DATAGRAM_FRAME_SIZE, _unless(max_datagram_frame_size, 0)),
+            (c.TP_GREASE_QUIC_BIT, b"" if grease_quic_bit else None),
+            (c.TP_MIN_ACK_DELAY, min_ack_delay_value),
+        ]
+        return cls([Parameter(id, value) for id, value in values if value is not None])
+
+    @property
+    def entries(self) -> tuple[Parameter, ...]:
+        """All entries, in order."""
+        return self._entries
+
+    def encode(self) -> bytes:
+        """The body of the quic_transport_parameters extension.
+
+        Raises:
+            ValueError: an id or length that does not fit the size asked for.
+        """
+        data = bytearray()
+        for entry in self._entries:
+            if entry.id_size:
+                quicvarint.append_sized(data, entry.id, entry.id_size)
+            else:
+                quicvarint.append(data, entry.id)
+            if entry.length_size:
+                quicvarint.append_sized(data, len(entry.value), entry.length_size)
+            else:
+                quicvarint.append(data, len(entry.value))
+            data += entry.value
+        return bytes(data)
+
+    def get(self, id: int) -> bytes | None:
+        """The value of the first entry with that id, None when there is none."""
+        for entry in self._entries:
+            if entry.id == id:
+                return entry.value
+        return None
+
+    def get_integer(self, id: int) -> int | None:
+        """The value of the first entry with that id read as a varint, None when there is none.
+
+        Raises:
+            DecodeError: the value is not exactly one varint.
+        """
+        value = self.get(id)
+        if value is None:
+            return None
+        try:
+            number, stop = quicvarint.parse(value)
+        except quicvarint.VarintError as error:
+            raise Truncated(f"truncated: {c.parameter_name(id)}: {error}") from None
+        if stop != len(value):
+            raise DecodeError(f"{c.parameter_name(id)}: {len(value) - stop} bytes after the integer")
+        return number
+
+    def replace(self, id: int, value: bytes) -> "TransportParameters":
+        """These parameters with another value for ``id``: in its place, or at the end when it was absent."""
+        entries = list(self._entries)
+        for index, entry in enumerate(entries):
+            if entry.id == id:
+                entries[index] = Parameter(id, value, entry.id_size, 0)
+                return TransportParameters(entries)
+        entries.append(Parameter(id, value))
+        return TransportParameters(entries)
+
+    def without(self, id: int) -> "TransportParameters":
+        """These parameters less every entry with that id."""
+        return TransportParameters([entry for entry in self._entries if entry.id != id])
+
+    def validate(self, is_client: bool) -> None:
+        """Check what RFC 9000 §7.4 and §18.2 demand; ``is_client`` tells who sent the parameters.
+
+        Raises:
+            DecodeError: a parameter twice, one that only servers send from a client, a value out of range.
+        """
+        seen: set[int] = set()
+        for entry in self._entries:
+            if entry.id in seen:
+                raise DecodeError(f"{c.parameter_name(entry.id)} twice")
+            seen.add(entry.id)
+            if is_client and entry.id in _SERVER_ONLY:
+                raise DecodeError(f"{c.parameter_name(entry.id)} from a client")
+        for id, (_, smallest, largest) in _INTEGERS.items():
+            number = self.get_integer(id)
+            if number is not None and not smallest <= number <= largest:
+                raise DecodeError(f"{c.parameter_name(id)} is {number}")
+        for id in _CONNECTION_IDS:
+            value = self.get(id)
+            if value is not None and len(value) > c.MAX_CID_SIZE:
+                raise DecodeError(f"{c.parameter_name(id)} of {len(value)} bytes")
+        for id in _FLAGS:
+            value = self.get(id)
+            if value:
+                raise DecodeError(f"{c.parameter_name(id)} has a value of {len(value)} bytes")
+        token = self.stateless_reset_token
+        if token is not None and len(token) != c.RESET_TOKEN_SIZE:
+            raise DecodeError(f"stateless_reset_token of {len(token)} bytes")
+        versions = self.version_information
+        if versions is not None and (versions[0] == 0 or 0 in versions[1]):  # RFC 9368 §3
+            raise DecodeError("version_information holds version 0")
+        delay = self.min_ack_delay
+        if delay is not None and delay > self.max_ack_delay * 1000:  # draft-ietf-quic-ack-frequency-14 §3
+            raise DecodeError(f"min_ack_delay of {delay} us above max_ack_delay of {self.max_ack_delay} ms")
+        if self.preferred_address is not None and self.initial_source_connection_id == b"":
+            # RFC 9000 §18.2: a server without a connection ID cannot offer one for another address.
+            raise DecodeError("preferred_address from a server with an empty connection ID")
+
+    @property
+    def original_destination_connection_id(self) -> bytes | None:
+        """Destination connection ID of the client's first Initial."""
+        return self.get(c.TP_ORIGINAL_DESTINATION_CONNECTION_ID)
+
+    @property
+    def max_idle_timeout(self) -> int:
+        """Milliseconds; 0 is none."""
+        return self._integer(c.TP_MAX_IDLE_TIMEOUT)
+
+    @property
+    def stateless_reset_token(self) -> bytes | None:
+        """Token of the connection ID used in the handshake."""
+        return self.get(c.TP_STATELESS_RESET_TOKEN)
+
+    @property
+    def max_udp_payload_size(self) -> int:
+        """Bytes of the largest datagram that is received."""
+        return self._integer(c.TP_MAX_UDP_PAYLOAD_SIZE)
+
+    @property
+    def initial_max_data(self) -> int:
+        """Bytes of credit for the connection."""
+        return self._integer(c.TP_INITIAL_MAX_DATA)
+
+    @property
+    def initial_max_stream_data_bidi_local(self) -> int:
+        """Bytes of credit for each bidirectional stream that the sender of the parameter opens."""
+        return self._integer(c.TP_INITIAL_MAX_STREAM_DATA_BIDI_LOCAL)
+
+    @property
+    def initial_max_stream_data_bidi_remote(self) -> int:
+        """Bytes of credit for each bidirectional stream that the receiver of the parameter opens."""
+        return self._integer(c.TP_INITIAL_MAX_STREAM_DATA_BIDI_REMOTE)
+
+    @property
+    def initial_max_stream_data_uni(self) -> int:
+        """Bytes of credit for each unidirectional stream that the receiver of the parameter opens."""
+        return self._integer(c.TP_INITIAL_MAX_STREAM_DATA_UNI)
+
+    @property
+    def initial_max_streams_bidi(self) -> int:
+        """Bidirectional streams that the receiver of the parameter may open."""
+        return self._integer(c.TP_INITIAL_MAX_STREAMS_BIDI)
+
+    @property
+    def initial_max_streams_uni(self) -> int:
+        """Unidirectional streams that the receiver of the parameter may open."""
+        return self._integer(c.TP_INITIAL_MAX_STREAMS_UNI)
+
+    @property
+    def ack_delay_exponent(self) -> int:
+        """Power of two that turns the delay of an ACK frame into microseconds."""
+        return self._integer(c.TP_ACK_DELAY_EXPONENT)
+
+    @property
+    def max_ack_delay(self) -> int:
+        """Milliseconds by which acknowledgments may be late."""
+        return self._integer(c.TP_MAX_ACK_DELAY)
+
+    @property
+    def disable_active_migration(self) -> bool:
+        """Whether the peer must not change addresses on purpose."""
+        return self.get(c.TP_DISABLE_ACTIVE_MIGRATION) is not None
+
+    @property
+    def preferred_address(self) -> PreferredAddress | None:
+        """Where the server wants to be talked to after the handshake."""
+        value = self.get(c.TP_PREFERRED_ADDRESS)
+        return None if value is None else PreferredAddress.parse(value)
+
+    @property
+    def active_connection_id_limit(self) -> int:
+        """Connection IDs of the peer that are kept."""
+        return self._integer(c.TP_ACTIVE_CONNECTION_ID_LIMIT)
+
+    @property
+    def initial_source_connection_id(self) -> bytes | None:
+        """Source connection ID of the first Initial sent."""
+        return self.get(c.TP_INITIAL_SOURCE_CONNECTION_ID)
+
+    @property
+    def retry_source_connection_id(self) -> bytes | None:
+        """Source connection ID of the Retry sent, if one was."""
+        return self.get(c.TP_RETRY_SOURCE_CONNECTION_ID)
+
+    @property
+    def version_information(self) -> tuple[int, tuple[int, ...]] | None:
+        """Chosen version and available versions, RFC 9368 §3."""
+        value = self.get(c.TP_VERSION_INFORMATION)
+        if value is None:
+            return None
+        if len(value) < 4 or len(value) % 4:
+            raise DecodeError(f"version_information of {len(value)} bytes")
+        reader = Reader(value)
+        chosen = reader.read_uint32()
+        available: list[int] = []
+        while not reader.at_end():
+            available.append(reader.read_uint32())
+        return chosen, tuple(available)
+
+    @property
+    def reset_stream_at(self) -> bool:
+        """Whether RESET_STREAM_AT is understood."""
+        return self.get(c.TP_RESET_STREAM_AT) is not None
+
+    @property
+    def max_datagram_frame_size(self) -> int:
+        """Bytes of the largest DATAGRAM frame that is received; 0 is none. RFC 9221 §3."""
+        return self._integer(c.TP_MAX_DATAGRAM_FRAME_SIZE)
+
+    @property
+    def grease_quic_bit(self) -> bool:
+        """Whether packets with a fixed bit of 0 are received. RFC 9287 §3."""
+        return self.get(c.TP_GREASE_QUIC_BIT) is not None
+
+    @property
+    def min_ack_delay(self) -> int | None:
+        """Microseconds; None when ACK_FREQUENCY is not understood. draft-ietf-quic-ack-frequency-14 §3."""
+        return self.get_integer(c.TP_MIN_ACK_DELAY)
+
+    def _integer(self, id: int) -> int:
+        number = self.get_integer(id)
+        return _INTEGERS[id][0] if number is None else number
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TransportParameters):
+            return NotImplemented
+        return self._entries == other._entries
+
+    def __hash__(self) -> int:
+        return hash(self._entries)
+
+    def __repr__(self) -> str:
+        entries = ", ".join([f"{c.parameter_name(entry.id)}={entry.value.hex()}" for entry in self._entries])
+        return f"TransportParameters({entries})"
+
+    def __reduce__(self) -> "tuple[type[TransportParameters], tuple[tuple[Parameter, ...]]]":
+        return TransportParameters, (self._entries,)
+
+
+def _integer(value: int) -> bytes:
+    data = bytearray()
+    quicvarint.append(data, value)
+    return bytes(data)
+
+
+def _unless(value: int, default: int) -> bytes | None:
+    return None if value == default else _integer(value)
