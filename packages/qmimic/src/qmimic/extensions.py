@@ -1,0 +1,302 @@
+"""The extensions of a ClientHello, each as data that makes its body.
+
+A profile lists them; what varies between connections (names, keys, reserved values) comes from the
+`HelloContext` and from random bytes that are the same when the hello is built again after a HelloRetryRequest.
+RFC 8446 §4.2 and the documents named at each class.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from qtls.client_hello import HelloContext
+from qtls.extensions import encode_server_name, is_host_name
+
+from . import grease
+from .randomness import RandomBytes, between, pick
+
+HEX: Final = {"hex": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """What all have in common. A `pinned` one keeps its place when the others are permuted."""
+
+    pinned: bool = False
+
+    def id_of(self, random: RandomBytes) -> int:
+        """The extension's number on this connection."""
+        raise NotImplementedError
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        """The extension's content, or None to leave it out."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known(Extension):
+    """An extension whose number never varies."""
+
+    ID: ClassVar[int]
+
+    def id_of(self, random: RandomBytes) -> int:
+        return self.ID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerName(Known):
+    """server_name, RFC 6066 §3; left out for addresses."""
+
+    ID: ClassVar[int] = 0
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        if context.server_name is None or not is_host_name(context.server_name):
+            return None
+        return encode_server_name(context.server_name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupportedGroups(Known):
+    """supported_groups, RFC 8446 §4.2.7."""
+
+    ID: ClassVar[int] = 10
+    groups: tuple[int, ...] = field(metadata=HEX)
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return vector(2, uint16s(self.groups))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureAlgorithms(Known):
+    """signature_algorithms, RFC 8446 §4.2.3."""
+
+    ID: ClassVar[int] = 13
+    schemes: tuple[int, ...] = field(metadata=HEX)
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return vector(2, uint16s(self.schemes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alpn(Known):
+    """application_layer_protocol_negotiation, RFC 7301: the protocols of the connection's configuration."""
+
+    ID: ClassVar[int] = 16
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        names = [name.encode("latin-1") for name in context.alpn]
+        return vector(2, b"".join(vector(1, name) for name in names)) if names else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusRequest(Known):
+    """status_request for OCSP without responder ids or extensions, RFC 6066 §8."""
+
+    ID: ClassVar[int] = 5
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return b"\1\0\0\0\0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressCertificate(Known):
+    """compress_certificate, RFC 8879; 1 zlib, 2 brotli, 3 zstd."""
+
+    ID: ClassVar[int] = 27
+    algorithms: tuple[int, ...]
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return vector(1, uint16s(self.algorithms))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSizeLimit(Known):
+    """record_size_limit, RFC 8449; without effect over QUIC."""
+
+    ID: ClassVar[int] = 28
+    limit: int
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return self.limit.to_bytes(2, "big")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelegatedCredentials(Known):
+    """delegated_credentials, RFC 9345 §4.1.1."""
+
+    ID: ClassVar[int] = 34
+    schemes: tuple[int, ...] = field(metadata=HEX)
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return vector(2, uint16s(self.schemes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyData(Known):
+    """early_data, RFC 8446 §4.2.10: sent when the connection resumes a session that allows it."""
+
+    ID: ClassVar[int] = 42
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        # RFC 8446 §4.2.10: not in the hello that follows a HelloRetryRequest.
+        return b"" if context.early_data and context.retry is None else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupportedVersions(Known):
+    """supported_versions, RFC 8446 §4.2.1; `grease` puts a reserved one in front."""
+
+    ID: ClassVar[int] = 43
+    versions: tuple[int, ...] = field(default=(0x0304,), metadata=HEX)
+    grease: bool = False
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        front = (grease.tls_value(random),) if self.grease else ()
+        return vector(1, uint16s((*front, *self.versions)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cookie(Known):
+    """cookie, RFC 8446 §4.2.2: sent when a HelloRetryRequest brought one."""
+
+    ID: ClassVar[int] = 44
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        if context.retry is None or context.retry.cookie is None:
+            return None
+        return vector(2, context.retry.cookie)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PskKeyExchangeModes(Known):
+    """psk_key_exchange_modes, RFC 8446 §4.2.9."""
+
+    ID: ClassVar[int] = 45
+    modes: tuple[int, ...] = (1,)
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return vector(1, bytes(self.modes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyShare(Known):
+    """key_share, RFC 8446 §4.2.8.
+
+    `share_x25519` uses one X25519 key both alone and inside X25519MLKEM768, as Firefox does.
+    """
+
+    ID: ClassVar[int] = 51
+    groups: tuple[int, ...] = field(metadata=HEX)
+    share_x25519: bool = False
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        groups = self.groups
+        if context.retry is not None and context.retry.group is not None:
+            groups = (context.retry.group,)
+        shares = [(group, context.key_shares.public(group, self.share_x25519)) for group in groups]
+        return vector(2, b"".join(group.to_bytes(2, "big") + vector(2, share) for group, share in shares))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuicTransportParameters(Known):
+    """quic_transport_parameters, RFC 9001 §8.2."""
+
+    ID: ClassVar[int] = 57
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return context.transport_parameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationSettings(Extension):
+    """ALPS, draft-vvv-tls-alps; 17513 until 2024, 17613 since."""
+
+    id: int = 17613
+    protocols: tuple[str, ...] = ("h3",)
+
+    def id_of(self, random: RandomBytes) -> int:
+        return self.id
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        names = [name.encode("latin-1") for name in self.protocols if name in context.alpn]
+        return vector(2, b"".join(vector(1, name) for name in names)) if names else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EchGrease(Known):
+    """encrypted_client_hello that encrypts nothing, RFC 9849 §6.2.
+
+    The length of the payload and the AEAD are drawn from what the client is known to send.
+    """
+
+    ID: ClassVar[int] = 0xFE0D
+    kdf: int = 1
+    aeads: tuple[int, ...] = (1,)
+    enc_size: int = 32
+    payload_sizes: tuple[int, ...]
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        aead = pick(random, self.aeads)
+        config_id = random(1)
+        enc = random(self.enc_size)
+        payload = random(pick(random, self.payload_sizes))
+        outer = b"\0" + self.kdf.to_bytes(2, "big") + aead.to_bytes(2, "big") + config_id
+        return outer + vector(2, enc) + vector(2, payload)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw(Extension):
+    """Any extension with a constant body."""
+
+    id: int = field(metadata=HEX)
+    value: bytes = b""
+
+    def id_of(self, random: RandomBytes) -> int:
+        return self.id
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grease(Extension):
+    """An extension with a reserved number, RFC 8701 §3.1, and a body of random bytes."""
+
+    min_size: int = 0
+    max_size: int = 0
+
+    def id_of(self, random: RandomBytes) -> int:
+        return grease.tls_value(random)
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return random(between(random, self.min_size, self.max_size))
+
+
+ExtensionSpec: TypeAlias = (
+    ServerName
+    | SupportedGroups
+    | SignatureAlgorithms
+    | Alpn
+    | StatusRequest
+    | CompressCertificate
+    | RecordSizeLimit
+    | DelegatedCredentials
+    | EarlyData
+    | SupportedVersions
+    | Cookie
+    | PskKeyExchangeModes
+    | KeyShare
+    | QuicTransportParameters
+    | ApplicationSettings
+    | EchGrease
+    | Raw
+    | Grease
+)
+
+
+def vector(length_size: Literal[1, 2], data: bytes) -> bytes:
+    """`data` behind its length, RFC 8446 §3.4."""
+    return len(data).to_bytes(length_size, "big") + data
+
+
+def uint16s(values: tuple[int, ...]) -> bytes:
+    return b"".join(value.to_bytes(2, "big") for value in values)

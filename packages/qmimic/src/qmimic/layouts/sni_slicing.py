@@ -1,0 +1,44 @@
+"""Firefox's layout: the ClientHello is cut in the middle of the host name, and the later part sent first.
+
+No PING and no PADDING frames; cuts follow from the size and the place of the host name alone, so a flight
+that is laid out again looks the same. Rules and their check against real flights: mozilla/neqo, "SNI slicing".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qcore.packing.initial_flight import Crypto, FlightContext, Placement
+
+from .ranges import is_whole, portions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SniSlicing:
+    """Slices at the host name; a ClientHello without one is sent in order."""
+
+    def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
+        """The first datagram holds both sides of the cut, later bytes first; the gaps follow in order."""
+        name = flight.server_name_range
+        if name is None or not is_whole(flight):
+            return None
+        total = len(flight.crypto)
+        middle = (name[0] + name[1]) // 2
+        if not 0 < middle < total:
+            return None
+        left, right = slices(total, middle, total // -(-total // flight.room(0)))
+        first: list[Placement] = [Crypto(*right), Crypto(*left)]
+        gaps = [(start, stop) for start, stop in ((left[1], right[0]), (right[1], total)) if start < stop]
+        rest = portions(flight, gaps, first=1)
+        return [first, *([Crypto(start, stop) for start, stop in part] for part in rest)]
+
+
+def slices(total: int, middle: int, limit: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The bytes before and behind the cut that the first datagram carries, `limit` of them together."""
+    left_size, right_size = middle, total - middle
+    if left_size + right_size <= limit:
+        return (0, middle), (middle, total)
+    if left_size <= limit:
+        return (0, middle), (total - (limit - left_size), total)
+    if right_size <= limit:
+        return (0, limit - right_size), (middle, total)
+    return (0, limit // 2), (middle, middle + limit // 2)

@@ -1,0 +1,135 @@
+"""The transport parameters of a profile: which, with what values, in what order.
+
+Entries are data; `ParameterList.draw` turns them into the ordered parameters of one connection. The engine
+below fills in the connection ID and reads the limits that it has to keep from the result. RFC 9000 §18.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+import quicvarint
+from qwire.constants import VERSION_1
+from qwire.transport_parameters import Parameter, TransportParameters
+
+from . import grease
+from .randomness import RandomBytes, below, between, shuffle
+
+INITIAL_SOURCE_CONNECTION_ID: Final = 0x0F
+VERSION_INFORMATION: Final = 0x11
+GOOGLE_INITIAL_RTT: Final = 0x3127
+GOOGLE_CONNECTION_OPTIONS: Final = 0x3128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integer:
+    """A parameter that is one varint; `size` 0 is the shortest encoding."""
+
+    id: int = field(metadata={"hex": True})
+    value: int
+    size: int = 0
+
+    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+        encoded = bytearray()
+        if self.size:
+            quicvarint.append_sized(encoded, self.value, self.size)
+        else:
+            quicvarint.append(encoded, self.value)
+        return Parameter(self.id, bytes(encoded))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opaque:
+    """A parameter with these bytes. `id_size` and `length_size` ask for longer varints than needed."""
+
+    id: int = field(metadata={"hex": True})
+    value: bytes = b""
+    id_size: int = 0
+    length_size: int = 0
+
+    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+        return Parameter(self.id, self.value, self.id_size, self.length_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConnectionId:
+    """initial_source_connection_id; the engine fills it in."""
+
+    id: int = field(default=INITIAL_SOURCE_CONNECTION_ID, metadata={"hex": True})
+
+    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+        return Parameter(self.id, b"")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionInformation:
+    """version_information, RFC 9368 §3.
+
+    `grease` puts one reserved version among the available ones, at that place. 0xff73db is the id of drafts.
+    """
+
+    id: int = field(default=VERSION_INFORMATION, metadata={"hex": True})
+    chosen: int = field(default=VERSION_1, metadata={"hex": True})
+    available: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
+    grease: Literal["none", "first", "last", "random"] = "none"
+
+    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+        versions = list(self.available)
+        if self.grease != "none":
+            label = grease.version(random)
+            places = {"first": 0, "last": len(versions)}
+            place = places.get(self.grease)
+            versions.insert(below(random, len(versions) + 1) if place is None else place, label)
+        value = b"".join(version.to_bytes(4, "big") for version in (self.chosen, *versions))
+        return Parameter(self.id, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reserved:
+    """A parameter that must be ignored: its id, its length and its bytes are drawn. RFC 9000 §18.1."""
+
+    min_length: int = 0
+    max_length: int = 15
+
+    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+        return Parameter(
+            grease.parameter_id(random), random(between(random, self.min_length, self.max_length))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedRtt:
+    """Microseconds of a round trip measured on an earlier connection; left out when there was none."""
+
+    id: int = field(default=GOOGLE_INITIAL_RTT, metadata={"hex": True})
+
+    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+        if rtt is None:
+            return None
+        encoded = bytearray()
+        quicvarint.append(encoded, max(1, round(rtt * 1_000_000)))
+        return Parameter(self.id, bytes(encoded))
+
+
+ParameterSpec: TypeAlias = Integer | Opaque | SourceConnectionId | VersionInformation | Reserved | CachedRtt
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterList:
+    """Parameters and their order: "fixed" as listed, "shuffled" anew per connection, "ascending" by id."""
+
+    order: Literal["fixed", "shuffled", "ascending"] = "fixed"
+    entries: tuple[ParameterSpec, ...]
+
+    def draw(self, random: RandomBytes, rtt: float | None = None) -> TransportParameters:
+        """The parameters of one connection.
+
+        Args:
+            rtt: seconds of a cached round-trip time to this server, if there is one.
+        """
+        drawn = [entry.draw(random, rtt) for entry in self.entries]
+        parameters = [parameter for parameter in drawn if parameter is not None]
+        if self.order == "shuffled":
+            shuffle(random, parameters)
+        elif self.order == "ascending":
+            parameters.sort(key=lambda parameter: parameter.id)
+        return TransportParameters(parameters)
