@@ -1,0 +1,203 @@
+"""The names and shapes that users and other programs rely on: what goes missing here breaks somebody."""
+
+import dataclasses
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+
+LAYERS = ("quicvarint", "qwire", "qtls", "qcore", "qhttp3", "qlog", "qmimic")
+
+NAMES = {
+    "quicvarint": ["parse", "append", "append_sized", "size", "MAX", "VarintError"],
+    "qwire.dissect": ["dissect", "DissectedPacket"],
+    "qwire.frames": ["parse_frames", "Frame"],
+    "qwire.transport_parameters": ["TransportParameters", "Parameter"],
+    "qwire.errors": ["DecodeError"],
+    "qtls": ["ClientTLS", "ServerTLS", "SessionStore"],
+    "qtls.initial": ["initial_keys"],
+    "qtls.retry": ["integrity_tag"],
+    "qcore": [
+        "ApplicationError",
+        "CertificateError",
+        "Connection",
+        "ConnectionRefused",
+        "EarlyDataRejected",
+        "Endpoint",
+        "HandshakeTimeout",
+        "IdleTimeout",
+        "Listener",
+        "QuicConfig",
+        "QuicError",
+        "ReceiveStream",
+        "SendStream",
+        "StatelessReset",
+        "Stream",
+        "StreamError",
+        "TransportError",
+        "VersionMismatch",
+        "connect",
+        "serve",
+    ],
+    "qcore.engine.engine": ["QuicEngine"],
+    "qcore.router": ["Router"],
+    "qcore.testing": ["Pair", "Link"],
+    "qhttp3": ["Client", "H3Engine", "Response", "serve_asgi"],
+    "qmimic": [
+        "Client",
+        "ClientProfile",
+        "Fingerprint",
+        "ProfileInfo",
+        "connect",
+        "fingerprint",
+        "get",
+        "profile",
+        "profiles",
+    ],
+}
+
+MEMBERS = {
+    "qwire.transport_parameters:TransportParameters": ["parse", "encode"],
+    "qcore:Endpoint": ["open", "connect", "listen"],
+    "qcore:Listener": ["__aiter__", "__anext__", "addresses", "close"],
+    "qcore:Connection": [
+        "__aenter__",
+        "close",
+        "datagrams",
+        "export",
+        "handshake",
+        "info",
+        "max_datagram_size",
+        "open_stream",
+        "open_uni",
+        "send_datagram",
+        "stats",
+        "streams",
+        "try_send_datagram",
+        "uni_streams",
+        "update_keys",
+        "wait_closed",
+    ],
+    "qcore:SendStream": ["finish", "id", "reset", "stopped", "write"],
+    "qcore:ReceiveStream": ["__aiter__", "id", "read", "readexactly", "stop"],
+    "qcore:Stream": ["finish", "id", "read", "readexactly", "reset", "stop", "stopped", "write"],
+    "qcore.engine.engine:QuicEngine": ["events", "handle_timeout", "next_timeout", "receive", "transmit"],
+    "qhttp3:Client": ["__aenter__", "request"],
+    "qhttp3:Response": ["__aiter__", "headers", "informational", "read", "status", "trailers"],
+    "qmimic:Client": ["__aenter__", "request"],
+    "qmimic:ClientProfile": ["draw", "from_toml", "to_toml"],
+}
+
+FIELDS = {
+    "qtls:ClientTLS": ["alpn", "ca", "client_cert", "groups", "hello", "keylog", "server_name", "verify"],
+    "qtls:ServerTLS": ["alpn", "certs", "client_auth", "client_ca", "keylog", "ticket_keys"],
+    "qcore:QuicConfig": [
+        "congestion",
+        "connection_window",
+        "datagrams",
+        "early_data",
+        "ecn",
+        "handshake_timeout",
+        "idle_timeout",
+        "keep_alive",
+        "max_bidi",
+        "max_uni",
+        "migration",
+        "pmtud",
+        "qlog",
+        "send_buffer",
+        "stream_window",
+        "versions",
+    ],
+}
+
+BASES = {
+    "QuicError": OSError,
+    "TransportError": OSError,
+    "ApplicationError": OSError,
+    "StreamError": OSError,
+    "IdleTimeout": TimeoutError,
+    "HandshakeTimeout": TimeoutError,
+    "StatelessReset": ConnectionResetError,
+}
+
+PARAMETERS = {
+    "qcore:connect": ["host", "port"],
+    "qcore:serve": ["handler", "local"],
+    "qhttp3:serve_asgi": ["app", "local", "tls", "config", "workers", "alt_svc"],
+    "qhttp3:Client.request": ["method", "url", "headers", "content", "trailers", "priority", "early"],
+    "qmimic:get": ["url", "profile"],
+    "qmimic:connect": ["host", "port", "profile"],
+    "qmimic:profile": ["name"],
+    "qmimic:fingerprint": ["datagrams"],
+    "qwire.dissect:dissect": ["datagram", "keys"],
+    "qtls.initial:initial_keys": ["destination_cid", "version"],
+}
+
+PROFILES = {"chrome", "chrome-156", "plain"}
+
+
+def find(place: str) -> Any:
+    """The object behind ``module:name`` or ``module:name.member``."""
+    module, _, path = place.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def missing(owner: Any, names: list[str]) -> list[str]:
+    return [name for name in names if not hasattr(owner, name)]
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_names_exist(module: str) -> None:
+    assert [] == missing(importlib.import_module(module), NAMES[module])
+
+
+@pytest.mark.parametrize("place", MEMBERS)
+def test_members_exist(place: str) -> None:
+    owner = find(place)
+    # What is set in __init__ is seen in slots and annotations, or not at all on the class.
+    assigned = {name for each in inspect.getmro(owner) for name in getattr(each, "__slots__", ())}
+    assigned |= {name for each in inspect.getmro(owner) for name in inspect.get_annotations(each)}
+
+    assert [] == [name for name in missing(owner, MEMBERS[place]) if name not in assigned]
+
+
+@pytest.mark.parametrize("place", FIELDS)
+def test_configuration_is_frozen_and_has_its_fields(place: str) -> None:
+    configuration = find(place)
+    fields = {field.name: field for field in dataclasses.fields(configuration)}
+
+    assert configuration.__dataclass_params__.frozen
+    assert [] == [name for name in FIELDS[place] if name not in fields or not fields[name].kw_only]
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_errors_are_the_systems_own_kinds(name: str) -> None:
+    error = find(f"qcore:{name}")
+
+    assert issubclass(error, find("qcore:QuicError"))
+    assert issubclass(error, BASES[name])
+
+
+@pytest.mark.parametrize("place", PARAMETERS)
+def test_parameters_keep_their_names(place: str) -> None:
+    parameters = inspect.signature(find(place)).parameters
+
+    assert [] == [name for name in PARAMETERS[place] if name not in parameters]
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_what_a_package_exports_exists_and_is_documented(package: str) -> None:
+    module = importlib.import_module(package)
+    exported = {name: getattr(module, name) for name in module.__all__}
+    to_document = {k: v for k, v in exported.items() if inspect.isclass(v) or inspect.isfunction(v)}
+
+    assert [] == [name for name, value in to_document.items() if not inspect.getdoc(value)]
+
+
+def test_profiles_are_built_in() -> None:
+    assert set() == PROFILES - {info.name for info in find("qmimic:profiles")()}
