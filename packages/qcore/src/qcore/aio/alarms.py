@@ -1,0 +1,66 @@
+"""Deadlines of many engines behind one timer.
+
+Asking ten thousand engines for their next deadline on each wake-up would cost more than the work. Deadlines
+also move all the time, mostly later, and mostly by a little. So an alarm is only *looked at* when the earliest
+deadline that was ever set for it comes; moving it later costs a comparison.
+"""
+
+import heapq
+import math
+from typing import Generic, TypeVar, final
+
+Owner = TypeVar("Owner")
+
+
+@final
+class Alarm(Generic[Owner]):
+    """The place of one owner among the alarms. `owner` is None once it has been cancelled."""
+
+    __slots__ = ("owner", "pending")
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner: Owner | None = owner
+        # Times at which the heap will bring this alarm up, latest first. Each is earlier than the one before,
+        # so the list stays as short as the kinds of deadlines an engine has.
+        self.pending: list[float] = []
+
+    def cancel(self) -> None:
+        """Let go of the owner; what is left in the heap is an empty entry."""
+        self.owner = None
+
+
+@final
+class Alarms(Generic[Owner]):
+    """A heap of alarms that are set often and rarely ring."""
+
+    __slots__ = ("_heap", "_sequence")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Alarm[Owner]]] = []
+        self._sequence = 0
+
+    def set(self, alarm: Alarm[Owner], deadline: float) -> None:
+        """See to it that the alarm comes up at `deadline` or earlier; math.inf asks for nothing."""
+        pending = alarm.pending
+        if deadline < (pending[-1] if pending else math.inf):
+            pending.append(deadline)
+            self._sequence += 1
+            heapq.heappush(self._heap, (deadline, self._sequence, alarm))
+
+    def next(self) -> float:
+        """When to call `due`; math.inf if never. May be earlier than any deadline in force."""
+        heap = self._heap
+        while heap and heap[0][2].owner is None:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else math.inf
+
+    def due(self, now: float) -> list[Alarm[Owner]]:
+        """Take out the alarms that come up by `now`, each once. Those still needed are to be `set` again."""
+        heap = self._heap
+        found: dict[Alarm[Owner], None] = {}
+        while heap and heap[0][0] <= now:
+            alarm = heapq.heappop(heap)[2]
+            if alarm.owner is not None:
+                alarm.pending.pop()
+                found[alarm] = None
+        return list(found)

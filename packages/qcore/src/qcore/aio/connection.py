@@ -1,0 +1,309 @@
+"""`Connection`: what a user holds of one QUIC connection.
+
+Owns the life of a connection - handshake, close, how it ended - and passes everything else on: streams and
+datagrams to a `StreamTable`, or all events to a protocol that was attached. RFC 9000 §10.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from qtls.resumption import Session
+from qwire.constants import INTERNAL_ERROR
+
+from ..engine.engine import QuicEngine
+from ..errors import ApplicationError, ConnectionRefused, QuicError, TransportError, UsageError
+from ..events import (
+    ConnectionEnded,
+    DatagramReceived,
+    Event,
+    HandshakeCompleted,
+    SessionReceived,
+    TokenReceived,
+)
+from .driver import Driven, Driver
+from .errors import Unreachable
+from .signal import Signal
+from .stream import ReceiveStream, SendStream, Stream, StreamHost
+from .stream_table import StreamTable
+
+# Datagrams kept for whoever will be attached; streams are bounded by the limits given to the peer.
+MAX_SAVED_DATAGRAMS: Final = 1024
+
+
+class EventProtocol(Protocol):
+    """What can be attached to a connection in place of stream objects."""
+
+    def on_events(self, events: list[Event], /) -> Any:
+        """Events of one wake-up. A true answer says that a task was woken which will want to send."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInfo:
+    """How a connection ended.
+
+    Attributes:
+        error: None after a close without error.
+        is_local: whether this side ended it.
+        code: the error code that was sent or received; None where there was none, as after a timeout.
+        reason: the words that came with it.
+    """
+
+    error: QuicError | None
+    is_local: bool
+    code: int | None
+    reason: str
+
+
+class ConnectionOwner:
+    """Who made a connection, and hears of its milestones."""
+
+    def on_established(self, connection: "Connection") -> bool:
+        """The handshake is complete; tells whether a task was woken."""
+        return False
+
+    def on_session(self, session: Session) -> None:
+        """A ticket to resume from."""
+
+    def on_token(self, token: bytes) -> None:
+        """A token for a later connection to the same server."""
+
+    def on_ended(self, connection: "Connection") -> None:
+        """The connection has ended."""
+
+
+class Connection(Driven, StreamHost):
+    """One QUIC connection. Use it as a context manager to have it closed.
+
+    `streams()`, `uni_streams()` and `datagrams()` end when the connection ends without error, and raise its
+    error otherwise; everything else raises how the connection ended.
+
+    Attributes:
+        engine: the engine underneath, for protocols that are attached. Call `flush` after its verbs.
+        is_clean: once ended, whether it was without error.
+    """
+
+    def __init__(self, engine: QuicEngine, driver: Driver, owner: ConnectionOwner) -> None:
+        super().__init__(engine)
+        self.is_clean = False
+        self._driver = driver
+        self._owner = owner
+        self._changed = Signal()
+        self._is_established = False
+        self._close_info: CloseInfo | None = None
+        self._ended_by: QuicError | None = None
+        self._cause: QuicError | None = None  # why this side gave up, where the engine cannot know
+        self._protocol: EventProtocol | None = None
+        self._table: StreamTable | None = None
+        self._saved: list[Event] = []
+        self._saved_datagrams = 0
+
+    def __repr__(self) -> str:
+        state = "ended" if self._close_info else "established" if self._is_established else "handshaking"
+        return f"<Connection {'client' if self.engine.is_client else 'server'} {state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # State
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """What the two sides agreed on: alpn, version, peer_certificates, resumed, early_accepted, ..."""
+        return self.engine.info
+
+    @property
+    def is_established(self) -> bool:
+        """Whether the handshake was completed."""
+        return self._is_established
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self._close_info is not None
+
+    def stats(self) -> ConnectionStats:
+        """Counters and estimates of this moment."""
+        return self.engine.stats()
+
+    def ended_by(self) -> QuicError | None:
+        return self._ended_by
+
+    async def handshake(self) -> None:
+        """Wait until the handshake is complete.
+
+        Raises:
+            CertificateError, TransportError, HandshakeTimeout, ConnectionRefused, VersionMismatch: it failed.
+        """
+        while not self._is_established:
+            if self._ended_by is not None:
+                raise self._ended_by
+            await self._changed.wait()
+
+    async def wait_closed(self) -> CloseInfo:
+        """Wait until the connection has ended, whoever ended it."""
+        while self._close_info is None:
+            await self._changed.wait()
+        return self._close_info
+
+    async def close(self, code: int = 0, reason: str = "") -> None:
+        """Close at once, with an error code of the application. What was not acknowledged may be lost."""
+        self.abort(code, reason)
+        await self.wait_closed()
+
+    def abort(self, code: int = 0, reason: str = "") -> None:
+        """Like `close`, without waiting."""
+        if self._close_info is None and not self.engine.is_closed:
+            self.engine.close(code, reason)
+            self.flush()
+
+    def update_keys(self) -> None:
+        """Move to the next key phase. RFC 9001 §6."""
+        self.engine.update_keys()
+        self.flush()
+
+    def export(self, label: bytes, context: bytes, size: int) -> bytes:
+        """Keying material for the application. RFC 8446 §7.5."""
+        return self.engine.export(label, context, size)
+
+    # Streams and datagrams
+
+    async def open_stream(self) -> Stream:
+        """Open a bidirectional stream; waits while the peer allows no more."""
+        return await self._streams().open()
+
+    async def open_uni(self) -> SendStream:
+        """Open a unidirectional stream; waits while the peer allows no more."""
+        return await self._streams().open_uni()
+
+    def streams(self) -> AsyncIterator[Stream]:
+        """Bidirectional streams that the peer opens."""
+        return self._streams().streams()
+
+    def uni_streams(self) -> AsyncIterator[ReceiveStream]:
+        """Unidirectional streams that the peer opens."""
+        return self._streams().uni_streams()
+
+    @property
+    def max_datagram_size(self) -> int:
+        """The largest datagram that fits now; 0 when the peer takes none. RFC 9221."""
+        return self.engine.max_datagram_size
+
+    async def send_datagram(self, data: bytes) -> None:
+        """Queue a datagram; waits while the queue is full.
+
+        Raises:
+            DatagramsUnavailable: the peer takes none, or none of this size.
+        """
+        await self._streams().send_datagram(data)
+
+    def try_send_datagram(self, data: bytes) -> bool:
+        """Queue a datagram; False when the queue is full."""
+        return self._streams().try_send_datagram(data)
+
+    def datagrams(self) -> AsyncIterator[bytes]:
+        """Datagrams that arrive; the oldest are dropped when nobody takes them."""
+        return self._streams().datagrams()
+
+    def _streams(self) -> StreamTable:
+        if self._table is None:
+            table = StreamTable(self)
+            self.attach(table)
+            self._table = table
+        return self._table
+
+    # For protocols
+
+    def attach(self, protocol: EventProtocol) -> None:
+        """Give all events to `protocol` instead of making stream objects; what has happened so far comes first.
+
+        Raises:
+            UsageError: there is one already, or streams were used.
+        """
+        if self._protocol is not None:
+            raise UsageError("the events of this connection are taken")
+        self._protocol = protocol
+        saved, self._saved = self._saved, []
+        if saved:
+            protocol.on_events(saved)
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what verbs on `engine` have made pending, within this turn of the loop."""
+        self._driver.wake(self)
+
+    def forget(self, stream_id: int) -> None:
+        if self._table is not None:
+            self._table.forget(stream_id)
+
+    # Reports of the driver
+
+    def on_events(self, events: list[Event]) -> bool:
+        woken = False
+        for event in events:
+            if isinstance(event, HandshakeCompleted):
+                self._is_established = True
+                woken = self._owner.on_established(self) or woken
+                woken = self._changed.notify() or woken
+            elif isinstance(event, SessionReceived):
+                self._owner.on_session(event.session)
+            elif isinstance(event, TokenReceived):
+                self._owner.on_token(event.token)
+            elif isinstance(event, ConnectionEnded):
+                self._end(self._cause or event.error, event.is_local)
+                woken = self._changed.notify() or woken
+        if self._protocol is not None:
+            return bool(self._protocol.on_events(events)) or woken
+        self._save(events)
+        return woken
+
+    def on_fault(self, error: Exception) -> None:
+        self._cause = TransportError(INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
+        if not self.engine.is_closed:
+            self.engine.close(INTERNAL_ERROR, "", application=False)
+        elif self._close_info is None:
+            self._end(self._cause, True)
+            self._changed.notify()
+
+    def on_socket_error(self, error: OSError) -> None:
+        # Later on, ICMP messages can be stale or forged, and loss recovery knows better. RFC 9000 §14.2.1.
+        if self._is_established or self._cause is not None or self.engine.is_closed:
+            return
+        if isinstance(error, ConnectionRefusedError):
+            self._cause = ConnectionRefused("nobody listens on this port")
+        else:
+            self._cause = Unreachable(error.strerror or str(error))
+        self.engine.close(INTERNAL_ERROR, "", application=False)
+        self.flush()
+
+    def on_released(self) -> None:
+        if self._close_info is None:
+            self.on_events([ConnectionEnded(None, True)])
+
+    def _end(self, error: QuicError | None, is_local: bool) -> None:
+        code: int | None = 0
+        reason = ""
+        if isinstance(error, TransportError | ApplicationError):
+            code, reason = error.code, error.reason
+        elif error is not None:
+            code, reason = None, str(error)
+        self.is_clean = error is None or (isinstance(error, ApplicationError) and error.code == 0)
+        self._close_info = CloseInfo(error, is_local, code, reason)
+        self._ended_by = error or ApplicationError(0, "", is_local)
+        self._owner.on_ended(self)
+
+    def _save(self, events: list[Event]) -> None:
+        """Keep events until somebody is there to have them."""
+        for event in events:
+            if isinstance(event, DatagramReceived):
+                if self._saved_datagrams >= MAX_SAVED_DATAGRAMS:
+                    continue
+                self._saved_datagrams += 1
+            self._saved.append(event)

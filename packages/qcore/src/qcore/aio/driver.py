@@ -1,0 +1,270 @@
+"""Runs the engines of one socket on an event loop.
+
+The only module that arms timers and schedules turns. After each input - datagrams, a timer, verbs of the
+application - it hands out events, sends what is pending and sets one timer. Verbs of one turn of the loop
+share one pass of sending, and so does an acknowledgement with the answer that tasks give to what arrived.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..batch import Datagram, SendBatch
+from ..engine.engine import QuicEngine
+from ..events import Event
+from ..router import Router
+from .alarms import Alarm, Alarms
+from .udp import SocketOwner, UdpSocket
+
+# Loops fire timers a little early or in steps of a millisecond; what is due within one is handled now, so that
+# a timer that fired never finds nothing to do and fires again at once.
+TIMER_SLACK: Final = 0.001
+# Batches that one engine may send before others get their turn: 256 datagrams.
+BATCHES_PER_TURN: Final = 4
+# While the system takes no datagrams, timers are not looked at more often than this.
+BLOCKED_DELAY: Final = 0.005
+
+
+class Driven:
+    """An engine and whoever hears of its events."""
+
+    def __init__(self, engine: QuicEngine) -> None:
+        self.engine = engine
+        self.alarm: Alarm[Driven] = Alarm(self)
+        self.is_queued = False
+        self.is_faulty = False
+
+    def on_events(self, events: list[Event]) -> bool:
+        """Events of one wake-up.
+
+        Returns:
+            Whether a task was woken that may want to send: then sending waits until it has run.
+        """
+        raise NotImplementedError
+
+    def on_fault(self, error: Exception) -> None:
+        """The engine or whoever heard of its events raised: close the connection with an internal error."""
+        raise NotImplementedError
+
+    def on_socket_error(self, error: OSError) -> None:
+        """The socket of this connection reported an error."""
+        raise NotImplementedError
+
+    def on_released(self) -> None:
+        """The engine is done with; nothing follows."""
+        raise NotImplementedError
+
+
+class Driver(SocketOwner):
+    """Feeds a router from a socket, and a socket from its engines.
+
+    Args:
+        adopt: makes the `Driven` of an engine that the router created for an arriving connection.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        udp: UdpSocket,
+        router: Router,
+        adopt: Callable[[QuicEngine], Driven],
+    ) -> None:
+        self._loop = loop
+        self._udp = udp
+        self._router = router
+        self._adopt = adopt
+        self._driven: dict[QuicEngine, Driven] = {}
+        self._alarms: Alarms[Driven] = Alarms()
+        self._timer: asyncio.TimerHandle | None = None
+        self._queue: list[Driven] = []
+        self._is_flush_scheduled = False
+        self._is_blocked = False
+        self._is_closed = False
+        self._batch = SendBatch()
+        self._last = 0.0
+
+    def start(self) -> None:
+        self._udp.start(self)
+
+    def now(self) -> float:
+        """The loop's clock, never running backwards even where timers fire early."""
+        now = self._loop.time()
+        if now < self._last:
+            return self._last
+        self._last = now
+        return now
+
+    def add(self, driven: Driven) -> None:
+        """Drive one more engine."""
+        self._driven[driven.engine] = driven
+        self.wake(driven)
+
+    def wake(self, driven: Driven) -> None:
+        """A verb was used on the engine: look at it before the loop waits again."""
+        self._enqueue(driven)
+        self._schedule_flush()
+
+    def close(self) -> None:
+        """Send what is pending once more, then close the socket."""
+        if self._is_closed:
+            return
+        self._flush()
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._udp.close()
+        for driven in list(self._driven.values()):
+            self._release(driven)
+
+    # Inputs
+
+    def on_datagrams(self, datagrams: Sequence[Datagram]) -> None:
+        now = self.now()
+        woken = False
+        touched = self._router.receive(datagrams, now)
+        for engine in touched:
+            driven = self._driven.get(engine)
+            if driven is None:
+                driven = self._driven[engine] = self._adopt(engine)
+            self._enqueue(driven)
+            if self._deliver(driven):
+                woken = True
+        if woken:
+            self._schedule_flush()
+        else:
+            self._flush()
+
+    def on_writable(self) -> None:
+        self._is_blocked = False
+        self._flush()
+
+    def on_socket_error(self, error: OSError) -> None:
+        if self._udp.is_connected:
+            for driven in list(self._driven.values()):
+                driven.on_socket_error(error)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.now()
+        until = now + TIMER_SLACK
+        for alarm in self._alarms.due(until):
+            driven = alarm.owner
+            if driven is None:
+                continue
+            deadline = driven.engine.next_timeout()
+            if deadline > until:
+                self._alarms.set(alarm, deadline)
+                continue
+            if deadline > now:
+                self._last = now = deadline
+            try:
+                driven.engine.handle_timeout(now)
+            except Exception as error:
+                self._fault(driven, error)
+            self._enqueue(driven)
+            self._deliver(driven)
+        self._flush()
+
+    # Outputs
+
+    def _enqueue(self, driven: Driven) -> None:
+        if not driven.is_queued and driven.alarm.owner is not None:
+            driven.is_queued = True
+            self._queue.append(driven)
+
+    def _deliver(self, driven: Driven) -> bool:
+        try:
+            events = driven.engine.events()
+            return bool(events) and driven.on_events(events)
+        except Exception as error:
+            self._fault(driven, error)
+            return True
+
+    def _fault(self, driven: Driven, error: Exception) -> None:
+        """Report a bug and end the connection it happened on, so that the others go on."""
+        self._loop.call_exception_handler(
+            {"message": "QUIC connection ended by an internal error", "exception": error}
+        )
+        if driven.is_faulty:
+            self._release(driven)
+            return
+        driven.is_faulty = True
+        driven.on_fault(error)
+        self.wake(driven)
+
+    def _schedule_flush(self) -> None:
+        if not self._is_flush_scheduled and not self._is_closed:
+            self._is_flush_scheduled = True
+            self._loop.call_soon(self._on_scheduled_flush)
+
+    def _on_scheduled_flush(self) -> None:
+        self._is_flush_scheduled = False
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send for all engines that were touched, hand out what that brought up, set the timer."""
+        if self._is_closed:
+            return
+        now = self.now()
+        batch = self._batch
+        queue = self._queue
+        self._queue = []
+        while not self._is_blocked and self._router.transmit(now, batch) and batch.full:
+            self._send()
+        for driven in queue:
+            driven.is_queued = False
+            if driven.alarm.owner is None:
+                continue
+            self._transmit(driven, now)
+            self._deliver(driven)
+            if driven.engine.is_terminated:
+                self._release(driven)
+                continue
+            deadline = driven.engine.next_timeout()
+            if self._is_blocked and deadline < now + BLOCKED_DELAY:
+                deadline = now + BLOCKED_DELAY  # it wants to send, and cannot before the socket takes more
+            self._alarms.set(driven.alarm, deadline)
+        if batch.count:
+            self._send()
+        self._set_timer()
+
+    def _transmit(self, driven: Driven, now: float) -> None:
+        batch = self._batch
+        for _ in range(BATCHES_PER_TURN):
+            if self._is_blocked:
+                break
+            try:
+                added = driven.engine.transmit(now, batch)
+            except Exception as error:
+                self._fault(driven, error)
+                return
+            if not batch.full:
+                return
+            self._send()
+            if not added:
+                return
+        # More to send than one turn allows, or than the system takes: go on when it is our turn again.
+        self._enqueue(driven)
+        if not self._is_blocked:
+            self._schedule_flush()
+
+    def _send(self) -> None:
+        if not self._udp.send(self._batch):
+            self._is_blocked = True
+
+    def _set_timer(self) -> None:
+        deadline = self._alarms.next()
+        if deadline == math.inf:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return  # fires in time, at the cost of at most one look
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _release(self, driven: Driven) -> None:
+        driven.alarm.cancel()
+        if self._driven.pop(driven.engine, None) is not None:
+            driven.on_released()

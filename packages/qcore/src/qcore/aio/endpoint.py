@@ -1,0 +1,323 @@
+"""One UDP socket with any number of connections: `Endpoint`, and the short forms `connect` and `serve`."""
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+from qtls import ClientTLS, ServerTLS, Session
+from qwire.constants import INTERNAL_ERROR
+
+from ..batch import Address
+from ..config import QuicConfig
+from ..engine.engine import QuicEngine
+from ..errors import QuicError, UsageError
+from ..ids.generator import ConnectionIdGenerator
+from ..router import Admit, Router
+from ..tokens import TokenStore
+from .connection import Connection, ConnectionOwner
+from .driver import Driver
+from .errors import UnknownHost, Unreachable
+from .listener import Listener
+from .race import race
+from .resolve import for_family, resolve
+from .sockets import open_socket
+from .tracing import observer_factory, with_key_log
+from .udp import UdpSocket
+from .udp_transport import wrap_socket
+
+ANY_IPV6: Final = ("::", 0)
+ANY_IPV4: Final = ("0.0.0.0", 0)
+DEFAULT_CONFIG: Final = QuicConfig()
+
+
+class Dial(ConnectionOwner):
+    """One wish to connect: what all attempts at it share. Keeps the tickets and tokens that come of it.
+
+    Args:
+        tokens: where address validation tokens are kept between connections.
+    """
+
+    def __init__(
+        self, host: str, port: int, tls: ClientTLS, config: QuicConfig, early: bool, tokens: TokenStore | None
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.tls = with_key_log(tls)
+        self.config = config
+        self.early = early
+        self.tokens = tokens
+        self.observers = observer_factory(config, is_client=True)
+        self.server_name = tls.server_name or host.strip("[]").partition("%")[0].rstrip(".")
+        self._key = f"{self.server_name}:{port}"
+
+    def take_session(self) -> Session | None:
+        """A ticket to resume from; each is used once. RFC 8446 §C.4."""
+        return self.tls.sessions.pop(self._key) if self.tls.sessions is not None else None
+
+    def take_token(self) -> bytes:
+        """An address validation token; each is used once. RFC 9000 §8.1.3."""
+        kept = self.tokens.pop(self._key) if self.tokens is not None else None
+        return kept or self.config.token
+
+    def on_session(self, session: Session) -> None:
+        if self.tls.sessions is not None:
+            self.tls.sessions.put(self._key, session)
+
+    def on_token(self, token: bytes) -> None:
+        if self.tokens is not None:
+            self.tokens.put(self._key, token)
+
+
+class Endpoint:
+    """A UDP socket with any number of client connections and at most one listener. Made by `open`."""
+
+    def __init__(self, udp: UdpSocket, router: Router) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._udp = udp
+        self._router = router
+        self._driver = Driver(self._loop, udp, router, self._adopt)
+        self._listener: Listener | None = None
+        self._is_closed = False
+        self._driver.start()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        local: Address = ANY_IPV6,
+        *,
+        cids: ConnectionIdGenerator | None = None,
+        reset_key: bytes | None = None,
+        token_keys: Sequence[bytes] = (),
+    ) -> AsyncIterator["Endpoint"]:
+        """Bind a socket; leaving the context closes all connections and the socket.
+
+        Args:
+            local: address and port; "::" takes IPv4 as well.
+            cids: makes connection IDs, random ones by default.
+            reset_key: secret for stateless resets; give the same one after a restart (RFC 9000 §10.3).
+            token_keys: secrets for address validation tokens, newest first, shared by servers of one name.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        endpoint = await cls._open(local, None, cids, reset_key, token_keys)
+        try:
+            yield endpoint
+        finally:
+            await endpoint.close()
+
+    @classmethod
+    async def _open(
+        cls,
+        local: Address,
+        remote: Address | None,
+        cids: ConnectionIdGenerator | None = None,
+        reset_key: bytes | None = None,
+        token_keys: Sequence[bytes] = (),
+    ) -> "Endpoint":
+        sock = open_socket(local, remote)
+        udp = await wrap_socket(asyncio.get_running_loop(), sock, is_connected=remote is not None)
+        return cls(udp, Router(cids=cids, reset_key=reset_key, token_keys=tuple(token_keys)))
+
+    @property
+    def address(self) -> Address:
+        """The local address."""
+        return self._udp.address
+
+    async def connect(
+        self,
+        host: str,
+        port: int = 443,
+        *,
+        tls: ClientTLS,
+        config: QuicConfig = DEFAULT_CONFIG,
+        early: bool = False,
+        tokens: TokenStore | None = None,
+    ) -> Connection:
+        """Connect to a host by name or address; tries its addresses side by side (RFC 8305).
+
+        Args:
+            early: return before the handshake is complete when a kept session allows 0-RTT data.
+            tokens: where address validation tokens are kept for later connections.
+
+        Raises:
+            UnknownHost: the name has no address that this socket can reach.
+            CertificateError, TransportError, HandshakeTimeout, ...: no attempt succeeded.
+        """
+        if self._is_closed:
+            raise UsageError("the endpoint is closed")
+        dial = Dial(host, port, tls, config, early, tokens)
+        addresses = for_family(await resolve(host, port), self._udp.family)
+        if not addresses:
+            raise UnknownHost(f"{host!r} has no IPv4 address")
+        attempts = [partial(self._attempt, dial, address) for address in addresses]
+        return await race(attempts, release=Connection.abort)
+
+    async def _attempt(self, dial: Dial, address: Address) -> Connection:
+        engine = self._router.connect(
+            address,
+            tls=dial.tls,
+            config=dial.config,
+            server_name=dial.server_name,
+            now=self._driver.now(),
+            wall_clock=time.time(),
+            session=dial.take_session(),
+            token=dial.take_token(),
+            observer=dial.observers() if dial.observers else None,
+        )
+        connection = Connection(engine, self._driver, dial)
+        self._driver.add(connection)
+        try:
+            if not (dial.early and engine.can_send_early):
+                await connection.handshake()
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    def listen(
+        self, *, tls: ServerTLS, config: QuicConfig = DEFAULT_CONFIG, admit: Admit | None = None
+    ) -> Listener:
+        """Take connections on this socket.
+
+        Args:
+            admit: decides about each new connection before any work is done for it.
+
+        Raises:
+            UsageError: there is a listener already.
+        """
+        if self._listener is not None or self._is_closed:
+            raise UsageError("the endpoint is closed" if self._is_closed else "the endpoint listens already")
+        self._router.listen(
+            tls=with_key_log(tls),
+            config=config,
+            admit=admit,
+            observer_factory=observer_factory(config, is_client=False),
+        )
+        self._listener = Listener(self._udp.address, self._router.stop_listening)
+        return self._listener
+
+    async def close(self) -> None:
+        """Close all connections at once, and the socket."""
+        if not self._is_closed:
+            self._is_closed = True
+            if self._listener is not None:
+                await self._listener.close()
+            self._driver.close()
+
+    def _adopt(self, engine: QuicEngine) -> Connection:
+        assert self._listener is not None, "the router makes engines only while there is a listener"
+        return Connection(engine, self._driver, self._listener)
+
+
+@asynccontextmanager
+async def connect(
+    host: str,
+    port: int = 443,
+    *,
+    tls: ClientTLS,
+    config: QuicConfig = DEFAULT_CONFIG,
+    early: bool = False,
+    tokens: TokenStore | None = None,
+    local: Address | None = None,
+) -> AsyncIterator[Connection]:
+    """One connection on a socket of its own; leaving the context closes both.
+
+    Takes the arguments of `Endpoint.connect`, and `local` to bind to an address.
+
+    Raises:
+        UnknownHost, Unreachable, ConnectionRefused: there is no such host, no route, or nobody listens.
+        CertificateError, TransportError, HandshakeTimeout, ...: no attempt succeeded.
+    """
+    dial = Dial(host, port, tls, config, early, tokens)
+    addresses = await resolve(host, port)
+    if local is not None:
+        family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
+        addresses = for_family(addresses, family)
+        if not addresses:
+            raise UnknownHost(f"{host!r} has no address of the family of {local[0]}")
+    attempts = [partial(_dial_alone, dial, address, local) for address in addresses]
+    endpoint, connection = await race(attempts, release=lambda pair: pair[0]._driver.close())
+    try:
+        async with connection:
+            yield connection
+    finally:
+        await endpoint.close()
+
+
+async def _dial_alone(dial: Dial, address: Address, local: Address | None) -> tuple[Endpoint, Connection]:
+    """An attempt with a connected socket, which hears of refused ports."""
+    try:
+        endpoint = await Endpoint._open(local or (ANY_IPV6 if len(address) == 4 else ANY_IPV4), address)
+    except OSError as error:
+        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise Unreachable(f"{address[0]}: {error.strerror}") from error
+        raise
+    try:
+        return endpoint, await endpoint._attempt(dial, address)
+    except BaseException:
+        await endpoint.close()
+        raise
+
+
+@asynccontextmanager
+async def serve(
+    handler: Callable[[Connection], Awaitable[object]],
+    local: Address,
+    *,
+    tls: ServerTLS,
+    config: QuicConfig = DEFAULT_CONFIG,
+    admit: Admit | None = None,
+    cids: ConnectionIdGenerator | None = None,
+    reset_key: bytes | None = None,
+    token_keys: Sequence[bytes] = (),
+) -> AsyncIterator[Listener]:
+    """Run `handler` in a task of its own for each connection that arrives; leaving the context closes all.
+
+    A connection lives on when its handler returns, until either side closes it: what was written is still being
+    delivered. A handler that raises has its connection closed with an internal error, and the exception goes to
+    the event loop's exception handler - unless it is how the connection ended.
+    """
+    async with Endpoint.open(local, cids=cids, reset_key=reset_key, token_keys=token_keys) as endpoint:
+        listener = endpoint.listen(tls=tls, config=config, admit=admit)
+        handlers: set[asyncio.Task[None]] = set()
+        accepting = asyncio.create_task(_accept(listener, handler, handlers))
+        try:
+            yield listener
+        finally:
+            await listener.close()
+            await accepting
+            for task in handlers:
+                task.cancel()
+            await asyncio.gather(*handlers, return_exceptions=True)
+
+
+async def _accept(
+    listener: Listener,
+    handler: Callable[[Connection], Awaitable[object]],
+    handlers: set[asyncio.Task[None]],
+) -> None:
+    async for connection in listener:
+        task = asyncio.create_task(_handle(handler, connection))
+        handlers.add(task)
+        task.add_done_callback(handlers.discard)
+
+
+async def _handle(handler: Callable[[Connection], Awaitable[object]], connection: Connection) -> None:
+    try:
+        await handler(connection)
+    except Exception as error:
+        if isinstance(error, QuicError) and error is connection.ended_by():
+            return
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "QUIC connection handler failed", "exception": error, "task": asyncio.current_task()}
+        )
+        if not connection.engine.is_closed:
+            connection.engine.close(INTERNAL_ERROR, "", application=False)
+            connection.flush()

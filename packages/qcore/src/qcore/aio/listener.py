@@ -1,0 +1,76 @@
+"""`Listener`: connections that arrive at an endpoint."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Self
+
+from qwire.constants import CONNECTION_REFUSED
+
+from ..batch import Address
+from .connection import Connection, ConnectionOwner
+from .signal import Signal
+
+# Connections that wait to be accepted; an application that is this far behind cannot serve more.
+MAX_WAITING: Final = 1024
+
+
+class Listener(ConnectionOwner):
+    """Iterate over it to accept connections; each has completed its handshake."""
+
+    def __init__(self, address: Address, stop: Callable[[], None]) -> None:
+        self._address = address
+        self._stop = stop
+        self._waiting: deque[Connection] = deque()
+        self._open: set[Connection] = set()
+        self._changed = Signal()
+        self._is_closed = False
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The local addresses that are listened on."""
+        return [self._address]
+
+    @property
+    def connections(self) -> frozenset[Connection]:
+        """Connections that were accepted or wait to be, and have not ended."""
+        return frozenset(self._open)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Connection:
+        while not self._waiting:
+            if self._is_closed:
+                raise StopAsyncIteration
+            await self._changed.wait()
+        return self._waiting.popleft()
+
+    async def close(self, *, drain: float = 0) -> None:
+        """Take no more connections, give those there are `drain` seconds to end, then close them."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._stop()
+        self._changed.notify()
+        try:
+            async with asyncio.timeout(drain):
+                while self._open:
+                    await self._changed.wait()
+        except TimeoutError:
+            for connection in list(self._open):
+                await connection.close()
+
+    # Reports of connections
+
+    def on_established(self, connection: Connection) -> bool:
+        if self._is_closed or len(self._waiting) >= MAX_WAITING:
+            connection.engine.close(CONNECTION_REFUSED, "not accepted in time", application=False)
+            return False
+        self._open.add(connection)
+        self._waiting.append(connection)
+        return self._changed.notify()
+
+    def on_ended(self, connection: Connection) -> None:
+        # One that was not accepted yet can still be: its data may have arrived.
+        self._open.discard(connection)
+        self._changed.notify()

@@ -1,0 +1,75 @@
+"""What the environment asks to be written down: SSLKEYLOGFILE and QLOGDIR.
+
+Key log lines are written here. Traces are written by a layer above, which offers itself as an entry point of
+the group `uquic.observers`: a callable ``make(directory: str, is_client: bool) -> Observer``. It is looked for
+only when a trace is asked for.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from importlib.metadata import entry_points
+from typing import Final, TypeAlias
+
+from qtls import ClientTLS, ServerTLS
+
+from ..config import QuicConfig
+from ..errors import UsageError
+from ..observer import Observer
+
+KEY_LOG_VARIABLE: Final = "SSLKEYLOGFILE"
+TRACE_VARIABLE: Final = "QLOGDIR"
+OBSERVER_GROUP: Final = "uquic.observers"
+
+ObserverFactory: TypeAlias = Callable[[], Observer]
+MakeObserver: TypeAlias = Callable[[str, bool], Observer]
+
+
+def append_line(path: str, line: str) -> None:
+    """Append one line to a file that only its owner can read.
+
+    A single write to a file opened for appending: lines of several processes do not mix.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line.rstrip("\n").encode("ascii") + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def with_key_log(
+    tls: "ClientTLS | ServerTLS", environment: Mapping[str, str] = os.environ
+) -> "ClientTLS | ServerTLS":
+    """The configuration with a key log, if the environment names a file and there is none yet."""
+    path = environment.get(KEY_LOG_VARIABLE)
+    if not path or tls.keylog is not None:
+        return tls
+    return replace(tls, keylog=partial(append_line, path))
+
+
+def observer_factory(
+    config: QuicConfig, *, is_client: bool, environment: Mapping[str, str] = os.environ
+) -> ObserverFactory | None:
+    """What makes the observer of each connection, or None if no trace is asked for.
+
+    Raises:
+        UsageError: the configuration asks for traces, and nothing is installed that writes them.
+    """
+    directory = config.qlog or environment.get(TRACE_VARIABLE)
+    if not directory:
+        return None
+    make = _observer_maker()
+    if make is None:
+        if config.qlog:
+            raise UsageError("QuicConfig.qlog needs a package that writes traces, such as uquic-qlog")
+        return None
+    return partial(make, directory, is_client)
+
+
+@cache
+def _observer_maker() -> MakeObserver | None:
+    for entry_point in entry_points(group=OBSERVER_GROUP):
+        make: MakeObserver = entry_point.load()
+        return make
+    return None

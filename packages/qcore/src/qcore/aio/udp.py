@@ -1,0 +1,309 @@
+"""A UDP socket on an event loop: many datagrams per wake-up in, many per system call out.
+
+`UdpSocket` is what the driver talks to, `PolledSocket` the form for loops that can watch a file descriptor.
+It reads with one reused buffer and UDP_GRO, writes a `SendRun` with one UDP_SEGMENT call, and carries ECN
+marks both ways. Knows nothing of QUIC. RFC 9000 §13.4 (ECN), §14 (sizes).
+"""
+
+import asyncio
+import errno
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from ..batch import Address, Datagram, SendBatch, SendRun
+from .sockets import (
+    IP_TOS,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPV6_TCLASS,
+    PLAIN,
+    SOL_UDP,
+    UDP_GRO,
+    UDP_SEGMENT,
+    Capabilities,
+    enable,
+)
+
+# The largest UDP payload; UDP_GRO fills at most this much as well.
+READ_SIZE: Final = 65_535
+# Room for the three integers that may come along: segment size, IPv4 TOS, IPv6 traffic class.
+ANCILLARY_SIZE: Final = 3 * socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
+# One wake-up takes what is there, within bounds that keep timers and other sockets of the loop alive:
+# 128 datagrams are half a millisecond of work.
+READS_PER_WAKE_UP: Final = 64
+DATAGRAMS_PER_WAKE_UP: Final = 128
+
+Ancillary = list[tuple[int, int, bytes]]
+
+
+class SocketOwner:
+    """What a socket reports to."""
+
+    def on_datagrams(self, datagrams: Sequence[Datagram]) -> None:
+        """Datagrams of one wake-up, in order of arrival."""
+        raise NotImplementedError
+
+    def on_writable(self) -> None:
+        """A `send` that returned False has been completed."""
+        raise NotImplementedError
+
+    def on_socket_error(self, error: OSError) -> None:
+        """The system reported an error; the socket goes on."""
+        raise NotImplementedError
+
+
+class UdpSocket:
+    """What the driver needs of a socket, whatever the event loop can do.
+
+    Attributes:
+        is_connected: the socket has one remote address and hears ICMP errors.
+        empty_datagrams: datagrams without payload, which arrived and were dropped.
+        failed_sends: datagrams that the system refused to send; for QUIC they are lost.
+    """
+
+    def __init__(self, is_connected: bool) -> None:
+        self.is_connected = is_connected
+        self.empty_datagrams = 0
+        self.failed_sends = 0
+
+    @property
+    def address(self) -> Address:
+        """The local address."""
+        raise NotImplementedError
+
+    @property
+    def family(self) -> int:
+        raise NotImplementedError
+
+    def start(self, owner: SocketOwner) -> None:
+        """Begin to deliver datagrams."""
+        raise NotImplementedError
+
+    def send(self, batch: SendBatch) -> bool:
+        """Send everything in the batch and clear it.
+
+        Returns:
+            False when the system's buffer is full: the rest is kept, and nothing more should be sent before
+            `SocketOwner.on_writable`.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the socket; what is still kept is dropped."""
+        raise NotImplementedError
+
+
+class PolledSocket(UdpSocket):
+    """A socket that the loop watches with `add_reader`.
+
+    Args:
+        sock: non-blocking and bound; owned from here on.
+        is_connected: whether `sock` is connected.
+        offload: False leaves segmentation, receive offload and ECN alone.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        *,
+        is_connected: bool = False,
+        offload: bool = True,
+    ) -> None:
+        super().__init__(is_connected)
+        self._loop = loop
+        self._socket = sock
+        self._address: Address = sock.getsockname()
+        self._owner: SocketOwner | None = None
+        self._unsent: deque[SendRun] = deque()
+        self._is_ipv6 = sock.family == socket.AF_INET6
+        self._has_messages = hasattr(sock, "recvmsg_into")
+        self.capabilities: Capabilities = enable(sock) if offload else PLAIN
+        self._segmentation = self.capabilities.segmentation
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    @property
+    def family(self) -> int:
+        return self._socket.family
+
+    @property
+    def has_segmentation(self) -> bool:
+        """Whether runs leave in one call; False once the system has refused one that went through in parts."""
+        return self._segmentation
+
+    def start(self, owner: SocketOwner) -> None:
+        self._owner = owner
+        self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
+        self._unsent.clear()
+        self._socket.close()
+
+    def _on_readable(self) -> None:
+        assert self._owner is not None, "started"
+        datagrams: list[Datagram] = []
+        failure: OSError | None = None
+        read = self._read_message if self._has_messages else self._read_plain
+        for _ in range(READS_PER_WAKE_UP):
+            try:
+                read(datagrams)
+            except (BlockingIOError, InterruptedError):
+                break
+            except (
+                OSError
+            ) as error:  # an ICMP message about something sent earlier: there may be more to read
+                failure = error
+            if len(datagrams) >= DATAGRAMS_PER_WAKE_UP:
+                break
+        if datagrams:
+            self._owner.on_datagrams(datagrams)
+        if failure is not None:
+            self._owner.on_socket_error(failure)
+
+    def _read_plain(self, datagrams: list[Datagram]) -> None:
+        size, address = self._socket.recvfrom_into(self._buffer)
+        if size:
+            datagrams.append(Datagram(bytes(self._buffer[:size]), address, 0))
+        else:
+            self.empty_datagrams += 1
+
+    def _read_message(self, datagrams: list[Datagram]) -> None:
+        size, ancillary, _, address = self._socket.recvmsg_into((self._buffer,), ANCILLARY_SIZE)
+        if not size:
+            self.empty_datagrams += 1
+            return
+        segment_size = size
+        ecn = 0
+        for level, kind, value in ancillary:
+            number = int.from_bytes(value, sys.byteorder)
+            if level == SOL_UDP:
+                if kind == UDP_GRO and number > 0:
+                    segment_size = number
+            elif (level == IPPROTO_IP and kind == IP_TOS) or (level == IPPROTO_IPV6 and kind == IPV6_TCLASS):
+                ecn = number & 3
+        buffer = self._buffer
+        if size <= segment_size:
+            datagrams.append(Datagram(bytes(buffer[:size]), address, ecn))
+            return
+        for start in range(0, size, segment_size):
+            datagrams.append(Datagram(bytes(buffer[start : min(start + segment_size, size)]), address, ecn))
+
+    def send(self, batch: SendBatch) -> bool:
+        if self._unsent:
+            self._unsent.extend(batch.runs)
+            batch.clear()
+            return False
+        runs = batch.runs
+        for index, run in enumerate(runs):
+            if not self._send_run(run):
+                self._unsent.extend(runs[index:])
+                self._loop.add_writer(self._socket.fileno(), self._on_send_ready)
+                break
+        batch.clear()
+        return not self._unsent
+
+    def _on_send_ready(self) -> None:
+        unsent = self._unsent
+        while unsent:
+            if not self._send_run(unsent[0]):
+                return
+            unsent.popleft()
+        self._loop.remove_writer(self._socket.fileno())
+        if self._owner is not None:
+            self._owner.on_writable()
+
+    def _send_run(self, run: SendRun) -> bool:
+        """Send one run; False when the system's buffer is full, with what is left still in the run."""
+        if not self._segmentation or len(run.parts) == 1:
+            return self._send_parts(run)
+        address = None if self.is_connected else run.address
+        ancillary = self._ancillary(run, run.segment_size)
+        for is_last_try in (False, True):
+            try:
+                self._socket.sendmsg(run.parts, ancillary, 0, address)
+                return True
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError as error:
+                if error.errno in (errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.EOPNOTSUPP):
+                    break
+                if is_last_try or not self._is_stale(error):
+                    self._on_send_error(error, len(run.parts))
+                    return True
+        # Refused as one: either the path does not take this size, which sending in parts shows again, or
+        # segmentation does not work on this path's device (quirk of drivers without checksum offload: EIO).
+        failed_before = self.failed_sends
+        is_done = self._send_parts(run)
+        if self.failed_sends == failed_before:
+            self._segmentation = False
+        return is_done
+
+    def _send_parts(self, run: SendRun) -> bool:
+        """Send the datagrams of a run one by one; what was sent leaves the run."""
+        address = None if self.is_connected else run.address
+        ancillary = self._ancillary(run, 0) if run.ecn and self.capabilities.ecn else None
+        sent = 0
+        for part in run.parts:
+            for is_last_try in (False, True):
+                try:
+                    if ancillary is not None:
+                        self._socket.sendmsg((part,), ancillary, 0, address)
+                    elif address is None:
+                        self._socket.send(part)
+                    else:
+                        self._socket.sendto(part, address)
+                    break
+                except (BlockingIOError, InterruptedError):
+                    del run.parts[:sent]
+                    return False
+                except OSError as error:
+                    if is_last_try or not self._is_stale(error):
+                        self._on_send_error(error, 1)
+                        break
+            sent += 1
+        return True
+
+    def _is_stale(self, error: OSError) -> bool:
+        """Whether the error may belong to an earlier datagram: the system delivers ICMP errors on the next call."""
+        if error.errno != errno.ECONNREFUSED:
+            return False
+        assert self._owner is not None, "started"
+        self._owner.on_socket_error(error)
+        return True
+
+    def _on_send_error(self, error: OSError, count: int) -> None:
+        # Never fatal: a datagram too large for the path or without a route is a lost datagram (RFC 9002, RFC 8899).
+        self.failed_sends += count
+        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN):
+            assert self._owner is not None, "started"
+            self._owner.on_socket_error(error)
+
+    def _ancillary(self, run: SendRun, segment_size: int) -> Ancillary:
+        """Control messages: `segment_size` of 0 asks for none of that kind."""
+        ecn = run.ecn if self.capabilities.ecn else 0
+        # A dual-stack socket marks IPv4 packets through the IPv4 option.
+        is_ipv6 = self._is_ipv6 and not (ecn and run.address[0].startswith("::ffff:"))
+        key = (segment_size, ecn, is_ipv6)
+        ancillary = self._ancillaries.get(key)
+        if ancillary is None:
+            ancillary = self._ancillaries[key] = []
+            if segment_size:
+                ancillary.append((SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment_size)))
+            if ecn and is_ipv6:
+                ancillary.append((IPPROTO_IPV6, IPV6_TCLASS, struct.pack("=i", ecn)))
+            elif ecn:
+                ancillary.append((IPPROTO_IP, IP_TOS, struct.pack("=i", ecn)))
+        return ancillary
