@@ -244,6 +244,17 @@ class EchGrease(Known):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrustAnchors(Known):
+    """trust_anchors, draft-ietf-tls-trust-anchor-ids: the identifiers of the roots that the client has."""
+
+    ID: ClassVar[int] = 0xCA34
+    ids: tuple[bytes, ...]
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return vector(2, b"".join(vector(1, identifier) for identifier in self.ids))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Raw(Extension):
     """Any extension with a constant body."""
 
@@ -288,6 +299,7 @@ ExtensionSpec: TypeAlias = (
     | QuicTransportParameters
     | ApplicationSettings
     | EchGrease
+    | TrustAnchors
     | Raw
     | Grease
 )

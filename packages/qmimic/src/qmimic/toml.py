@@ -46,19 +46,28 @@ def write_table(lines: list[str], path: tuple[str, ...], value: Any, with_kind: 
         content = getattr(value, item.name)
         if content is None:
             continue
-        if is_dataclass(content) or (isinstance(content, tuple) and content and is_dataclass(content[0])):
-            later.append((item.name, content, len(classes_in(hints[item.name])) > 1))
+        is_union = len(classes_in(hints[item.name])) > 1
+        if is_dataclass(content):
+            later.append((item.name, content, is_union))
+        elif isinstance(content, tuple) and content and is_dataclass(content[0]):
+            rows = "".join(f"  {inline_table(entry, is_union)},\n" for entry in content)
+            lines.append(f"{item.name} = [\n{rows}]")
         else:
             lines.append(f"{item.name} = {formatted(content, bool(item.metadata.get('hex')))}")
     for name, content, is_union in later:
         inner = (*path, name)
-        if isinstance(content, tuple):
-            for entry in content:
-                lines.extend(("", f"[[{'.'.join(inner)}]]"))
-                write_table(lines, inner, entry, is_union)
-        else:
-            lines.extend(("", f"[{'.'.join(inner)}]"))
-            write_table(lines, inner, content, is_union)
+        lines.extend(("", f"[{'.'.join(inner)}]"))
+        write_table(lines, inner, content, is_union)
+
+
+def inline_table(value: Any, with_kind: bool) -> str:
+    """A dataclass of plain values on one line; fields that hold their default are left out."""
+    pairs = [f"kind = {quoted(kind_of(type(value)))}"] if with_kind else []
+    for item in fields(value):
+        content = getattr(value, item.name)
+        if content is not None and content != item.default:
+            pairs.append(f"{item.name} = {formatted(content, bool(item.metadata.get('hex')))}")
+    return "{ " + ", ".join(pairs) + " }" if pairs else "{}"
 
 
 def formatted(value: Any, in_hex: bool) -> str:

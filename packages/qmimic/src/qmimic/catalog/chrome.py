@@ -1,0 +1,126 @@
+"""Chrome and Chromium.
+
+Structure and constants were measured on Debian's Chromium and compared with the rules of google/quiche and
+BoringSSL. `google_connection_options` is an experiment's value: "ORIG" in builds without field trials.
+"""
+
+from typing import Final
+
+from ..extensions import (
+    Alpn,
+    ApplicationSettings,
+    CompressCertificate,
+    EarlyData,
+    EchGrease,
+    ExtensionSpec,
+    KeyShare,
+    PskKeyExchangeModes,
+    QuicTransportParameters,
+    ServerName,
+    SignatureAlgorithms,
+    SupportedGroups,
+    SupportedVersions,
+    TrustAnchors,
+)
+from ..hello import HelloSpec
+from ..layouts import MultiChaos
+from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
+from ..transport_parameters import (
+    GOOGLE_CONNECTION_OPTIONS,
+    CachedRtt,
+    Integer,
+    Opaque,
+    ParameterList,
+    Reserved,
+    SourceConnectionId,
+    VersionInformation,
+)
+
+HEADER: Final = HeaderSpec(
+    destination_cid_size=8,
+    source_cid_size=0,
+    first_packet_number=1,
+    packet_number_sizes=(1, 2, 1),
+    shared_packet_numbers=True,
+    datagram_size=1250,
+    datagram_size_ipv6=1230,
+    padding="packet",
+)
+
+RECOVERY: Final = RecoverySpec(
+    initial_rtt=0.1,  # probes after 0.3, 0.9 and 2.1 seconds
+    skip_before_probe=1,
+    probe_relayout=True,
+    probes_per_timeout=1,
+    coalesce=False,
+)
+
+ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472)
+
+# The roots that Chromium 156 ships with identifiers, in its order.
+TRUST_ANCHORS_156: Final = tuple(
+    bytes.fromhex(prefix + last)
+    for prefix, lasts in (
+        ("82df1302", "01 06 0d 0e 0f 12 13 14"),
+        ("839a648c9b2d01", "07 08 09 0a 0b 0c 0d 12 13"),
+        ("d67909", "01 04 05 06 07 08 0a 0b 0c 0d 0f"),
+    )
+    for last in lasts.split()
+)
+
+EXTENSIONS: Final[tuple[ExtensionSpec, ...]] = (
+    ServerName(),
+    SupportedGroups(groups=(0x11EC, 0x001D, 0x0017, 0x0018)),
+    SignatureAlgorithms(
+        schemes=(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201),
+    ),
+    Alpn(),
+    SupportedVersions(versions=(0x0304,)),
+    PskKeyExchangeModes(modes=(1,)),
+    KeyShare(groups=(0x11EC, 0x001D)),
+    CompressCertificate(algorithms=(2,)),
+    ApplicationSettings(id=17613, protocols=("h3",)),
+    QuicTransportParameters(),
+    EchGrease(kdf=1, aeads=(1,), payload_sizes=(144, 176, 208, 240)),
+    EarlyData(),
+)
+
+PARAMETERS: Final = ParameterList(
+    order="shuffled",
+    entries=(
+        Integer(id=0x01, value=30_000),  # max_idle_timeout
+        Integer(id=0x03, value=1_472),  # max_udp_payload_size
+        Integer(id=0x04, value=15_728_640),  # initial_max_data
+        Integer(id=0x05, value=6_291_456),  # initial_max_stream_data_bidi_local
+        Integer(id=0x06, value=6_291_456),  # initial_max_stream_data_bidi_remote
+        Integer(id=0x07, value=6_291_456),  # initial_max_stream_data_uni
+        Integer(id=0x08, value=100),  # initial_max_streams_bidi
+        Integer(id=0x09, value=103),  # initial_max_streams_uni
+        SourceConnectionId(),
+        VersionInformation(grease="random"),
+        Integer(id=0x20, value=65_536),  # max_datagram_frame_size
+        Opaque(id=GOOGLE_CONNECTION_OPTIONS, value=b"ORIG"),
+        Reserved(min_length=0, max_length=15),
+        CachedRtt(),
+    ),
+)
+
+CHROME_156: Final = ClientProfile(
+    name="chrome-156",
+    client="Chromium",
+    version="156.0.8078.79",
+    platform="Linux x86-64",
+    provenance="captures of Debian's Chromium 156.0.8078.79, November 2026: 739 first flights over IPv4, 12 over IPv6",
+    header=HEADER,
+    layout=MultiChaos(),
+    recovery=RECOVERY,
+    engine=ENGINE,
+    parameters=PARAMETERS,
+    hello=HelloSpec(
+        cipher_suites=(0x1301, 0x1302, 0x1303),
+        permute=True,
+        extensions=(*EXTENSIONS, TrustAnchors(ids=TRUST_ANCHORS_156)),
+    ),
+)
+
+PROFILES: Final = (CHROME_156,)

@@ -1,0 +1,264 @@
+"""A client's profile: frozen data from which the configuration of each connection is drawn.
+
+A profile says what varies and how; `draw` makes one connection's choices and yields ordinary configuration for
+TLS, engine and HTTP/3. Nothing is shared between draws, so a profile dials any number of times, and the same
+random bytes give the same connection.
+"""
+
+import tomllib
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from qcore.config import QuicConfig
+from qcore.packing.initial_flight import InitialPolicy, InOrder
+from qtls.client_hello import DefaultHello
+from qtls.config import ClientTLS
+from qtls.resumption import SessionStore
+from qwire.constants import VERSION_1
+from qwire.transport_parameters import TransportParameters
+
+from . import toml
+from .errors import ProfileError
+from .hello import HelloSpec
+from .layouts import Chaos, MultiChaos, SniSlicing
+from .neqo import NeqoCidSize, NeqoPacketNumber
+from .randomness import RandomBytes
+from .transport_parameters import ParameterList
+
+Layout: TypeAlias = InOrder | Chaos | MultiChaos | SniSlicing
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeaderSpec:
+    """Initial packets: numbers, connection IDs, sizes.
+
+    Attributes:
+        destination_cid_size, source_cid_size: bytes of the two connection IDs of the first packet.
+        first_packet_number: number of the first packet, or the rule that draws it.
+        packet_number_sizes: bytes of each packet number in turn; the last repeats; empty for the least possible.
+        shared_packet_numbers: one counter for all spaces.
+        datagram_size, datagram_size_ipv6: UDP payload of every datagram with an Initial.
+        padding: "packet" fills up inside the packet, "datagram" with zero bytes behind it.
+        length_size: bytes of the Length field.
+    """
+
+    destination_cid_size: int | NeqoCidSize = 8
+    source_cid_size: int = 8
+    first_packet_number: int | NeqoPacketNumber = 0
+    packet_number_sizes: tuple[int, ...] = ()
+    shared_packet_numbers: bool = False
+    datagram_size: int = 1200
+    datagram_size_ipv6: int = 1200
+    padding: Literal["packet", "datagram"] = "packet"
+    length_size: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoverySpec:
+    """Habits of loss recovery that show in the first flights.
+
+    Attributes:
+        initial_rtt: seconds; the first probe comes after three times as long (RFC 9002 §6.2.2).
+        skip_before_probe: packet numbers left out before each Initial probe.
+        probe_relayout: whether a probe is laid out anew.
+        probes_per_timeout: Initial packets per probe timeout.
+        coalesce: whether other packets share a datagram with an Initial.
+        max_ack_delay: seconds.
+    """
+
+    initial_rtt: float = 0.333
+    skip_before_probe: int = 0
+    probe_relayout: bool = True
+    probes_per_timeout: int = 2
+    coalesce: bool = True
+    max_ack_delay: float = 0.025
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSpec:
+    """Habits of the engine that are not in the first flight.
+
+    Attributes:
+        versions: QUIC versions, the preferred one first.
+        idle_timeout: seconds of silence after which the connection is gone.
+        ecn: whether packets are marked ECT(0).
+        pmtud: whether larger datagrams are tried.
+        datagrams: whether DATAGRAM frames are taken (RFC 9221).
+        max_udp_payload: largest UDP payload in bytes.
+        connected_socket: whether the client connects its UDP socket, which shows in the IP identification.
+    """
+
+    versions: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
+    idle_timeout: float = 30.0
+    ecn: bool = False
+    pmtud: bool = True
+    datagrams: bool = True
+    max_udp_payload: int = 1472
+    connected_socket: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumption:
+    """What is known of a server from earlier connections.
+
+    Attributes:
+        sessions: tickets; one is taken when the connection starts.
+        early_data: whether 0-RTT is offered when the ticket allows it.
+        token: address validation token for the first packets.
+        rtt: seconds of a round trip to the server.
+    """
+
+    sessions: SessionStore | None = None
+    early_data: bool = True
+    token: bytes = field(default=b"", repr=False)
+    rtt: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnClient:
+    """The configuration of one connection."""
+
+    tls: ClientTLS
+    quic: QuicConfig
+    connected_socket: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileInfo:
+    """What there is to know of a profile before it is used."""
+
+    name: str
+    client: str
+    version: str
+    platform: str
+    provenance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientProfile:
+    """How one client looks on the wire.
+
+    Attributes:
+        name, client, version, platform, provenance: what it is and where the knowledge comes from.
+        alpn: protocols offered, unless the caller of a connection wants others.
+        header: Initial packets.
+        layout: where the bytes of the ClientHello go.
+        recovery, engine: later behaviour.
+        hello: the ClientHello; None for this stack's own.
+        parameters: the transport parameters; None for this stack's own.
+    """
+
+    name: str
+    client: str
+    version: str
+    platform: str = ""
+    provenance: str = ""
+    alpn: tuple[str, ...] = ("h3",)
+    header: HeaderSpec = field(default_factory=HeaderSpec)
+    layout: Layout = field(default_factory=InOrder)
+    recovery: RecoverySpec = field(default_factory=RecoverySpec)
+    engine: EngineSpec = field(default_factory=EngineSpec)
+    parameters: ParameterList | None = None
+    hello: HelloSpec | None = None
+
+    @property
+    def info(self) -> ProfileInfo:
+        """Name, client, version, platform, provenance."""
+        return ProfileInfo(
+            name=self.name,
+            client=self.client,
+            version=self.version,
+            platform=self.platform,
+            provenance=self.provenance,
+        )
+
+    def draw(self, random: RandomBytes, resumption: Resumption | None = None) -> DrawnClient:
+        """The configuration of one connection.
+
+        Args:
+            random: bytes in the shape of `os.urandom`; the connection goes on using it.
+            resumption: what earlier connections to the same server left.
+        """
+        resumption = resumption or Resumption()
+        policy = self._draw_policy(random)
+        parameters = self._draw_parameters(random, resumption.rtt)
+        return DrawnClient(
+            tls=self._draw_tls(random, resumption),
+            quic=self._draw_quic(random, resumption, policy, parameters),
+            connected_socket=self.engine.connected_socket,
+        )
+
+    def _draw_policy(self, random: RandomBytes) -> InitialPolicy:
+        header, recovery = self.header, self.recovery
+        cid_size, number = header.destination_cid_size, header.first_packet_number
+        return InitialPolicy(
+            source_cid_size=header.source_cid_size,
+            destination_cid_size=cid_size if isinstance(cid_size, int) else cid_size.draw(random),
+            first_packet_number=number if isinstance(number, int) else number.draw(random),
+            packet_number_sizes=header.packet_number_sizes,
+            shared_packet_numbers=header.shared_packet_numbers,
+            datagram_size=header.datagram_size,
+            datagram_size_ipv6=header.datagram_size_ipv6,
+            padding=header.padding,
+            length_size=header.length_size,
+            layout=self.layout,
+            skip_before_probe=recovery.skip_before_probe,
+            probe_relayout=recovery.probe_relayout,
+            probes_per_timeout=recovery.probes_per_timeout,
+            initial_rtt=recovery.initial_rtt,
+            coalesce=recovery.coalesce,
+        )
+
+    def _draw_parameters(self, random: RandomBytes, rtt: float | None) -> TransportParameters | None:
+        return None if self.parameters is None else self.parameters.draw(random, rtt)
+
+    def _draw_tls(self, random: RandomBytes, resumption: Resumption) -> ClientTLS:
+        if self.hello is None:
+            return ClientTLS(alpn=self.alpn, sessions=resumption.sessions, hello=DefaultHello())
+        return ClientTLS(
+            alpn=self.alpn,
+            groups=self.hello.groups,
+            ciphers=self.hello.cipher_suites,
+            sessions=resumption.sessions,
+            hello=self.hello.draw(random),
+        )
+
+    def _draw_quic(
+        self,
+        random: RandomBytes,
+        resumption: Resumption,
+        policy: InitialPolicy,
+        parameters: TransportParameters | None,
+    ) -> QuicConfig:
+        engine = self.engine
+        return QuicConfig(
+            versions=engine.versions,
+            idle_timeout=engine.idle_timeout,
+            ecn=engine.ecn,
+            pmtud=engine.pmtud,
+            datagrams=engine.datagrams,
+            max_udp_payload=engine.max_udp_payload,
+            max_ack_delay=self.recovery.max_ack_delay,
+            early_data=resumption.early_data,
+            initial=policy,
+            parameters=parameters,
+            token=resumption.token,
+            random=random,
+        )
+
+    def to_toml(self) -> str:
+        """The profile as a file; `from_toml` reads it back."""
+        return toml.dumps(self)
+
+    @classmethod
+    def from_toml(cls, text: str) -> "ClientProfile":
+        """Read a profile that `to_toml` wrote, or a person changed.
+
+        Raises:
+            ProfileError: not TOML, or a value that is missing, unknown or impossible.
+        """
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ProfileError(f"not TOML: {error}") from None
+        return toml.load(cls, data)
