@@ -6,6 +6,7 @@ the conftest.py at the root). When a test fails, the logs of the servers it used
 
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -130,6 +131,31 @@ def qmimic_server(folder: Path, certificates: Certificates, logs: Path) -> Itera
     identity: list[str | Path] = ["--cert", certificates.chain, "--key", certificates.key]
     command: list[str | Path] = [*qmimic(), "serve", folder, *listen, *identity]
     with running("qmimic", command, port, logs) as server:
+        yield server
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A UDP port that takes datagrams and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((HOST, 0))
+        yield silent.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def strange_server(folder: Path, strange_certificates: Certificates, logs: Path) -> Iterator[Server]:
+    """A server whose certificate comes from an authority that the client was not told of."""
+    port = free_port()
+    with running("strange", aioquic_command(folder, port, strange_certificates), port, logs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def other_protocol_server(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
+    """A QUIC server that does not speak HTTP/3."""
+    port = free_port()
+    command = aioquic_command(folder, port, certificates, "hq-interop")
+    with running("other-protocol", command, port, logs) as server:
         yield server
 
 

@@ -1,39 +1,10 @@
 """What a user of ``qmimic get`` sees when there is no answer: one line on stderr, exit code 1, in bounded time."""
 
-import socket
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from .certificates import Certificates
-from .conftest import Answer, aioquic_command, qmimic, run
-from .servers import HOST, Server, free_port, running
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A UDP port that takes datagrams and never answers."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
-        silent.bind((HOST, 0))
-        yield silent.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def strange_server(folder: Path, strange_certificates: Certificates, logs: Path) -> Iterator[Server]:
-    """A server whose certificate comes from an authority that the client was not told of."""
-    port = free_port()
-    with running("strange", aioquic_command(folder, port, strange_certificates), port, logs) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def other_protocol_server(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
-    """A QUIC server that does not speak HTTP/3."""
-    port = free_port()
-    command = aioquic_command(folder, port, certificates, "hq-interop")
-    with running("other-protocol", command, port, logs) as server:
-        yield server
+from .conftest import Answer, qmimic, run
+from .servers import HOST, Server, free_port
 
 
 def get(certificates: Certificates, url: str, *options: str) -> Answer:
