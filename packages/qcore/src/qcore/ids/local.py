@@ -1,0 +1,185 @@
+"""Connection IDs that we issue and the peer puts on its packets.
+
+Keeps the peer supplied up to its limit, replaces what it retires, and reports to the router which IDs lead here.
+RFC 9000 §5.1.1, §19.15–19.16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, final
+
+from qwire.constants import PROTOCOL_VIOLATION
+from qwire.frames import Frame, NewConnectionIdFrame, RetireConnectionIdFrame
+
+from .. import spaces
+from ..errors import TransportError
+from ..packing.source import FrameSource
+from .generator import ConnectionIdGenerator
+
+if TYPE_CHECKING:
+    from ..packing.builder import PacketBuilder
+
+# A peer needs a spare per path that it tries; each ID costs an entry in the routing table.
+MAX_ACTIVE: Final = 8
+# RFC 9000 §18.2: what an endpoint accepts if it does not say.
+DEFAULT_PEER_LIMIT: Final = 2
+
+
+@final
+class LocalIds(FrameSource):
+    """The IDs that lead to one connection.
+
+    Args:
+        first: our first source connection ID, which has sequence number 0.
+        generator: makes further IDs; with size 0 none are issued.
+        reset_token: the stateless reset token of an ID.
+        original: the destination of the client's first packets, which leads here for a while (server only).
+    """
+
+    __slots__ = (
+        "_active",
+        "_added",
+        "_due",
+        "_generator",
+        "_is_issuing",
+        "_limit",
+        "_next_sequence",
+        "_original",
+        "_removed",
+        "_reset_token",
+        "_tokens",
+    )
+
+    def __init__(
+        self,
+        *,
+        first: bytes,
+        generator: ConnectionIdGenerator,
+        reset_token: Callable[[bytes], bytes],
+        original: bytes | None = None,
+    ) -> None:
+        self._generator = generator
+        self._reset_token = reset_token
+        self._original = original
+        self._active: dict[int, bytes] = {0: first}
+        self._tokens: dict[int, bytes] = {}
+        self._next_sequence = 1
+        self._limit = DEFAULT_PEER_LIMIT
+        self._is_issuing = False
+        self._due: list[int] = []
+        self._added = [first] if original is None else [first, original]
+        self._removed: list[bytes] = []
+
+    def set_peer_limit(self, limit: int) -> None:
+        """Take the peer's active_connection_id_limit. RFC 9000 §18.2."""
+        self._limit = min(limit, MAX_ACTIVE)
+        if self._is_issuing:
+            self._fill()
+
+    def issue(self) -> None:
+        """Supply the peer with as many IDs as it takes, from now on."""
+        self._is_issuing = True
+        self._fill()
+
+    def reserve(self) -> tuple[bytes, bytes]:
+        """An ID and its reset token for preferred_address, which has sequence number 1. RFC 9000 §5.1.1.
+
+        Raises:
+            ValueError: other IDs were issued before, or IDs have no bytes.
+        """
+        if self._next_sequence != 1 or not self._generator.size:
+            raise ValueError("the preferred address takes the second connection ID, and it is not empty")
+        sequence = self._make()
+        return self._active[sequence], self._tokens[sequence]
+
+    def active(self) -> list[bytes]:
+        """All IDs that lead here."""
+        ids = list(self._active.values())
+        if self._original is not None:
+            ids.append(self._original)
+        return ids
+
+    def owns(self, cid: bytes) -> bool:
+        """Whether an ID leads here."""
+        return cid == self._original or cid in self._active.values()
+
+    def drop_original(self) -> None:
+        """The client uses our IDs by now; its own invention leads nowhere."""
+        if self._original is not None:
+            if self._original not in self._active.values():
+                self._removed.append(self._original)
+            self._original = None
+
+    def drain_changes(self) -> tuple[list[bytes], list[bytes]]:
+        """IDs that lead here, and no longer lead here, since the last call."""
+        if not self._added and not self._removed:
+            return [], []
+        changes = self._added, self._removed
+        self._added = []
+        self._removed = []
+        return changes
+
+    def receive_retire(self, frame: RetireConnectionIdFrame, destination_cid: bytes) -> None:
+        """RETIRE_CONNECTION_ID in a packet that was sent to `destination_cid`. RFC 9000 §19.16.
+
+        Raises:
+            TransportError: PROTOCOL_VIOLATION, never issued, or in use by the very packet.
+        """
+        sequence = frame.sequence_number
+        if sequence >= self._next_sequence:
+            raise TransportError(PROTOCOL_VIOLATION, frame.type, f"connection ID {sequence} was never issued")
+        cid = self._active.get(sequence)
+        if cid is None:
+            return
+        if not cid:
+            raise TransportError(PROTOCOL_VIOLATION, frame.type, "the empty connection ID cannot be retired")
+        if cid == destination_cid:
+            raise TransportError(
+                PROTOCOL_VIOLATION, frame.type, f"connection ID {sequence} is used by its retirement"
+            )
+        del self._active[sequence]
+        self._tokens.pop(sequence, None)
+        if sequence in self._due:
+            self._due.remove(sequence)
+        if cid in self._added:
+            self._added.remove(cid)
+        else:
+            self._removed.append(cid)
+        if self._is_issuing:
+            self._fill()
+
+    def _fill(self) -> None:
+        if not self._generator.size or not self._active.get(0, b"-"):
+            return
+        while len(self._active) < self._limit:
+            self._due.append(self._make())
+
+    def _make(self) -> int:
+        sequence = self._next_sequence
+        cid = self._generator.generate()
+        while cid in self._active.values():
+            cid = self._generator.generate()
+        self._next_sequence += 1
+        self._active[sequence] = cid
+        self._tokens[sequence] = self._reset_token(cid)
+        self._added.append(cid)
+        return sequence
+
+    def has_frames(self, space: int) -> bool:
+        return bool(self._due) and space == spaces.APPLICATION
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        due = self._due
+        while due:
+            sequence = due[0]
+            frame = NewConnectionIdFrame(sequence, 0, self._active[sequence], self._tokens[sequence])
+            if not builder.append(frame, self):
+                return
+            del due[0]
+
+    def on_lost(self, frame: Frame) -> None:
+        if isinstance(frame, NewConnectionIdFrame):
+            sequence = frame.sequence_number
+            if sequence in self._active and sequence not in self._due:
+                self._due.append(sequence)

@@ -1,0 +1,217 @@
+"""The sending half of a stream.
+
+Owns its bytes, its end, its reset and the peer's limit for it; writes STREAM frames. RFC 9000 §2.2, §3.1, §4.5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+from qwire.frames import StreamFrame
+
+from ..packing.source import FrameSource
+from .send_buffer import SendBuffer
+from .states import SEND_OVER, SendInput, SendState, advance_send
+
+if TYPE_CHECKING:
+    from ..packing.builder import PacketBuilder
+
+# What a sending half has for the next packet.
+IDLE: Final = 0  # nothing to send
+READY: Final = 1  # something that may be sent now
+STREAM_BLOCKED: Final = 2  # data beyond the limit of the stream
+CONNECTION_BLOCKED: Final = 3  # data that lacks credit of the connection only
+
+# Answer of `write_frame` when nothing fits.
+NO_ROOM: Final = -1
+
+# A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as much
+# work as a full frame.
+SMALLEST_CUT: Final = 32
+
+
+def _offset_size(offset: int) -> int:
+    """Bytes of the Offset field; none at all for 0. RFC 9000 §19.8."""
+    if offset < 64:
+        return 1 if offset else 0
+    if offset < 16384:
+        return 2
+    return 4 if offset < 1 << 30 else 8
+
+
+@final
+class SendStream:
+    """One sending half.
+
+    Attributes:
+        limit: the offset up to which the peer takes data.
+        final_size: where the stream ends, or -1 while that is open.
+        reset_code: the code of our RESET_STREAM, if `state` is a reset one.
+        low_water: `StreamWritable` is due when fewer bytes than this are buffered after `is_full`.
+        is_full: the application has met a full buffer and waits.
+    """
+
+    __slots__ = (
+        "_fin_acked",
+        "_fin_due",
+        "_id_size",
+        "blocked_at",
+        "bound",
+        "buffer",
+        "final_size",
+        "is_full",
+        "limit",
+        "reset_code",
+        "state",
+        "stream_id",
+    )
+
+    def __init__(self, stream_id: int, limit: int, bound: int) -> None:
+        self.stream_id = stream_id
+        self.state = SendState.READY
+        self.buffer = SendBuffer()
+        self.limit = limit
+        self.final_size = -1
+        self.reset_code = 0
+        self.bound = bound
+        self.is_full = False
+        self.blocked_at = -1
+        self._id_size = _offset_size(stream_id) or 1
+        self._fin_due = False
+        self._fin_acked = False
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing more can happen to this half."""
+        return self.state in SEND_OVER
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether we have abandoned it."""
+        return self.state is SendState.RESET_SENT or self.state is SendState.RESET_RECVD
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that still fit the bound; negative when more was written."""
+        return self.bound - (self.buffer.end - self.buffer.acked)
+
+    def write(self, data: bytes, fin: bool) -> None:
+        """Queue bytes, and perhaps the end."""
+        if data:
+            self.buffer.write(data)
+            if self.capacity <= 0:
+                self.is_full = True
+        if fin:
+            self.final_size = self.buffer.end
+            self._fin_due = True
+
+    def readiness(self, credit: int) -> int:
+        """`READY` and the like, with `credit` bytes of the connection left."""
+        buffer = self.buffer
+        sent = buffer.next_offset
+        if sent < buffer.end:
+            if buffer.has_lost:
+                return READY
+            if sent >= self.limit:
+                return STREAM_BLOCKED
+            return READY if credit > 0 else CONNECTION_BLOCKED
+        return READY if self._fin_due or buffer.has_lost else IDLE
+
+    def write_frame(self, builder: PacketBuilder, owner: FrameSource, credit: int) -> int:
+        """Append one STREAM frame.
+
+        Only called when `readiness` says so. The Length field is left out of a frame that fills the packet.
+
+        Returns:
+            How many bytes went out for the first time, or `NO_ROOM`.
+        """
+        buffer = self.buffer
+        lost = buffer.peek_lost()
+        if lost is not None:
+            offset = lost[0]
+            available = len(lost[1])
+        else:
+            offset = buffer.next_offset
+            available = min(buffer.end, self.limit) - offset
+            available = min(available, credit)
+            available = max(available, 0)
+        space = builder.room - 1 - self._id_size - _offset_size(offset)
+        has_length = False
+        size = available
+        if space < available:
+            if space < SMALLEST_CUT:
+                return NO_ROOM
+            size = space
+        elif space > available:
+            has_length = True
+            length_size = 1 if available < 64 else 2 if available < 16384 else 4
+            if available + length_size > space:
+                size = space - length_size
+        if lost is not None:
+            data = buffer.take_lost(size)
+            fresh = 0
+        else:
+            data = buffer.take(size) if size else b""
+            fresh = size
+        fin = offset + size == self.final_size
+        if not builder.append(StreamFrame(self.stream_id, offset, data, fin, has_length), owner):
+            buffer.on_lost(offset, data)
+            return fresh or NO_ROOM
+        if fin:
+            self._fin_due = False
+            self.state = advance_send(self.state, SendInput.FIN)
+        elif self.state is SendState.READY:
+            self.state = SendState.SEND
+        return fresh
+
+    def on_acked(self, frame: StreamFrame) -> bool:
+        """Count a frame as received; True when that was the last thing missing."""
+        if self.state in SEND_OVER or self.is_reset:
+            return False
+        buffer = self.buffer
+        size = len(frame.data)
+        if size:
+            buffer.on_acked(frame.offset, size)
+        if frame.fin:
+            self._fin_acked = True
+            self._fin_due = False
+        if self._fin_acked and buffer.acked == buffer.end:
+            self.state = advance_send(self.state, SendInput.ALL_ACKED)
+            return True
+        return False
+
+    def on_lost(self, frame: StreamFrame) -> None:
+        """Send the frame's bytes, and its end, again."""
+        if self.state in SEND_OVER or self.is_reset:
+            return
+        self.buffer.on_lost(frame.offset, frame.data)
+        if frame.fin and not self._fin_acked:
+            self._fin_due = True
+
+    def on_blocked_sent(self) -> None:
+        """STREAM_DATA_BLOCKED is a first frame too. RFC 9000 §3.1."""
+        if self.state is SendState.READY:
+            self.state = advance_send(self.state, SendInput.SEND)
+
+    def reset(self, code: int) -> bool:
+        """Abandon the stream; False when there is nothing to abandon any more. RFC 9000 §3.1."""
+        if self.state in SEND_OVER or self.is_reset:
+            return False
+        self.state = advance_send(self.state, SendInput.RESET)
+        self.reset_code = code
+        self.buffer.discard()
+        self.final_size = self.buffer.next_offset
+        self._fin_due = False
+        return True
+
+    def on_reset_acked(self) -> None:
+        """The peer has our RESET_STREAM."""
+        self.state = advance_send(self.state, SendInput.RESET_ACKED)
+
+    def take_writable(self) -> bool:
+        """Whether a writer that met a full buffer can go on; told once."""
+        # A quarter of the bound must be free, so that a writer is not woken for every acknowledgement.
+        if self.is_full and self.capacity >= max(self.bound >> 2, 1):
+            self.is_full = False
+            return True
+        return False

@@ -1,0 +1,164 @@
+"""Bytes written by an application, on their way to the peer.
+
+Chunks are queued as they come and cut once, when they are sent. What was sent is not kept here: the frame holds it, and
+brings it back when its packet is lost. What remains to know is which bytes were acknowledged. RFC 9000 §2.2, §13.3.
+"""
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import Final, final
+
+from .ranges import RangeSet
+
+# Writes smaller than this are gathered, so that many small ones do not cost an object each.
+SMALL_WRITE: Final = 2048
+# Gathered writes become a chunk at this size.
+GATHERED: Final = 16 * 1024
+
+
+@final
+class SendBuffer:
+    """The bytes of one direction of one stream.
+
+    Attributes:
+        end: bytes written so far.
+        next_offset: the first byte that was never sent.
+        acked: bytes that were acknowledged.
+    """
+
+    __slots__ = ("_chunks", "_head", "_islands", "_lost", "_prefix", "_tail", "acked", "end", "next_offset")
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.next_offset = 0
+        self.acked = 0
+        self._prefix = 0  # everything below is acknowledged
+        self._islands = RangeSet()  # acknowledged ranges above
+        self._chunks: deque[bytes] = deque()
+        self._head = 0  # bytes of the first chunk that were sent
+        self._tail = bytearray()
+        self._lost: list[tuple[int, bytes]] = []  # heap by offset
+
+    @property
+    def buffered(self) -> int:
+        """Bytes written that are not acknowledged."""
+        return self.end - self.acked
+
+    @property
+    def is_all_acked(self) -> bool:
+        """Whether every byte written was acknowledged."""
+        return self.acked == self.end
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something waits to be sent again."""
+        return bool(self._lost) and self.peek_lost() is not None
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes behind all others; large ones are not copied."""
+        size = len(data)
+        self.end += size
+        if size < SMALL_WRITE:
+            self._tail += data
+            if len(self._tail) >= GATHERED:
+                self._flush()
+            return
+        if self._tail:
+            self._flush()
+        self._chunks.append(data)
+
+    def _flush(self) -> None:
+        self._chunks.append(bytes(self._tail))
+        self._tail.clear()
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes that were never sent; there must be as many."""
+        chunks = self._chunks
+        if not chunks:
+            self._flush()
+        self.next_offset += size
+        head = chunks[0]
+        start = self._head
+        stop = start + size
+        if stop < len(head):
+            self._head = stop
+            return head[start:stop]
+        chunks.popleft()
+        self._head = 0
+        first = head[start:] if start else head
+        if stop == len(head):
+            return first
+        parts = [first]
+        left = size - len(first)
+        while left > 0:
+            if not chunks:
+                self._flush()
+            head = chunks[0]
+            if len(head) > left:
+                parts.append(head[:left])
+                self._head = left
+                break
+            parts.append(head)
+            left -= len(head)
+            chunks.popleft()
+        return b"".join(parts)
+
+    def peek_lost(self) -> tuple[int, bytes] | None:
+        """The lowest lost piece that was not acknowledged since."""
+        lost = self._lost
+        while lost:
+            offset, data = lost[0]
+            stop = offset + len(data)
+            missing = self._islands.missing(max(offset, self._prefix), stop)
+            if not missing:
+                heappop(lost)
+                continue
+            start, missing_stop = missing[0]
+            if start == offset and missing_stop == stop:
+                return lost[0]
+            heappop(lost)
+            for start, missing_stop in missing:
+                heappush(lost, (start, data[start - offset : missing_stop - offset]))
+        return None
+
+    def take_lost(self, size: int) -> bytes:
+        """The first `size` bytes of what `peek_lost` has shown."""
+        lost = self._lost
+        offset, data = heappop(lost)
+        stop = offset + size
+        if size < len(data):
+            heappush(lost, (stop, data[size:]))
+            data = data[:size]
+        # The same bytes may have been given back by several packets; they are needed once.
+        while lost and lost[0][0] < stop:
+            other, piece = heappop(lost)
+            if other + len(piece) > stop:
+                heappush(lost, (stop, piece[stop - other :]))
+        return data
+
+    def on_acked(self, offset: int, size: int) -> None:
+        """The peer has these bytes."""
+        stop = offset + size
+        if offset == self._prefix and not self._islands.starts:
+            self._prefix = stop
+            self.acked += size
+            return
+        if stop <= self._prefix:
+            return
+        self.acked += self._islands.add(max(offset, self._prefix), stop)
+        if self._islands.starts[0] == self._prefix:
+            self._prefix = self._islands.stops[0]
+            self._islands.remove(self._islands.starts[0], self._prefix)
+
+    def on_lost(self, offset: int, data: bytes) -> None:
+        """These bytes have to be sent again, unless they were acknowledged meanwhile."""
+        if data and offset + len(data) > self._prefix:
+            heappush(self._lost, (offset, data))
+
+    def discard(self) -> None:
+        """Drop everything that is not sent, and what would be sent again."""
+        self._chunks.clear()
+        self._tail.clear()
+        self._lost.clear()
+        self._head = 0
+        self.end = self.next_offset
