@@ -25,7 +25,12 @@ class SniSlicing:
         middle = (name[0] + name[1]) // 2
         if not 0 < middle < total:
             return None
-        left, right = slices(total, middle, total // -(-total // flight.room(0)))
+        packets = -(-total // flight.room(0))
+        left, right = slices(total, middle, total // packets)
+        while flight.crypto_size(*left) + flight.crypto_size(*right) > flight.room(0):
+            # The headers of two frames did not fit beside bytes that alone would.
+            packets += 1
+            left, right = slices(total, middle, total // packets)
         first: list[Placement] = [Crypto(*right), Crypto(*left)]
         gaps = [(start, stop) for start, stop in ((left[1], right[0]), (right[1], total)) if start < stop]
         rest = portions(flight, gaps, first=1)
