@@ -1,0 +1,80 @@
+"""Which packet number comes next.
+
+One counter for each packet-number space, or one for all of them, as some clients do. A counter may leave
+numbers out: at random, so that a peer which acknowledges what it never received is found out (RFC 9000 §21.4),
+or on request, where a client to be imitated does so. What was never sent is known to `SentHistory`.
+RFC 9000 §12.3.
+"""
+
+from collections.abc import Callable
+from typing import Final, final
+
+# A number is left out somewhere within this many, then within twice as many, and so on: short connections are
+# covered, long ones pay for next to nothing.
+FIRST_SKIP_PERIOD: Final = 256
+MAX_SKIP_PERIOD: Final = 131_072
+RANDOM_BYTES: Final = 8
+NEVER: Final = 1 << 62
+
+
+@final
+class PacketNumbers:
+    """An ascending counter.
+
+    Args:
+        first: the first number.
+        random: source of random bytes; without it nothing is left out unless `skip` is called.
+    """
+
+    __slots__ = ("_next", "_period", "_random", "_skip_at")
+
+    def __init__(self, first: int = 0, random: Callable[[int], bytes] | None = None) -> None:
+        if first < 0:
+            raise ValueError(f"a packet number cannot be {first}")
+        self._next = first
+        self._random = random
+        self._period = FIRST_SKIP_PERIOD
+        self._skip_at = NEVER
+        if random is not None:
+            self._plan_skip(random)
+
+    def peek(self) -> int:
+        """The next number; it stays the next one."""
+        return self._next
+
+    def pop(self) -> int:
+        """Use the next number up."""
+        number = self._next
+        self._next = number + 1
+        if number + 1 >= self._skip_at and self._random is not None:
+            self._next = number + 2
+            self._plan_skip(self._random)
+        return number
+
+    def skip(self, count: int = 1) -> None:
+        """Leave the next `count` numbers out."""
+        if count < 0:
+            raise ValueError(f"cannot skip {count} packet numbers")
+        self._next += count
+
+    def _plan_skip(self, random: Callable[[int], bytes]) -> None:
+        # The number that follows at once is never left out: there is always a packet in between.
+        draw = int.from_bytes(random(RANDOM_BYTES), "big") % self._period
+        self._skip_at = self._next + 1 + draw
+        self._period = min(2 * self._period, MAX_SKIP_PERIOD)
+
+
+def separate(
+    first: int = 0, random: Callable[[int], bytes] | None = None
+) -> tuple[PacketNumbers, PacketNumbers, PacketNumbers]:
+    """A counter for each space. `first` is the first Initial number.
+
+    Only numbers of the application space are left out: handshakes are too short for an optimistic peer to gain.
+    """
+    return PacketNumbers(first), PacketNumbers(), PacketNumbers(0, random)
+
+
+def shared(first: int = 0) -> tuple[PacketNumbers, PacketNumbers, PacketNumbers]:
+    """One counter for all spaces."""
+    numbers = PacketNumbers(first)
+    return numbers, numbers, numbers

@@ -1,0 +1,90 @@
+"""Round-trip time estimation for one path.
+
+Takes samples, keeps the smoothed estimate and its variance. Knows nothing of packets or timers.
+RFC 9002 §5.
+"""
+
+import math
+from typing import Final, final
+
+# RFC 9002 §6.1.2: a timer cannot be relied on to be finer.
+GRANULARITY: Final = 0.001
+# RFC 9002 §6.2.2: what to assume before the first sample.
+INITIAL_RTT: Final = 0.333
+
+
+@final
+class RttEstimator:
+    """Smoothed round-trip time.
+
+    Attributes:
+        latest: the newest sample, in seconds.
+        smoothed, variance: moving averages. Before the first sample they derive from the initial value.
+        minimum: the smallest sample since the start or since persistent congestion.
+        has_sample: whether there was a sample on this path.
+        first_sample_time: when it was taken; math.inf before.
+    """
+
+    __slots__ = ("_initial", "first_sample_time", "has_sample", "latest", "minimum", "smoothed", "variance")
+
+    def __init__(self, initial: float = INITIAL_RTT) -> None:
+        if not initial > 0.0:
+            raise ValueError(f"an initial round-trip time of {initial} s makes no sense")
+        self._initial = initial
+        self._set_up(initial)
+
+    def update(self, sample: float, ack_delay: float, now: float) -> None:
+        """Take one sample.
+
+        RFC 9002 §5.3.
+
+        Args:
+            sample: time from sending the largest newly acknowledged packet to its acknowledgement.
+            ack_delay: the part of it for which the peer says it is responsible, already limited to what the
+                peer may claim.
+        """
+        sample = max(sample, 0.0)
+        self.latest = sample
+        if not self.has_sample:
+            self.has_sample = True
+            self.first_sample_time = now
+            self.minimum = sample
+            self.smoothed = sample
+            self.variance = sample / 2
+            return
+        self.minimum = min(self.minimum, sample)
+        # A claimed delay never makes a sample smaller than the path has been seen to be.
+        adjusted = sample - ack_delay if sample >= self.minimum + ack_delay else sample
+        self.variance = 0.75 * self.variance + 0.25 * abs(self.smoothed - adjusted)
+        self.smoothed = 0.875 * self.smoothed + 0.125 * adjusted
+
+    def pto(self, max_ack_delay: float) -> float:
+        """The probe timeout without backoff. RFC 9002 §6.2.1."""
+        spread = 4 * self.variance
+        return self.smoothed + (max(GRANULARITY, spread)) + max_ack_delay
+
+    def set_initial(self, initial: float) -> None:
+        """Replace the guess, as the answer to a first packet allows; no effect once there is a sample.
+
+        RFC 9002 §6.2.2.
+        """
+        if not self.has_sample and initial > 0.0:
+            self._initial = initial
+            self._set_up(initial)
+
+    def reset(self) -> None:
+        """Forget everything: another path. RFC 9000 §9.4."""
+        self._set_up(self._initial)
+
+    def on_persistent_congestion(self) -> None:
+        """The path may have changed: the newest sample becomes the minimum. RFC 9002 §5.2."""
+        if self.has_sample:
+            self.minimum = self.latest
+
+    def _set_up(self, initial: float) -> None:
+        self.has_sample = False
+        self.first_sample_time = math.inf
+        self.latest = 0.0
+        self.minimum = 0.0
+        self.smoothed = initial
+        self.variance = initial / 2

@@ -1,0 +1,666 @@
+"""Loss recovery: what was sent, what became of it, and when to send again.
+
+Puts together the histories of the three spaces, round-trip time, loss detection, probe timeouts, congestion
+control and pacing. Tells whoever wrote a frame of its fate, once. Decides how much may be sent, not what.
+RFC 9002.
+"""
+
+import math
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final, final
+
+from qwire.constants import PROTOCOL_VIOLATION
+from qwire.frames import AckFrame
+
+from ..congestion.base import CongestionController
+from ..congestion.pacer import Pacer
+from ..errors import TransportError
+from ..observer import Observer
+from ..spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
+from .ecn import NOT_ECT, EcnValidator
+from .history import SentHistory, SentPacket
+from .loss import LossDetector
+from .packet_numbers import PacketNumbers
+from .rtt import RttEstimator
+
+ACK_DELAY_EXPONENT: Final = 3  # RFC 9000 §18.2
+MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
+PROBES_PER_TIMEOUT: Final = 2  # RFC 9002 §6.2.4 allows one or two
+# Backoff ends here: a path that comes back is noticed within a minute.
+MAX_PTO: Final = 60.0
+MAX_BACKOFF: Final = 16
+# Small packets could be sent by the million before they fill a window.
+MAX_OUTSTANDING: Final = 65_536
+# RFC 9000 §13.2.4: acknowledgements are acknowledged only beside something that elicits one.
+PING_AFTER: Final = 32
+# Beyond this, packets that elicit nothing are forgotten instead of kept.
+MAX_UNANSWERABLE: Final = 1_024
+# How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
+LATE_PTOS: Final = 3
+
+
+class SendMode(Enum):
+    """What may be sent now. Each allows what the one before it does."""
+
+    NONE = "none"
+    ACK_ONLY = "ack_only"
+    PACED = "paced"
+    PROBE = "probe"
+    ANY = "any"
+
+
+@final
+class AckOutcome:
+    """What one ACK frame changed.
+
+    Attributes:
+        acked, acked_bytes: packets newly acknowledged, and the bytes of those in flight.
+        lost: packets newly declared lost.
+        largest_advanced: whether the largest acknowledged number of the space rose.
+        ecn_ce: whether it reports new congestion marks.
+    """
+
+    __slots__ = ("acked", "acked_bytes", "ecn_ce", "largest_advanced", "lost")
+
+    def __init__(self) -> None:
+        self.acked = 0
+        self.acked_bytes = 0
+        self.lost = 0
+        self.largest_advanced = False
+        self.ecn_ce = False
+
+
+@final
+class SentPacketHandler:
+    """The sender's half of acknowledgement handling, for all spaces of a connection.
+
+    Attributes:
+        bytes_in_flight: bytes that count against the congestion window.
+        pto_count: probe timeouts in a row without an answer.
+        lost_count: packets declared lost.
+        spurious_count: of these, packets that were acknowledged after all.
+        rtt, congestion, pacer: the parts that hold the state of the path.
+        observer: may be exchanged or removed at any time.
+
+    Args:
+        numbers: a counter for each space, or the same three times.
+        ecn: None to send no marks.
+        probes_per_timeout: packets that a probe timeout calls for.
+        skip_before_probe: packet numbers to leave out before each probe timeout's packets.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_deadline_space",
+        "_ecn",
+        "_exponent",
+        "_has_handshake_keys",
+        "_histories",
+        "_is_address_validated",
+        "_is_amplification_blocked",
+        "_is_confirmed",
+        "_is_deadline_stale",
+        "_is_discarded",
+        "_is_loss_deadline",
+        "_last_activity",
+        "_loss",
+        "_max_ack_delay",
+        "_numbers",
+        "_probes",
+        "_probes_per_timeout",
+        "_probes_total",
+        "_pto_time",
+        "_reported_deadline",
+        "_skip_before_probe",
+        "_unanswerable",
+        "bytes_in_flight",
+        "congestion",
+        "lost_count",
+        "observer",
+        "pacer",
+        "pto_count",
+        "rtt",
+        "spurious_count",
+    )
+
+    def __init__(
+        self,
+        *,
+        is_client: bool,
+        rtt: RttEstimator,
+        congestion: CongestionController,
+        pacer: Pacer,
+        numbers: Sequence[PacketNumbers],
+        ecn: EcnValidator | None = None,
+        probes_per_timeout: int = PROBES_PER_TIMEOUT,
+        skip_before_probe: int = 0,
+        observer: Observer | None = None,
+    ) -> None:
+        self.rtt = rtt
+        self.congestion = congestion
+        self.pacer = pacer
+        self.observer = observer
+        self.bytes_in_flight = 0
+        self.pto_count = 0
+        self.lost_count = 0
+        self.spurious_count = 0
+        self._numbers = list(numbers)
+        self._ecn = ecn
+        self._loss = LossDetector(COUNT)
+        self._histories = [SentHistory() for _ in range(COUNT)]
+        self._is_discarded = [False] * COUNT
+        self._unanswerable = [0] * COUNT
+        self._probes = [0] * COUNT
+        self._probes_total = 0
+        self._probes_per_timeout = probes_per_timeout
+        self._skip_before_probe = skip_before_probe
+        self._exponent = ACK_DELAY_EXPONENT
+        self._max_ack_delay = MAX_ACK_DELAY
+        # RFC 9002 §6.2.2.1: a client cannot know whether the server may answer; a server can rely on the client.
+        self._is_address_validated = not is_client
+        self._has_handshake_keys = False
+        self._is_confirmed = False
+        self._is_amplification_blocked = False
+        self._last_activity = -math.inf
+        self._pto_time = -math.inf
+        self._is_deadline_stale = False
+        self._deadline = math.inf
+        self._deadline_space = INITIAL
+        self._is_loss_deadline = False
+        self._reported_deadline = math.inf
+        pacer.set_rate(congestion.pacing_rate(rtt.smoothed), -math.inf)
+
+    # What was sent
+
+    def next_packet_number(self, space: int) -> int:
+        """The number of the next packet; asking does not use it up."""
+        return self._numbers[space].peek()
+
+    def take_packet_number(self, space: int) -> int:
+        """Use a number up before its packet is reported.
+
+        Needed where several packets are built before the first is reported and spaces share a counter.
+        """
+        return self._numbers[space].pop()
+
+    def skip_packet_numbers(self, space: int, count: int) -> None:
+        """Never send the next `count` numbers."""
+        self._numbers[space].skip(count)
+
+    def largest_sent(self, space: int) -> int:
+        """The largest number sent in a space, -1 for none."""
+        return self._histories[space].next_number - 1
+
+    def largest_acked(self, space: int) -> int:
+        """The largest number acknowledged in a space, -1 for none."""
+        return self._histories[space].largest_acked
+
+    def on_packet_sent(self, packet: SentPacket, now: float) -> None:
+        """A packet is on its way. Numbers of a space ascend.
+
+        RFC 9002 appendix A.5.
+
+        Raises:
+            ValueError: the number is not above those before, or was not given out.
+        """
+        space = packet.space
+        number = packet.packet_number
+        numbers = self._numbers[space]
+        if number >= numbers.peek():
+            if number > numbers.peek():
+                raise ValueError(f"packet number {number} sent, but {numbers.peek()} is next")
+            numbers.pop()
+        self._histories[space].append(packet)
+        self._is_deadline_stale = True
+        self._last_activity = now
+        if packet.in_flight:
+            size = packet.size
+            self.bytes_in_flight += size
+            self.pacer.on_sent(size)
+            self.congestion.on_sent(size, self.bytes_in_flight, now)
+        if packet.ack_eliciting:
+            self._unanswerable[space] = 0
+            if self._probes_total and self._probes[space]:
+                self._on_probe_sent(space, now)
+        else:
+            self._on_unanswerable_sent(space)
+        if packet.ecn and self._ecn is not None:
+            self._ecn.on_sent(space)
+
+    def needs_ping(self, space: int) -> bool:
+        """Whether the next packet should carry a PING, since the peer had nothing to answer for long.
+
+        RFC 9000 §13.2.4.
+        """
+        return self._unanswerable[space] >= PING_AFTER
+
+    def ecn_codepoint(self) -> int:
+        """The mark for the next datagram."""
+        return NOT_ECT if self._ecn is None else self._ecn.codepoint()
+
+    # What the peer says
+
+    def on_ack(self, space: int, frame: AckFrame, now: float) -> AckOutcome:
+        """Take an ACK frame.
+
+        RFC 9002 appendix A.7.
+
+        Raises:
+            TransportError: it acknowledges a packet that was never sent (RFC 9000 §13.1).
+        """
+        outcome = AckOutcome()
+        history = self._histories[space]
+        ranges = frame.ranges
+        if self._is_discarded[space] or not ranges:
+            return outcome
+        if history.was_never_sent(ranges):
+            raise TransportError(
+                PROTOCOL_VIOLATION,
+                frame.type,
+                f"acknowledgement of a packet that was never sent, in ranges up to {ranges[0][1]}",
+            )
+        if history.lost_numbers:
+            self._take_late(history, ranges, now)
+        largest = ranges[0][1]
+        newest = history.find(largest)
+        acked = history.take_acked(ranges)
+        if largest > history.largest_acked:
+            history.largest_acked = largest
+            outcome.largest_advanced = True
+        elif not acked:
+            return outcome
+        congestion = self.congestion
+        old_state = congestion.state if self.observer is not None else ""
+        recovery_start = congestion.recovery_start
+        in_flight_before = self.bytes_in_flight
+        acked_bytes = 0
+        growing_bytes = 0
+        eliciting = 0
+        marked = 0
+        newest_time = -math.inf
+        for packet in acked:
+            if packet.in_flight:
+                acked_bytes += packet.size
+                sent_time = packet.sent_time
+                if sent_time > recovery_start:
+                    growing_bytes += packet.size
+                if sent_time > newest_time:  # noqa: PLR1730 - per packet, and max() is a call
+                    newest_time = sent_time
+            if packet.ack_eliciting:
+                eliciting += 1
+            if packet.ecn:
+                marked += 1
+            for sent_frame, owner in packet.frames:
+                owner.on_acked(sent_frame)
+        history.ack_eliciting -= eliciting
+        self.bytes_in_flight -= acked_bytes
+
+        rtt_sample = 0.0
+        # RFC 9002 §5.1; packets of an older path tell nothing of this one.
+        if newest is not None and eliciting and newest.packet_number >= history.path_floor:
+            rtt_sample = now - newest.sent_time
+            self.rtt.update(rtt_sample, self._ack_delay(space, frame.delay), now)
+        if self._ecn is not None:
+            if not outcome.largest_advanced:
+                self._ecn.on_old_ack(space, marked)
+            elif self._ecn.on_ack(space, marked, frame.ecn):
+                outcome.ecn_ce = True
+                congestion.on_ecn_ce(newest_time, now)
+        outcome.lost = self._detect_losses(space, now)
+        if congestion.recovery_start != recovery_start:
+            growing_bytes = 0  # whatever was acknowledged had been sent before this recovery began
+        if acked_bytes:
+            congestion.on_acked(
+                growing_bytes, newest_time, now, rtt_sample, self.rtt.smoothed, in_flight_before
+            )
+        outcome.acked = len(acked)
+        outcome.acked_bytes = acked_bytes
+        if space == HANDSHAKE:
+            # RFC 9002 §6.2.2.1: only a server that has validated us can read, and answer, Handshake packets.
+            self._is_address_validated = True
+        if acked:
+            # RFC 9002 §6.2.1: not while a client is unsure whether the server may send.
+            if self._is_address_validated:
+                self.pto_count = 0
+            if self._probes_total:
+                self._cancel_probes()
+        self._last_activity = now
+        self._is_deadline_stale = True
+        self.pacer.set_rate(congestion.pacing_rate(self.rtt.smoothed), now)
+        if self.observer is not None:
+            self._report(now, old_state)
+        return outcome
+
+    def set_peer_ack_delay(self, exponent: int, max_delay: float) -> None:
+        """What the peer's transport parameters say; `max_delay` in seconds. RFC 9000 §18.2."""
+        self._exponent = exponent
+        self._max_ack_delay = max_delay
+        self._is_deadline_stale = True
+
+    # Timers
+
+    def next_timeout(self) -> float:
+        """When `handle_timeout` has something to do; math.inf for never. RFC 9002 appendix A.8."""
+        if self._is_deadline_stale:
+            self._is_deadline_stale = False
+            self._set_deadline()
+        return self._deadline
+
+    def handle_timeout(self, now: float) -> None:
+        """Declare packets lost, or ask for probes; nothing before the time.
+
+        RFC 9002 appendix A.9. Afterwards `next_timeout` differs from what it was.
+        """
+        if now < self.next_timeout():
+            return
+        self._is_deadline_stale = True
+        old_state = self.congestion.state if self.observer is not None else ""
+        if self._is_loss_deadline:
+            for space in range(COUNT):
+                if self._histories[space].loss_time <= now:
+                    self._detect_losses(space, now)
+            self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
+        else:
+            self._on_probe_timeout(self._deadline_space, now)
+        if self.observer is not None:
+            self._report(now, old_state)
+
+    def probes_owed(self, space: int) -> int:
+        """Ack-eliciting packets that a space should send, whatever the window says. RFC 9002 §6.2.4."""
+        return self._probes[space]
+
+    # How much may be sent
+
+    def send_mode(self, now: float) -> SendMode:
+        """What may be sent now."""
+        if self._is_amplification_blocked:
+            return SendMode.NONE
+        if self._probes_total:
+            return SendMode.PROBE
+        congestion = self.congestion
+        if (
+            self.bytes_in_flight + congestion.datagram_size > congestion.window
+            or self._histories[APPLICATION].ack_eliciting >= MAX_OUTSTANDING
+        ):
+            return SendMode.ACK_ONLY
+        return SendMode.ANY if self.pacer.is_ready(now) else SendMode.PACED
+
+    def pacing_deadline(self) -> float:
+        """When `SendMode.PACED` ends."""
+        return self.pacer.deadline
+
+    # What the connection learns
+
+    def set_handshake_keys(self) -> None:
+        """A client has keys for Handshake packets: a probe against deadlock goes there. RFC 9002 §6.2.2.1."""
+        self._has_handshake_keys = True
+        self._is_deadline_stale = True
+
+    def set_handshake_confirmed(self) -> None:
+        """RFC 9001 §4.1.2. From now on 1-RTT packets have a probe timeout (RFC 9002 §6.2.1)."""
+        self._is_confirmed = True
+        self._is_address_validated = True
+        self._is_deadline_stale = True
+
+    def set_peer_address_validated(self) -> None:
+        """The server can send without limit; there is no deadlock to guard against. RFC 9002 §6.2.2.1."""
+        self._is_address_validated = True
+        self._is_deadline_stale = True
+
+    def set_amplification_blocked(self, blocked: bool) -> None:
+        """A server has used up what it may send to an address that is not validated. RFC 9002 §6.2.2.1."""
+        if blocked != self._is_amplification_blocked:
+            self._is_amplification_blocked = blocked
+            self._is_deadline_stale = True
+
+    def set_datagram_size(self, size: int) -> None:
+        """The path carries datagrams of this size now."""
+        self.congestion.set_datagram_size(size)
+        self.pacer.set_datagram_size(size)
+
+    # Ends and restarts
+
+    def discard_space(self, space: int) -> None:
+        """The keys of a space are gone, and its packets with them; their frames get no report.
+
+        RFC 9002 §6.4.
+        """
+        if self._is_discarded[space]:
+            return
+        self._is_discarded[space] = True
+        self._forget(self._histories[space].take_all())
+        self._probes_total -= self._probes[space]
+        self._probes[space] = 0
+        self.pto_count = 0
+        self._is_deadline_stale = True
+
+    def requeue_all(self, space: int) -> None:
+        """Hand the frames of all unacknowledged packets back, without a reaction to congestion."""
+        packets = self._histories[space].take_all()
+        self._forget(packets)
+        for packet in packets:
+            _report_lost(packet)
+        self._is_deadline_stale = True
+
+    def on_retry(self, now: float) -> None:
+        """The server wants the first flight again. RFC 9002 §6.2.1.1 and §6.2.2.
+
+        Initial and 0-RTT frames go back to their owners, congestion control starts anew, and the Retry tells a
+        first round-trip time.
+        """
+        sent = [packet.sent_time for packet in self._histories[INITIAL].outstanding()]
+        # RFC 9002 §6.2.2: only when it is clear which packet was answered.
+        if len(sent) == 1 or (sent and self.pto_count == 0):
+            self.rtt.set_initial(now - sent[0])
+        self.requeue_all(INITIAL)
+        self.requeue_all(APPLICATION)
+        self._cancel_probes()
+        self.pto_count = 0
+        self.congestion.reset()
+        self.pacer.reset()
+        self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
+
+    def on_path_changed(self, now: float) -> None:
+        """Another address: nothing known of the old path holds for the new one. RFC 9000 §9.4."""
+        for history in self._histories:
+            history.path_floor = history.next_number
+            for packet in history.outstanding():
+                packet.in_flight = False
+        self.bytes_in_flight = 0
+        self.pto_count = 0
+        self.rtt.reset()
+        self.congestion.reset()
+        self._loss.reset()
+        self.pacer.reset()
+        self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
+        if self._ecn is not None:
+            self._ecn.reset()
+        self._is_deadline_stale = True
+
+    # Inside: acknowledgements and losses
+
+    def _ack_delay(self, space: int, wire_delay: int) -> float:
+        """The delay that the peer may claim, in seconds. RFC 9002 §5.3."""
+        if space == INITIAL:
+            return 0.0
+        delay = (wire_delay << self._exponent) * 0.000_001
+        # Until the handshake is confirmed, a peer may lack keys and take longer than it promised.
+        return self._max_ack_delay if self._is_confirmed and delay > self._max_ack_delay else delay
+
+    def _take_late(self, history: SentHistory, ranges: Sequence[tuple[int, int]], now: float) -> None:
+        """Find packets that were declared lost too early."""
+        horizon = now - LATE_PTOS * self.rtt.pto(self._max_ack_delay)
+        for number, sent_time in history.take_late(ranges, horizon):
+            self.spurious_count += 1
+            self._loss.on_late(history.largest_acked - number)
+            self.congestion.on_late(sent_time, now)
+
+    def _detect_losses(self, space: int, now: float) -> int:
+        """Find lost packets of a space and react. Returns how many were lost in flight."""
+        history = self._histories[space]
+        lost = self._loss.detect(space, history, self.rtt, now)
+        if not lost:
+            return 0
+        lost_bytes = 0
+        count = 0
+        marked = 0
+        newest_time = -math.inf
+        for packet in lost:
+            if packet.ack_eliciting:
+                history.ack_eliciting -= 1
+            if packet.in_flight:
+                self.bytes_in_flight -= packet.size
+                if packet.is_mtu_probe:
+                    self.congestion.on_discarded(packet.size)
+                else:
+                    lost_bytes += packet.size
+                    count += 1
+                    newest_time = packet.sent_time
+                    history.remember_lost(packet)
+                    if packet.ecn:
+                        marked += 1
+            if self.observer is not None:
+                by_number = history.largest_acked - packet.packet_number >= self._loss.packet_threshold
+                trigger = "reordering_threshold" if by_number else "time_threshold"
+                self.observer.packet_lost(now, space, packet.packet_number, trigger)
+            _report_lost(packet)
+        if count:
+            self.lost_count += count
+            self.congestion.on_lost(lost_bytes, count, newest_time, now)
+            if self._loss.is_persistent(self.rtt, self._max_ack_delay):
+                self.congestion.on_persistent_congestion()
+                self.rtt.on_persistent_congestion()
+        if marked and self._ecn is not None:
+            self._ecn.on_lost(marked)
+        return count
+
+    # Inside: timers
+
+    def _set_deadline(self) -> None:
+        """RFC 9002 appendix A.8."""
+        earliest = math.inf
+        for history in self._histories:
+            earliest = min(earliest, history.loss_time)
+        self._is_loss_deadline = earliest != math.inf
+        if not self._is_loss_deadline and not self._is_amplification_blocked:
+            earliest = self._probe_deadline()
+        self._deadline = earliest
+
+    def _probe_deadline(self) -> float:
+        """The earliest probe timeout, and in `_deadline_space` whose it is. RFC 9002 §6.2.1."""
+        backoff = 1 << min(self.pto_count, MAX_BACKOFF)
+        earliest = math.inf
+        for space in range(COUNT):
+            history = self._histories[space]
+            if not history.ack_eliciting:
+                continue
+            if space == APPLICATION:
+                if not self._is_confirmed:
+                    continue
+                period = self.rtt.pto(self._max_ack_delay) * backoff
+            else:
+                period = self.rtt.pto(0.0) * backoff
+            deadline = max(history.last_eliciting_time, self._pto_time) + min(period, MAX_PTO)
+            if deadline < earliest:
+                earliest = deadline
+                self._deadline_space = space
+        if earliest == math.inf and not self._is_address_validated and self._last_activity != -math.inf:
+            # RFC 9002 §6.2.2.1: the server may be waiting for more bytes before it may answer.
+            uses_handshake = self._has_handshake_keys or self._is_discarded[INITIAL]
+            self._deadline_space = HANDSHAKE if uses_handshake else INITIAL
+            period = self.rtt.pto(0.0) * backoff
+            earliest = max(self._last_activity, self._pto_time) + min(period, MAX_PTO)
+        return earliest
+
+    def _on_probe_timeout(self, space: int, now: float) -> None:
+        """Ask for probes, and give sources something to put into them. RFC 9002 §6.2.4."""
+        self.pto_count += 1
+        self._pto_time = now
+        if self._ecn is not None:
+            self._ecn.on_timeout()
+        if self._skip_before_probe:
+            self._numbers[space].skip(self._skip_before_probe)
+        self._owe_probes(space, self._probes_per_timeout if self._histories[space].ack_eliciting else 1, now)
+        # What else is in flight goes along in the same datagram.
+        for other in (INITIAL, HANDSHAKE):
+            if other != space and self._histories[other].ack_eliciting:
+                self._owe_probes(other, 1, now)
+
+    def _owe_probes(self, space: int, count: int, now: float) -> None:
+        self._probes_total += count - self._probes[space]
+        self._probes[space] = count
+        history = self._histories[space]
+        packets = history.packets
+        for index in range(history.head, len(packets)):
+            packet = packets[index]
+            if packet is not None and packet.ack_eliciting and packet.frames and not packet.is_mtu_probe:
+                # The packet stays in flight (RFC 9002 §6.2: a timeout is no loss); only its content is up again.
+                if self.observer is not None:
+                    self.observer.packet_lost(now, space, packet.packet_number, "pto_expired")
+                _report_lost(packet)
+                count -= 1
+                if not count:
+                    break
+
+    def _on_probe_sent(self, space: int, now: float) -> None:
+        self._probes[space] -= 1
+        self._probes_total -= 1
+        if self.observer is not None:
+            self.observer.probe_sent(now, space)
+
+    def _cancel_probes(self) -> None:
+        """An answer came before they were sent."""
+        for space in range(COUNT):
+            self._probes[space] = 0
+        self._probes_total = 0
+
+    # Inside: bookkeeping
+
+    def _on_unanswerable_sent(self, space: int) -> None:
+        """A packet was sent that the peer need not acknowledge."""
+        count = self._unanswerable[space] = self._unanswerable[space] + 1
+        if count >= MAX_UNANSWERABLE and not self._histories[space].ack_eliciting:
+            self._unanswerable[space] = PING_AFTER
+            self.requeue_all(space)
+
+    def _forget(self, packets: list[SentPacket]) -> None:
+        """Packets have no fate: they only cease to be in flight."""
+        size = 0
+        for packet in packets:
+            if packet.in_flight:
+                size += packet.size
+        if size:
+            self.bytes_in_flight -= size
+            self.congestion.on_discarded(size)
+
+    def _report(self, now: float, old_state: str) -> None:
+        observer = self.observer
+        if observer is None:
+            return
+        rtt = self.rtt
+        observer.metrics_updated(
+            now,
+            rtt.smoothed,
+            rtt.minimum,
+            rtt.latest,
+            rtt.variance,
+            self.congestion.window,
+            self.bytes_in_flight,
+            self.pto_count,
+        )
+        state = self.congestion.state
+        if state != old_state:
+            observer.congestion_state(now, old_state, state)
+        deadline = self.next_timeout()
+        if deadline != self._reported_deadline:
+            self._reported_deadline = deadline
+            observer.loss_timer(now, deadline)
+
+
+def _report_lost(packet: SentPacket) -> None:
+    """Hand the frames of a packet back to their owners, once."""
+    frames = packet.frames
+    packet.frames = []
+    for frame, owner in frames:
+        owner.on_lost(frame)
