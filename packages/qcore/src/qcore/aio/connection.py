@@ -13,6 +13,7 @@ from qtls.resumption import Session
 from qwire.constants import INTERNAL_ERROR
 
 from ..engine.engine import QuicEngine
+from ..engine.progress import ConnectionInfo
 from ..errors import ApplicationError, ConnectionRefused, QuicError, TransportError, UsageError
 from ..events import (
     ConnectionEnded,
@@ -22,6 +23,7 @@ from ..events import (
     SessionReceived,
     TokenReceived,
 )
+from ..stats import ConnectionStats
 from .driver import Driven, Driver
 from .errors import Unreachable
 from .signal import Signal

@@ -161,7 +161,7 @@ class Driver(SocketOwner):
                 self._last = now = deadline
             try:
                 driven.engine.handle_timeout(now)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
                 self._fault(driven, error)
             self._enqueue(driven)
             self._deliver(driven)
@@ -178,7 +178,7 @@ class Driver(SocketOwner):
         try:
             events = driven.engine.events()
             return bool(events) and driven.on_events(events)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
             self._fault(driven, error)
             return True
 
@@ -237,7 +237,7 @@ class Driver(SocketOwner):
                 break
             try:
                 added = driven.engine.transmit(now, batch)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
                 self._fault(driven, error)
                 return
             if not batch.full:

@@ -312,7 +312,7 @@ async def _accept(
 async def _handle(handler: Callable[[Connection], Awaitable[object]], connection: Connection) -> None:
     try:
         await handler(connection)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - reported, as for any task nobody waits for
         if isinstance(error, QuicError) and error is connection.ended_by():
             return
         asyncio.get_running_loop().call_exception_handler(

@@ -9,7 +9,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from ..batch import Address
 from .errors import UnknownHost
@@ -39,7 +39,7 @@ async def resolve(host: str, port: int, *, getaddrinfo: GetAddrInfo | None = Non
     addresses: list[Address] = []
     for family, _, _, _, address in found:
         if family in (socket.AF_INET, socket.AF_INET6) and address not in addresses:
-            addresses.append(address)
+            addresses.append(cast(Address, address))
     if not addresses:
         raise UnknownHost(f"cannot resolve {host!r}: it has no address")
     return interleave(addresses)

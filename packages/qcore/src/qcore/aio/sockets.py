@@ -36,7 +36,7 @@ BUFFER_SIZE: Final = 4 << 20
 class Capabilities:
     """What one socket can do beyond `sendto` and `recvfrom`."""
 
-    __slots__ = ("segmentation", "receive_offload", "ecn")
+    __slots__ = ("ecn", "receive_offload", "segmentation")
 
     def __init__(self, segmentation: bool, receive_offload: bool, ecn: bool) -> None:
         self.segmentation = segmentation

@@ -37,23 +37,23 @@ class BaseStream:
     """Both halves of a stream; users hold one of the classes below."""
 
     __slots__ = (
-        "id",
-        "_host",
-        "_readable",
+        "_backlog",
         "_held",
         "_held_size",
-        "_is_at_end",
-        "_receive_error",
-        "_writable",
-        "_backlog",
-        "_offset",
-        "_queued",
-        "_passed",
-        "_is_finishing",
-        "_is_finished",
+        "_host",
         "_is_acked",
-        "_stop_code",
+        "_is_at_end",
+        "_is_finished",
+        "_is_finishing",
+        "_offset",
+        "_passed",
+        "_queued",
+        "_readable",
+        "_receive_error",
         "_send_error",
+        "_stop_code",
+        "_writable",
+        "id",
     )
 
     def __init__(

@@ -4,10 +4,10 @@ What a connection uses unless a protocol is attached to it instead.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Final
 
-from ..errors import EarlyDataRejected, QuicError, StreamError, StreamLimitReached
+from ..errors import EarlyDataRejected, StreamError, StreamLimitReached
 from ..events import (
     ConnectionEnded,
     DatagramReceived,

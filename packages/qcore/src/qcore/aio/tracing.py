@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from qtls import ClientTLS, ServerTLS
 
@@ -22,6 +22,7 @@ KEY_LOG_VARIABLE: Final = "SSLKEYLOGFILE"
 TRACE_VARIABLE: Final = "QLOGDIR"
 OBSERVER_GROUP: Final = "uquic.observers"
 
+TLS = TypeVar("TLS", ClientTLS, ServerTLS)
 ObserverFactory: TypeAlias = Callable[[], Observer]
 MakeObserver: TypeAlias = Callable[[str, bool], Observer]
 
@@ -38,9 +39,7 @@ def append_line(path: str, line: str) -> None:
         os.close(descriptor)
 
 
-def with_key_log(
-    tls: "ClientTLS | ServerTLS", environment: Mapping[str, str] = os.environ
-) -> "ClientTLS | ServerTLS":
+def with_key_log(tls: TLS, environment: Mapping[str, str] = os.environ) -> TLS:
     """The configuration with a key log, if the environment names a file and there is none yet."""
     path = environment.get(KEY_LOG_VARIABLE)
     if not path or tls.keylog is not None:

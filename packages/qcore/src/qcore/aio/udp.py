@@ -255,8 +255,7 @@ class PolledSocket(UdpSocket):
         """Send the datagrams of a run one by one; what was sent leaves the run."""
         address = None if self.is_connected else run.address
         ancillary = self._ancillary(run, 0) if run.ecn and self.capabilities.ecn else None
-        sent = 0
-        for part in run.parts:
+        for sent, part in enumerate(run.parts):
             for is_last_try in (False, True):
                 try:
                     if ancillary is not None:
@@ -273,7 +272,6 @@ class PolledSocket(UdpSocket):
                     if is_last_try or not self._is_stale(error):
                         self._on_send_error(error, 1)
                         break
-            sent += 1
         return True
 
     def _is_stale(self, error: OSError) -> bool:
