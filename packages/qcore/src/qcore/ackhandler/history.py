@@ -213,6 +213,12 @@ class SentHistory:
         self._lost_times.clear()
         return taken
 
+    def start_path(self) -> None:
+        """Packets from here on travel another path; nothing that was lost on the old one is remembered."""
+        self.path_floor = self.next_number
+        self.lost_numbers.clear()
+        self._lost_times.clear()
+
     def outstanding(self) -> list[SentPacket]:
         """The packets without an answer, oldest first."""
         return [packet for packet in self.packets if packet is not None]

@@ -92,6 +92,10 @@ class LossDetector:
         """Whether the last losses span so much time that the path must have changed. RFC 9002 §7.6.1."""
         return self.span > PERSISTENT_CONGESTION_THRESHOLD * rtt.pto(max_ack_delay)
 
+    def on_persistent_congestion(self) -> None:
+        """It was reacted to: what is lost next begins another span."""
+        self._run_starts = [math.inf] * len(self._run_starts)
+
     def on_late(self, distance: int) -> None:
         """A packet was declared lost and has arrived, `distance` numbers behind the largest acknowledged one."""
         if distance >= self.packet_threshold:

@@ -31,7 +31,12 @@ class RttEstimator:
         if not initial > 0.0:
             raise ValueError(f"an initial round-trip time of {initial} s makes no sense")
         self._initial = initial
-        self._set_up(initial)
+        self.has_sample = False
+        self.first_sample_time = math.inf
+        self.latest = 0.0
+        self.minimum = 0.0
+        self.smoothed = initial
+        self.variance = initial / 2
 
     def update(self, sample: float, ack_delay: float, now: float) -> None:
         """Take one sample.
@@ -70,21 +75,18 @@ class RttEstimator:
         """
         if not self.has_sample and initial > 0.0:
             self._initial = initial
-            self._set_up(initial)
+            self.reset()
 
     def reset(self) -> None:
         """Forget everything: another path. RFC 9000 §9.4."""
-        self._set_up(self._initial)
+        self.has_sample = False
+        self.first_sample_time = math.inf
+        self.latest = 0.0
+        self.minimum = 0.0
+        self.smoothed = self._initial
+        self.variance = self._initial / 2
 
     def on_persistent_congestion(self) -> None:
         """The path may have changed: the newest sample becomes the minimum. RFC 9002 §5.2."""
         if self.has_sample:
             self.minimum = self.latest
-
-    def _set_up(self, initial: float) -> None:
-        self.has_sample = False
-        self.first_sample_time = math.inf
-        self.latest = 0.0
-        self.minimum = 0.0
-        self.smoothed = initial
-        self.variance = initial / 2

@@ -464,7 +464,7 @@ class SentPacketHandler:
     def on_path_changed(self, now: float) -> None:
         """Another address: nothing known of the old path holds for the new one. RFC 9000 §9.4."""
         for history in self._histories:
-            history.path_floor = history.next_number
+            history.start_path()
             for packet in history.outstanding():
                 packet.in_flight = False
         self.bytes_in_flight = 0
@@ -529,6 +529,7 @@ class SentPacketHandler:
             self.lost_count += count
             self.congestion.on_lost(lost_bytes, count, newest_time, now)
             if self._loss.is_persistent(self.rtt, self._max_ack_delay):
+                self._loss.on_persistent_congestion()
                 self.congestion.on_persistent_congestion()
                 self.rtt.on_persistent_congestion()
         if marked and self._ecn is not None:
