@@ -1,0 +1,62 @@
+"""How one side of an HTTP/3 connection behaves and looks: data only, frozen, picklable.
+
+The limits the engine enforces are read from ``settings``, the very entries that go on the wire.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from qhttp3.frames import RawFrame
+from qhttp3.headers import DEFAULT_PSEUDO_ORDER
+from qhttp3.qpack import EncoderPolicy
+from qhttp3.settings import H3Settings
+
+DEFAULT_SETTINGS: Final = H3Settings.build(
+    qpack_max_table_capacity=4096,
+    qpack_blocked_streams=16,
+    max_field_section_size=65536,
+)
+
+
+class StreamKind(Enum):
+    """The unidirectional streams each side opens; values are stream types (RFC 9114 §6.2, RFC 9204 §4.2)."""
+
+    CONTROL = 0x00
+    ENCODER = 0x02
+    DECODER = 0x03
+
+
+@dataclass(frozen=True, kw_only=True)
+class H3Config:
+    """Configuration of an `H3Engine`.
+
+    Attributes:
+        settings: The SETTINGS frame, in wire order.
+        stream_order: The order in which stream ids are given to our unidirectional streams.
+        lazy_streams: Those of them that are written to only when there is something to say.
+        control_frames: Frames sent right behind SETTINGS, such as a reserved one.
+        pseudo_order: Order of the pseudo-headers of requests.
+        priority_update: Value of a PRIORITY_UPDATE sent before each request that brings none; None sends none.
+        qpack: What our encoder puts into the dynamic table.
+        max_fields: Fields accepted in one section.
+        max_field_section_size: Limit that holds if ``settings`` give none.
+    """
+
+    settings: H3Settings = DEFAULT_SETTINGS
+    stream_order: tuple[StreamKind, ...] = (StreamKind.CONTROL, StreamKind.ENCODER, StreamKind.DECODER)
+    lazy_streams: frozenset[StreamKind] = frozenset()
+    control_frames: tuple[RawFrame, ...] = ()
+    pseudo_order: tuple[bytes, ...] = DEFAULT_PSEUDO_ORDER
+    priority_update: bytes | None = None
+    qpack: EncoderPolicy = field(default_factory=EncoderPolicy)
+    max_fields: int = 200
+    max_field_section_size: int = 65536
+
+    def __post_init__(self) -> None:
+        if sorted(kind.value for kind in self.stream_order) != sorted(kind.value for kind in StreamKind):
+            raise ValueError("stream_order names each kind of stream once")
+        if StreamKind.CONTROL in self.lazy_streams:
+            raise ValueError("RFC 9114 §6.2.1: the control stream is opened at once")

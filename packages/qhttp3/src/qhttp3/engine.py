@@ -1,0 +1,528 @@
+"""HTTP/3 over one connection, without I/O.
+
+`H3Engine` is an assembly: it routes what the transport reports to the part that owns the stream, and turns a
+violation into a close or a reset. The rules are in the parts. RFC 9114.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from qhttp3 import frames, headers
+from qhttp3.config import H3Config, StreamKind
+from qhttp3.control_stream import ControlFrame, ControlStream, Goaway, PriorityUpdate
+from qhttp3.datagrams import encode_datagram, parse_datagram
+from qhttp3.errors import (
+    H3_CLOSED_CRITICAL_STREAM,
+    H3_EXCESSIVE_LOAD,
+    H3_NO_ERROR,
+    H3_REQUEST_CANCELLED,
+    H3_REQUEST_REJECTED,
+    H3_STREAM_CREATION_ERROR,
+    ConnectionViolation,
+    GoingAway,
+    MalformedMessage,
+    StreamViolation,
+    UsageError,
+)
+from qhttp3.events import (
+    ConnectionFailed,
+    Field,
+    GoawayReceived,
+    H3Event,
+    HttpDatagramReceived,
+    PriorityUpdated,
+    RequestFailed,
+    RequestsAvailable,
+    SendingStopped,
+    SettingsReceived,
+)
+from qhttp3.observer import Observer
+from qhttp3.qpack import Decoder, Encoder, QpackError, SectionTooLarge
+from qhttp3.request_stream import Phase, RequestStream
+from qhttp3.settings import H3Settings, check_resumed
+from qhttp3.transport import StreamTransport, is_request_stream, is_unidirectional
+from qhttp3.uni_streams import LocalStreams, PeerStreams
+
+# A client may abandon this many requests more than it lets finish: opening and resetting costs it less than us.
+ABANDON_CREDIT: Final = 200
+
+
+class H3Engine:
+    """One side of an HTTP/3 connection.
+
+    Feed it what the transport reports; take `events` after every input, which also sends what is due. Nothing
+    escapes the input methods: a violation becomes a close and the event `ConnectionFailed`, or a reset and
+    `RequestFailed`. Verbs raise `UsageError`.
+
+    ``remembered`` are the server's settings of an earlier connection, for requests in early data.
+    """
+
+    def __init__(
+        self,
+        transport: StreamTransport,
+        *,
+        is_client: bool,
+        config: H3Config | None = None,
+        observer: Observer | None = None,
+        remembered: H3Settings | None = None,
+    ) -> None:
+        self.config = config if config is not None else H3Config()
+        self.is_client = is_client
+        self.peer_settings: H3Settings | None = None
+        self._transport = transport
+        self._observer = observer
+        self._remembered = remembered
+        settings = self.config.settings
+        limit = settings.max_field_section_size
+        self._encoder = Encoder(self.config.qpack)
+        self._decoder = Decoder(
+            settings.qpack_max_table_capacity,
+            settings.qpack_blocked_streams,
+            self.config.max_field_section_size if limit is None else limit,
+            self.config.max_fields,
+        )
+        self._local = LocalStreams(transport, self.config, observer)
+        self._peer = PeerStreams(transport, is_client, observer)
+        self._control = ControlStream(is_client, observer)
+        self._requests: dict[int, RequestStream] = {}
+        self._events: list[H3Event] = []
+        self._is_started = False
+        self._is_closed = False
+        self._is_short_of_streams = False
+        self._next_request = 0  # above every request seen
+        self._skipped: set[int] = set()  # requests below that which have not been seen
+        self._goaway_sent = -1
+        self._goaway_received = -1
+        self._credit = ABANDON_CREDIT
+        if remembered is not None:
+            self._use_limits(remembered)
+
+    # Input
+
+    def start(self) -> None:
+        """Open our unidirectional streams and send SETTINGS; streams must be possible, handshake or early data."""
+        if not self._is_started:
+            self._is_started = True
+            if self._observer is not None:
+                self._observer.parameters_set(True, self.config.settings.pairs())
+        self._open_local()
+
+    def stream_readable(self, stream_id: int) -> None:
+        """Something can be read from a stream."""
+        if self._is_closed:
+            return
+        stream = self._requests.get(stream_id)
+        try:
+            if stream is None:
+                if is_unidirectional(stream_id):
+                    self._read_peer_stream(stream_id)
+                    return
+                stream = self._accept(stream_id)
+                if stream is None:
+                    return
+            stream.on_readable()
+        except _VIOLATIONS as violation:
+            self._refuse(violation, stream)
+
+    def stream_reset(self, stream_id: int, code: int) -> None:
+        """The peer abandoned its half of a stream."""
+        if self._is_closed:
+            return
+        stream = self._requests.get(stream_id)
+        try:
+            if is_unidirectional(stream_id):
+                self._peer.on_reset(stream_id)
+            elif stream is None:
+                stream = self._accept(stream_id)
+        except ConnectionViolation as violation:
+            self._fail(violation.code, violation.reason)
+        if stream is not None and not stream.is_received:
+            self._decoder.cancel(stream_id)
+            stream.abandon()
+            stream.reset(H3_REQUEST_CANCELLED)
+            self._end(stream, code, "reset by the peer", False)
+
+    def stream_stopped(self, stream_id: int, code: int) -> None:
+        """The peer reads no more of our half; the transport has reset it."""
+        if self._is_closed:
+            return
+        if is_unidirectional(stream_id):
+            if self._local.kind_of(stream_id) is not None:
+                self._fail(H3_CLOSED_CRITICAL_STREAM, f"stream {stream_id} stopped")
+            return
+        stream = self._requests.get(stream_id)
+        if stream is not None and not stream.is_sent:
+            stream.on_stopped()
+            self._events.append(SendingStopped(stream_id, code))
+            self._forget_if_done(stream)
+
+    def stream_writable(self, stream_id: int) -> None:
+        """The transport has room again on a stream."""
+        stream = self._requests.get(stream_id)
+        if stream is not None:
+            stream.on_writable()
+
+    def streams_available(self, bidirectional: bool) -> None:
+        """The transport allows further streams."""
+        if self._is_closed:
+            return
+        if not bidirectional:
+            self._open_local()
+        elif self._is_short_of_streams:
+            self._is_short_of_streams = False
+            self._events.append(RequestsAvailable())
+
+    def datagram_received(self, datagram: bytes) -> None:
+        """A QUIC datagram arrived (RFC 9297)."""
+        if self._is_closed or not self.config.settings.h3_datagram:
+            return
+        try:
+            stream_id, data = parse_datagram(datagram)
+        except ConnectionViolation as violation:
+            self._fail(violation.code, violation.reason)
+            return
+        if self._observer is not None:
+            self._observer.datagram_parsed(stream_id, len(data))
+        if stream_id in self._requests:
+            self._events.append(HttpDatagramReceived(stream_id, data))
+
+    def connection_closed(self) -> None:
+        """The transport is gone: nothing can be sent or read any more."""
+        self._is_closed = True
+        self._requests.clear()
+
+    # Output
+
+    def events(self) -> list[H3Event]:
+        """Hand out what happened, and send what is due on the decoder stream."""
+        if not self._is_closed:
+            instructions = self._decoder.take_instructions()
+            if instructions:
+                try:
+                    self._local.write(StreamKind.DECODER, instructions)
+                except ConnectionViolation as violation:
+                    self._fail(violation.code, violation.reason)
+                if self._observer is not None:
+                    self._observer.decoder_instructions(True, len(instructions))
+        events = self._events
+        self._events = []
+        return events
+
+    @property
+    def request_count(self) -> int:
+        """Requests under way."""
+        return len(self._requests)
+
+    @property
+    def is_going_away(self) -> bool:
+        """Whether either side has sent GOAWAY, or the connection is closed."""
+        return self._is_closed or self._goaway_received >= 0 or self._goaway_sent >= 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent or read any more."""
+        return self._is_closed
+
+    # Verbs
+
+    def send_request(
+        self, fields: Iterable[Field], end: bool = False, *, priority_update: bytes | None = None
+    ) -> int | None:
+        """Send the head of a request.
+
+        Returns:
+            The stream id; None if the peer allows no further request now: wait for `RequestsAvailable`.
+
+        Raises:
+            MalformedMessage: the fields are no request, or too many for the peer.
+            GoingAway: the connection takes no further requests.
+        """
+        if self._is_closed or self._goaway_received >= 0:
+            raise GoingAway("the connection takes no further requests")
+        prepared = headers.outgoing(fields, self.config.pseudo_order)
+        settings = self.peer_settings or self._remembered
+        try:
+            headers.check_request(prepared, settings is not None and settings.enable_connect_protocol)
+        except StreamViolation as violation:
+            raise MalformedMessage(violation.reason) from violation
+        self._check_size(prepared)
+        try:
+            stream_id = self._transport.open_stream(True)
+        except RuntimeError:
+            self._is_short_of_streams = True
+            return None
+        stream = self._add(stream_id)
+        value = self.config.priority_update if priority_update is None else priority_update
+        if value is not None:
+            self.send_priority_update(stream_id, value)
+        stream.has_sent_head = True
+        stream.is_head_request = (b":method", b"HEAD") in prepared
+        stream.send_headers(prepared, end)
+        return stream_id
+
+    def send_headers(self, stream_id: int, fields: Iterable[Field], end: bool = False) -> None:
+        """Send the head of a response, interim (1xx) or final, or the trailers of either message.
+
+        Raises:
+            MalformedMessage: fields that must not be sent there.
+            UsageError: no such request, or its message is over.
+        """
+        stream = self._stream(stream_id)
+        prepared = headers.outgoing(fields)
+        is_final = True
+        try:
+            if stream.has_sent_head:
+                headers.check_trailers(prepared)
+                end = True
+            else:
+                is_final = headers.check_response(prepared)[0] >= 200
+        except StreamViolation as violation:
+            raise MalformedMessage(violation.reason) from violation
+        self._check_size(prepared)
+        stream.send_headers(prepared, end and is_final)
+        if is_final:
+            stream.has_sent_head = True
+        self._forget_if_done(stream)
+
+    def send_data(self, stream_id: int, data: bytes, end: bool = False) -> int:
+        """Send part of a body.
+
+        Returns:
+            Bytes taken; if fewer than given, ``end`` does not count and `BodyWritable` tells when to go on.
+        """
+        stream = self._stream(stream_id)
+        taken = stream.send_data(data, end)
+        if stream.is_sent:
+            self._forget_if_done(stream)
+        return taken
+
+    def read_body(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:
+        """Take up to ``n`` bytes of a body, or all that has arrived; and whether the message has ended.
+
+        An empty result without end means to wait for `DataReadable`. An unknown request counts as ended: it may
+        have failed, which an event has told.
+        """
+        stream = self._requests.get(stream_id)
+        if stream is None or self._is_closed:
+            return b"", True
+        try:
+            data, end = stream.read_body(n)
+        except _VIOLATIONS as violation:
+            self._refuse(violation, stream)
+            return b"", True
+        if end:
+            self._forget_if_done(stream)
+        return data, end
+
+    def stop_reading(self, stream_id: int, code: int = H3_NO_ERROR) -> None:
+        """Want no more of a message; what we send goes on (RFC 9114 §4.1)."""
+        stream = self._requests.get(stream_id)
+        if stream is not None:
+            stream.stop_reading(code)
+            self._forget_if_done(stream)
+
+    def cancel(self, stream_id: int, code: int = H3_REQUEST_CANCELLED) -> None:
+        """Give up a request in both directions."""
+        stream = self._requests.pop(stream_id, None)
+        if stream is not None and not self._is_closed:
+            stream.stop_reading(code)
+            stream.reset(code)
+
+    def send_priority_update(self, stream_id: int, value: bytes) -> None:
+        """Tell the server the priority of a request (RFC 9218 §7.2)."""
+        payload = frames.frame_with_id(frames.PRIORITY_UPDATE, stream_id, value)
+        if self._observer is not None:
+            self._observer.frame_created(
+                stream_id, frames.PRIORITY_UPDATE, len(payload), value=stream_id, data=value
+            )
+        self._local.write(StreamKind.CONTROL, payload)
+
+    def send_datagram(self, stream_id: int, data: bytes) -> bool:
+        """Send an HTTP datagram; False if it was dropped (RFC 9297)."""
+        self._stream(stream_id)
+        if self.peer_settings is None or not self.peer_settings.h3_datagram:
+            raise UsageError("the peer takes no HTTP datagrams")
+        if self._observer is not None:
+            self._observer.datagram_created(stream_id, len(data))
+        return self._transport.send_datagram(encode_datagram(stream_id, data))
+
+    def goaway(self, identifier: int | None = None) -> None:
+        """Wind the connection down (RFC 9114 §5.2).
+
+        A server refuses requests from ``identifier`` on, by default those it has not seen; a client names a push
+        and so says only that it will send no more.
+        """
+        if self._is_closed:
+            return
+        if identifier is None:
+            identifier = 0 if self.is_client else self._next_request
+        if 0 <= self._goaway_sent < identifier:
+            raise UsageError(f"GOAWAY {identifier} after {self._goaway_sent}")
+        if not self.is_client and not is_request_stream(identifier):
+            raise UsageError(f"stream {identifier} is no request")
+        self._goaway_sent = identifier
+        if self._observer is not None:
+            self._observer.goaway_sent(identifier)
+        self._local.write(StreamKind.CONTROL, frames.frame_with_id(frames.GOAWAY, identifier))
+
+    def close(self, code: int = H3_NO_ERROR, reason: str = "") -> None:
+        """Close the connection at once."""
+        if not self._is_closed:
+            self.connection_closed()
+            self._transport.close(code, reason)
+
+    # Inside
+
+    def _open_local(self) -> None:
+        if self._is_started and not self._local.is_open():
+            payload = self.config.settings.encode()
+            self._local.open(
+                frames.frame(frames.SETTINGS, payload) + frames.encode_all(self.config.control_frames)
+            )
+
+    def _use_limits(self, settings: H3Settings) -> None:
+        self._encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)
+
+    def _accept(self, stream_id: int) -> RequestStream | None:
+        # A stream the peer opened; None if it is over, or refused.
+        if stream_id < self._next_request and stream_id not in self._skipped:
+            return None
+        if self.is_client or not is_request_stream(stream_id):
+            # RFC 9114 §6.1: servers open no bidirectional streams.
+            raise ConnectionViolation(H3_STREAM_CREATION_ERROR, f"stream {stream_id} opened by the server")
+        if 0 <= self._goaway_sent <= stream_id:
+            # RFC 9114 §5.2
+            self._transport.stop_sending(stream_id, H3_REQUEST_REJECTED)
+            self._transport.reset(stream_id, H3_REQUEST_REJECTED)
+            return None
+        # Streams arrive in any order; as many can be missing as the transport lets be open.
+        self._skipped.update(range(self._next_request, stream_id, 4))
+        self._skipped.discard(stream_id)
+        return self._add(stream_id)
+
+    def _add(self, stream_id: int) -> RequestStream:
+        self._next_request = max(self._next_request, stream_id + 4)
+        stream = RequestStream(
+            stream_id,
+            self._transport,
+            is_client=self.is_client,
+            local=self._local,
+            encoder=self._encoder,
+            decoder=self._decoder,
+            emit=self._emit,
+            observer=self._observer,
+            allows_extended_connect=self.config.settings.enable_connect_protocol,
+        )
+        self._requests[stream_id] = stream
+        if self._observer is not None:
+            self._observer.stream_type_set(stream_id, "request", self.is_client)
+        return stream
+
+    def _emit(self, event: H3Event) -> None:
+        self._events.append(event)
+
+    def _stream(self, stream_id: int) -> RequestStream:
+        stream = self._requests.get(stream_id)
+        if stream is None or self._is_closed:
+            raise UsageError(f"no request on stream {stream_id}, or it is over")
+        return stream
+
+    def _check_size(self, fields: list[Field]) -> None:
+        settings = self.peer_settings or self._remembered
+        limit = None if settings is None else settings.max_field_section_size
+        if limit is not None and headers.section_size(fields) > limit:
+            raise MalformedMessage(f"fields exceed the {limit} bytes the peer accepts")
+
+    def _read_peer_stream(self, stream_id: int) -> None:
+        kind, data = self._peer.read(stream_id)
+        if not data:
+            return
+        if kind is StreamKind.CONTROL:
+            self._control.stream_id = stream_id
+            for frame in self._control.receive(data):
+                self._on_control_frame(frame)
+        elif kind is StreamKind.ENCODER:
+            if self._observer is not None:
+                self._observer.encoder_instructions(False, len(data))
+            for blocked_id in self._decoder.receive(data):
+                stream = self._requests[blocked_id]
+                try:
+                    stream.on_unblocked()
+                except _VIOLATIONS as violation:
+                    self._refuse(violation, stream)
+        elif kind is StreamKind.DECODER:
+            if self._observer is not None:
+                self._observer.decoder_instructions(False, len(data))
+            self._encoder.receive(data)
+
+    def _on_control_frame(self, frame: ControlFrame) -> None:
+        if isinstance(frame, H3Settings):
+            if self._remembered is not None:
+                check_resumed(self._remembered, frame)
+            self.peer_settings = frame
+            self._use_limits(frame)
+            instructions = self._encoder.take_instructions()
+            if instructions:
+                self._local.write(StreamKind.ENCODER, instructions)
+            if self._observer is not None:
+                self._observer.parameters_set(False, frame.pairs())
+            self._events.append(SettingsReceived())
+        elif isinstance(frame, Goaway):
+            self._goaway_received = frame.identifier
+            if self._observer is not None:
+                self._observer.goaway_received(frame.identifier)
+            self._events.append(GoawayReceived(frame.identifier))
+            if self.is_client:
+                for stream in [item for key, item in self._requests.items() if key >= frame.identifier]:
+                    stream.stop_reading(H3_REQUEST_CANCELLED)
+                    stream.reset(H3_REQUEST_CANCELLED)
+                    self._end(stream, H3_REQUEST_REJECTED, "the server is going away", False)
+        elif isinstance(frame, PriorityUpdate):
+            if self._observer is not None:
+                self._observer.priority_updated(frame.stream_id, frame.value)
+            self._events.append(PriorityUpdated(frame.stream_id, frame.value))
+
+    def _forget_if_done(self, stream: RequestStream) -> None:
+        if stream.is_received and stream.is_sent and self._requests.pop(stream.stream_id, None) is not None:
+            self._credit = min(self._credit + 1, ABANDON_CREDIT)
+
+    def _end(self, stream: RequestStream, code: int, reason: str, is_local: bool) -> None:
+        # A request ended early.
+        self._requests.pop(stream.stream_id, None)
+        self._events.append(RequestFailed(stream.stream_id, code, reason, is_local))
+        if self._observer is not None:
+            self._observer.stream_failed(stream.stream_id, code, reason, is_local)
+        self._credit -= 1
+        if self._credit < 0 and not self.is_client:
+            self._fail(H3_EXCESSIVE_LOAD, "too many requests abandoned")
+
+    def _refuse(self, violation: Exception, stream: RequestStream | None) -> None:
+        if isinstance(violation, ConnectionViolation | QpackError):
+            self._fail(violation.code, violation.reason)
+        elif stream is not None and isinstance(violation, SectionTooLarge):
+            if not self.is_client and stream.phase is Phase.HEAD and not stream.has_sent_head:
+                # RFC 9114 §4.2.2, RFC 6585 §5: say what was wrong.
+                stream.send_headers([(b":status", b"431")], True)
+            self._fail_stream(stream, H3_EXCESSIVE_LOAD, violation.reason)
+        elif stream is not None and isinstance(violation, StreamViolation):
+            self._fail_stream(stream, violation.code, violation.reason)
+
+    def _fail_stream(self, stream: RequestStream, code: int, reason: str) -> None:
+        stream.stop_reading(code)
+        stream.reset(code)
+        self._end(stream, code, reason, True)
+
+    def _fail(self, code: int, reason: str) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._requests.clear()
+        self._events.append(ConnectionFailed(code, reason))
+        if self._observer is not None:
+            self._observer.connection_failed(code, reason)
+        self._transport.close(code, reason)
+
+
+_VIOLATIONS: Final = (ConnectionViolation, StreamViolation, QpackError, SectionTooLarge)

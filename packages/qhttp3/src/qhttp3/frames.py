@@ -1,0 +1,127 @@
+"""Frames of HTTP/3: types, headers, and the payloads that are not fields.
+
+Frames are read where they arrive, since the rules differ by stream; this module knows their shapes. RFC 9114 §7,
+RFC 9218 §7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import quicvarint
+from qhttp3.errors import H3_FRAME_ERROR, ConnectionViolation
+
+DATA: Final = 0x00
+HEADERS: Final = 0x01
+CANCEL_PUSH: Final = 0x03
+SETTINGS: Final = 0x04
+PUSH_PROMISE: Final = 0x05
+GOAWAY: Final = 0x07
+MAX_PUSH_ID: Final = 0x0D
+PRIORITY_UPDATE: Final = 0xF0700
+PRIORITY_UPDATE_PUSH: Final = 0xF0701
+
+# RFC 9114 §7.2.8, §11.2.1: frames of HTTP/2 that have no counterpart; never legal, on any stream.
+HTTP2_FRAMES: Final = frozenset((0x02, 0x06, 0x08, 0x09))
+# Frames that live on the control stream only.
+CONTROL_FRAMES: Final = frozenset(
+    (CANCEL_PUSH, SETTINGS, GOAWAY, MAX_PUSH_ID, PRIORITY_UPDATE, PRIORITY_UPDATE_PUSH)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """A frame given as bytes, for what the engine has no use for: reserved frames (RFC 9114 §7.2.8).
+
+    ``type_size`` is the size of the type on the wire: 1, 2, 4, 8, or 0 for the shortest.
+    """
+
+    type: int
+    payload: bytes = b""
+    type_size: int = 0
+
+    def encode(self) -> bytes:
+        """Give the bytes on the wire."""
+        out = bytearray()
+        if self.type_size:
+            quicvarint.append_sized(out, self.type, self.type_size)
+        else:
+            quicvarint.append(out, self.type)
+        quicvarint.append(out, len(self.payload))
+        return bytes(out + self.payload)
+
+
+def frame(frame_type: int, payload: bytes) -> bytes:
+    """Encode a whole frame."""
+    return frame_header(frame_type, len(payload)) + payload
+
+
+def frame_header(frame_type: int, length: int) -> bytes:
+    """Encode type and length."""
+    if frame_type < 0x40 and length < 0x40:
+        return bytes((frame_type, length))
+    out = bytearray()
+    quicvarint.append(out, frame_type)
+    quicvarint.append(out, length)
+    return bytes(out)
+
+
+def frame_with_id(frame_type: int, identifier: int, rest: bytes = b"") -> bytes:
+    """Encode GOAWAY, MAX_PUSH_ID, CANCEL_PUSH or PRIORITY_UPDATE."""
+    out = bytearray()
+    quicvarint.append(out, identifier)
+    return frame(frame_type, bytes(out + rest))
+
+
+def encode_all(frames: Iterable[RawFrame]) -> bytes:
+    """Encode raw frames one after another."""
+    return b"".join([item.encode() for item in frames])
+
+
+def parse_frame_header(data: bytes, position: int) -> tuple[int, int, int]:
+    """Read type and length.
+
+    Returns:
+        Type, length and the position of the payload; the position is -1 when the data ends within the header.
+    """
+    end = len(data)
+    if position + 2 > end:
+        return 0, 0, -1
+    frame_type = data[position]
+    length = data[position + 1]
+    if frame_type < 0x40 and length < 0x40:
+        return frame_type, length, position + 2
+    type_end = position + (1 << (frame_type >> 6))
+    if type_end >= end or type_end + (1 << (data[type_end] >> 6)) > end:
+        return 0, 0, -1
+    frame_type, position = quicvarint.parse(data, position)
+    length, position = quicvarint.parse(data, position)
+    return frame_type, length, position
+
+
+def parse_id(payload: bytes, what: str) -> int:
+    """Read a payload that is one integer: GOAWAY, MAX_PUSH_ID, CANCEL_PUSH.
+
+    Raises:
+        ConnectionViolation: empty, truncated or too long (RFC 9114 §7.1).
+    """
+    identifier, rest = parse_id_and_rest(payload, what)
+    if rest:
+        raise ConnectionViolation(H3_FRAME_ERROR, f"{len(rest)} bytes after the identifier of {what}")
+    return identifier
+
+
+def parse_id_and_rest(payload: bytes, what: str) -> tuple[int, bytes]:
+    """Read a payload that begins with an integer: PRIORITY_UPDATE; errors as for `parse_id`."""
+    try:
+        identifier, position = quicvarint.parse(payload)
+    except quicvarint.VarintError as error:
+        raise ConnectionViolation(H3_FRAME_ERROR, f"{what} ends within its identifier") from error
+    return identifier, payload[position:]
+
+
+def is_reserved(number: int) -> bool:
+    """Tell whether a frame type, stream type or setting is of the form 31 N + 33 (RFC 9114 §7.2.8)."""
+    return number >= 0x21 and (number - 0x21) % 0x1F == 0

@@ -1,0 +1,200 @@
+"""Rules for fields: what a request, a response and trailers must and must not contain.
+
+Pseudo-header order on the wire is the sender's choice and comes as data. RFC 9114 §4.2, §4.3; RFC 9220; RFC 9110 §5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from qhttp3.errors import H3_MESSAGE_ERROR, MalformedMessage, StreamViolation
+
+Field = tuple[bytes, bytes]
+
+DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
+
+# RFC 9114 §4.2: they belong to one HTTP/1.1 connection.
+CONNECTION_SPECIFIC: Final = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
+_REQUEST_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9110 §5.6.2, without upper case
+_BAD_VALUE: Final = re.compile(rb"[\0\r\n]")  # RFC 9110 §5.5
+
+# Fields found good are remembered; most of what arrives was seen before.
+CACHED_FIELDS: Final = 1024
+CACHED_FIELD_SIZE: Final = 256
+_good: Final[dict[Field, None]] = {}
+
+
+def check_request(fields: Sequence[Field], allows_extended_connect: bool = False) -> int | None:
+    """Check the head of a request; gives its content length if it has one.
+
+    RFC 9114 §4.3.1, §4.4; RFC 9220 §3.
+
+    Raises:
+        StreamViolation: the request is malformed.
+    """
+    pseudo, regular = _split(fields, _REQUEST_PSEUDO)
+    content_length = _check_regular(fields, regular)
+    method = pseudo.get(b":method")
+    if not method or _NAME.fullmatch(method.lower()) is None:
+        raise _malformed("no :method" if method is None else f":method {method!r}")
+    scheme = pseudo.get(b":scheme")
+    authority = pseudo.get(b":authority")
+    path = pseudo.get(b":path")
+    is_extended = b":protocol" in pseudo
+    if is_extended and (method != b"CONNECT" or not allows_extended_connect):
+        raise _malformed(":protocol without extended CONNECT")
+    if method == b"CONNECT" and not is_extended:
+        if scheme is not None or path is not None or not authority:
+            raise _malformed("CONNECT has :authority and neither :scheme nor :path")
+        return content_length
+    if scheme is None:
+        raise _malformed("no :scheme")
+    if path is None:
+        raise _malformed("no :path")
+    if scheme in (b"https", b"http"):
+        if not (path.startswith(b"/") or (path == b"*" and method == b"OPTIONS")):
+            raise _malformed(f":path {path!r}")
+        _check_authority(fields, authority)
+    return content_length
+
+
+def check_response(fields: Sequence[Field]) -> tuple[int, int | None]:
+    """Check the head of a response; gives its status, and its content length if it has one.
+
+    RFC 9114 §4.3.2.
+
+    Raises:
+        StreamViolation: the response is malformed.
+    """
+    if not fields or fields[0][0] != b":status":
+        raise _malformed("no :status at the beginning")
+    status = fields[0][1]
+    content_length = _check_regular(fields, 1)
+    # RFC 9114 §4.5: there is no 101 in HTTP/3.
+    if len(status) != 3 or not status.isdigit() or not b"100" <= status <= b"999" or status == b"101":
+        raise _malformed(f":status {status!r}")
+    return int(status), content_length
+
+
+def check_trailers(fields: Sequence[Field]) -> None:
+    """Check fields that follow the body: no pseudo-headers (RFC 9114 §4.3).
+
+    Raises:
+        StreamViolation: the message is malformed.
+    """
+    _check_regular(fields, 0)
+
+
+def outgoing(fields: Iterable[Field], pseudo_order: Sequence[bytes] = ()) -> list[Field]:
+    """Prepare fields for sending: names in lower case, pseudo-headers first and in the order given.
+
+    Raises:
+        MalformedMessage: the peer would have to refuse them.
+    """
+    pseudo: list[Field] = []
+    regular: list[Field] = []
+    for field in fields:
+        if field in _good:
+            regular.append(field)
+            continue
+        name, value = field
+        name = name.lower()
+        if name.startswith(b":"):
+            if _BAD_VALUE.search(value):
+                raise MalformedMessage(f"line break or NUL in {name!r}")
+            pseudo.append((name, value))
+            continue
+        try:
+            _check_field(name, value)
+        except StreamViolation as violation:
+            raise MalformedMessage(violation.reason) from violation
+        regular.append((name, value))
+    if len(pseudo) > 1 and pseudo_order:
+        rank = {name: position for position, name in enumerate(pseudo_order)}
+        pseudo.sort(key=lambda field: rank.get(field[0], len(rank)))
+    return pseudo + regular
+
+
+def section_size(fields: Sequence[Field]) -> int:
+    """Size of a field section as SETTINGS_MAX_FIELD_SECTION_SIZE counts it (RFC 9114 §4.2.2)."""
+    return 32 * len(fields) + sum([len(name) + len(value) for name, value in fields])
+
+
+def _split(fields: Sequence[Field], allowed: frozenset[bytes]) -> tuple[dict[bytes, bytes], int]:
+    # Pseudo-headers, each once and all before the others; and how many they are.
+    pseudo: dict[bytes, bytes] = {}
+    count = 0
+    for name, value in fields:
+        if not name.startswith(b":"):
+            break
+        if name not in allowed:
+            raise _malformed(f"prohibited pseudo-header {name!r}")
+        if name in pseudo:
+            raise _malformed(f"{name!r} twice")
+        if _BAD_VALUE.search(value):
+            raise _malformed(f"line break or NUL in {name!r}")
+        pseudo[name] = value
+        count += 1
+    return pseudo, count
+
+
+def _check_regular(fields: Sequence[Field], start: int) -> int | None:
+    content_length: int | None = None
+    for position in range(start, len(fields)):
+        field = fields[position]
+        if field in _good:
+            continue
+        name, value = field
+        if name.startswith(b":"):
+            raise _malformed(f"pseudo-header {name!r} after other fields")
+        _check_field(name, value)
+        if name == b"content-length":
+            # RFC 9110 §8.6: digits only; the same value again does no harm.
+            if not value.isdigit() or len(value) > 18:
+                raise _malformed(f"content-length {value!r}")
+            if content_length is not None and content_length != int(value):
+                raise _malformed(f"content-length both {content_length} and {int(value)}")
+            content_length = int(value)
+    return content_length
+
+
+def _check_field(name: bytes, value: bytes) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise _malformed(f"field name {name!r}")
+    if _BAD_VALUE.search(value):
+        raise _malformed(f"line break or NUL in {name!r}")
+    if name in CONNECTION_SPECIFIC:
+        raise _malformed(f"connection-specific field {name!r}")
+    if name == b"te" and value.strip().lower() != b"trailers":
+        raise _malformed(f"te is {value!r}")
+    if name not in _LOOKED_AT and len(name) + len(value) <= CACHED_FIELD_SIZE:
+        if len(_good) >= CACHED_FIELDS:
+            _good.clear()
+        _good[(name, value)] = None
+
+
+def _check_authority(fields: Sequence[Field], authority: bytes | None) -> None:
+    # RFC 9114 §4.3.1: http and https need :authority or Host, not empty, and equal if both are there.
+    host: bytes | None = None
+    for name, value in fields:
+        if name == b"host":
+            host = value
+    if authority is None and host is None:
+        raise _malformed("neither :authority nor host")
+    if authority == b"" or host == b"":
+        raise _malformed("empty authority")
+    if authority is not None and host is not None and authority != host:
+        raise _malformed(f":authority {authority!r} but host {host!r}")
+
+
+def _malformed(reason: str) -> StreamViolation:
+    return StreamViolation(H3_MESSAGE_ERROR, reason)
+
+
+# Fields whose value decides something; they are looked at every time.
+_LOOKED_AT: Final = frozenset((b"content-length", b"authorization", b"cookie"))

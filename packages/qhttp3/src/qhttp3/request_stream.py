@@ -1,0 +1,423 @@
+"""One request and its response: frames to messages in one direction, messages to frames in the other.
+
+Reads from the transport what it needs to find the next frame and no more of the body than was asked for, so that
+the transport's flow control holds the peer back. RFC 9114 §4.1, §7.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from qhttp3 import frames, headers
+from qhttp3.config import StreamKind
+from qhttp3.errors import (
+    H3_FRAME_ERROR,
+    H3_FRAME_UNEXPECTED,
+    H3_ID_ERROR,
+    H3_MESSAGE_ERROR,
+    H3_REQUEST_INCOMPLETE,
+    ConnectionViolation,
+    StreamViolation,
+    UsageError,
+)
+from qhttp3.events import (
+    BodyWritable,
+    DataReadable,
+    Field,
+    H3Event,
+    HeadersReceived,
+    InformationalReceived,
+    TrailersReceived,
+)
+from qhttp3.observer import Observer
+from qhttp3.qpack import Decoder, Encoder, SectionTooLarge
+from qhttp3.transport import StreamTransport
+from qhttp3.uni_streams import LocalStreams
+
+# Read at once while looking for a frame: the head of a message with the beginning of a small body.
+READ_SIZE: Final = 4096
+# Below this, frame header and payload are joined, so that the transport gets one piece.
+JOIN_SIZE: Final = 4096
+
+
+class Phase(Enum):
+    """What the peer's half of the stream brings next."""
+
+    HEAD = "head"
+    BODY = "body"
+    TRAILED = "trailed"
+    ENDED = "ended"
+
+
+class RequestStream:
+    """A bidirectional stream that carries one request.
+
+    Violations leave through exceptions; the engine decides what becomes of stream and connection.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_can_send",
+        "_content_left",
+        "_data_left",
+        "_decoder",
+        "_emit",
+        "_encoder",
+        "_fin",
+        "_is_blocked",
+        "_is_client",
+        "_is_short_of_room",
+        "_is_signalled",
+        "_local",
+        "_missing",
+        "_observer",
+        "_pieces",
+        "_position",
+        "_skip",
+        "_transport",
+        "allows_extended_connect",
+        "has_sent_head",
+        "is_head_request",
+        "phase",
+        "stream_id",
+    )
+
+    def __init__(
+        self,
+        stream_id: int,
+        transport: StreamTransport,
+        *,
+        is_client: bool,
+        local: LocalStreams,
+        encoder: Encoder,
+        decoder: Decoder,
+        emit: Callable[[H3Event], None],
+        observer: Observer | None,
+        allows_extended_connect: bool = False,
+    ) -> None:
+        self.stream_id = stream_id
+        self.phase = Phase.HEAD
+        self.allows_extended_connect = allows_extended_connect
+        self.has_sent_head = False  # of the request, or of the final response
+        self.is_head_request = False  # its response has no body
+        self._is_short_of_room = False
+        self._transport = transport
+        self._is_client = is_client
+        self._local = local
+        self._encoder = encoder
+        self._decoder = decoder
+        self._emit = emit
+        self._observer = observer
+        self._buffer = b""
+        self._position = 0
+        self._fin = False
+        self._data_left = 0  # of the payload of a DATA frame
+        self._skip = 0  # of the payload of a frame nobody knows
+        self._pieces: list[bytes] = []  # of the payload of a HEADERS frame,
+        self._missing = 0  # of which so much has not come
+        self._is_blocked = False  # by QPACK
+        self._is_signalled = False  # DataReadable was given and the body not read dry since
+        self._content_left = -1  # by Content-Length; -1 without
+        self._can_send = True
+
+    # Receiving
+
+    @property
+    def is_received(self) -> bool:
+        """Whether the peer's half is over."""
+        return self.phase is Phase.ENDED
+
+    def on_readable(self) -> None:
+        """The transport has something."""
+        self._advance()
+        self._signal()
+
+    def on_unblocked(self) -> None:
+        """The dynamic table has what the kept field section needs."""
+        self._is_blocked = False
+        fields = self._decoder.resume(self.stream_id)
+        if fields is None:
+            self._is_blocked = True
+            return
+        self._report_blocked(False)
+        self._on_fields(fields)
+        self._advance()
+        self._signal()
+
+    def read_body(self, n: int = -1) -> tuple[bytes, bool]:
+        """Take up to ``n`` bytes of the body, all that has arrived if negative; and whether the message has ended."""
+        pieces: list[bytes] = []
+        size = 0
+        while n < 0 or size < n:
+            self._advance()
+            if not self._data_left:
+                break
+            available = len(self._buffer) - self._position
+            if not available:
+                if not self._fill(-1 if n < 0 else n - size):
+                    break
+                continue
+            take = min(available, self._data_left)
+            if n >= 0:
+                take = min(take, n - size)
+            end = self._position + take
+            pieces.append(self._buffer[self._position : end])
+            self._position = end
+            self._data_left -= take
+            size += take
+        if n < 0 or size < n:
+            self._is_signalled = False
+        else:
+            self._advance()
+        return (pieces[0] if len(pieces) == 1 else b"".join(pieces)), self.phase is Phase.ENDED
+
+    def stop_reading(self, code: int) -> None:
+        """Want nothing further from the peer."""
+        if self.phase is Phase.ENDED:
+            return
+        if self._missing or self._is_blocked or self.phase is not Phase.TRAILED:
+            self._decoder.cancel(self.stream_id)
+        self.abandon()
+        if not self._fin:
+            self._transport.stop_sending(self.stream_id, code)
+
+    def abandon(self) -> None:
+        """Forget what was received and expect no more."""
+        self.phase = Phase.ENDED
+        self._buffer = b""
+        self._position = self._data_left = self._skip = self._missing = 0
+        self._pieces.clear()
+        self._is_blocked = False
+
+    def _signal(self) -> None:
+        if self._is_signalled or self._is_blocked or self.phase is Phase.HEAD:
+            return
+        if self.phase is Phase.ENDED or self._data_left:
+            self._is_signalled = True
+            self._emit(DataReadable(self.stream_id))
+
+    def _fill(self, n: int) -> bool:
+        # Only when the buffer lacks something; False when the transport has nothing more now.
+        if self._fin:
+            if self._data_left or self._skip or self._missing:
+                raise ConnectionViolation(H3_FRAME_ERROR, f"stream {self.stream_id} ended within a frame")
+            return False
+        data, self._fin = self._transport.read(self.stream_id, n)
+        if data:
+            self._buffer = (
+                self._buffer[self._position :] + data if self._position < len(self._buffer) else data
+            )
+            self._position = 0
+            return True
+        return self._fin
+
+    def _advance(self) -> None:
+        # Go on to the next byte of a body, or as far as the data goes.
+        while not self._data_left and not self._is_blocked and self.phase is not Phase.ENDED:
+            if self._missing:
+                self._collect()
+                if self._missing:
+                    return
+            elif self._skip:
+                step = min(self._skip, len(self._buffer) - self._position)
+                self._position += step
+                self._skip -= step
+                if self._skip and not self._fill(READ_SIZE):
+                    return
+            else:
+                frame_type, length, start = frames.parse_frame_header(self._buffer, self._position)
+                if start >= 0:
+                    self._position = start
+                    self._on_frame(frame_type, length)
+                elif not self._fin:
+                    if not self._fill(READ_SIZE):
+                        return
+                elif self._position < len(self._buffer):
+                    raise ConnectionViolation(H3_FRAME_ERROR, f"stream {self.stream_id} ended within a frame")
+                else:
+                    self._on_end()
+                    return
+        if self._data_left and self._fin and len(self._buffer) - self._position < self._data_left:
+            raise ConnectionViolation(H3_FRAME_ERROR, f"stream {self.stream_id} ended within a frame")
+
+    def _on_frame(self, frame_type: int, length: int) -> None:
+        if frame_type == frames.DATA:
+            if self.phase is not Phase.BODY:
+                raise ConnectionViolation(
+                    H3_FRAME_UNEXPECTED, f"DATA on stream {self.stream_id}, {_WHERE[self.phase]}"
+                )
+            if self._observer is not None:
+                self._observer.frame_parsed(self.stream_id, frame_type, length)
+            if self._content_left >= 0:
+                self._content_left -= length
+                if self._content_left < 0:
+                    raise StreamViolation(H3_MESSAGE_ERROR, "more data than content-length says")
+            self._data_left = length
+        elif frame_type == frames.HEADERS:
+            if self.phase is Phase.TRAILED:
+                raise ConnectionViolation(
+                    H3_FRAME_UNEXPECTED, f"HEADERS on stream {self.stream_id} after the trailers"
+                )
+            # What is encoded in more bytes than we accept decoded is not worth collecting.
+            if length > self._decoder.max_section_size:
+                raise SectionTooLarge(f"HEADERS of {length} bytes")
+            self._missing = length
+            if not length:
+                self._on_section(b"")
+        elif frame_type in _FORBIDDEN:
+            if frame_type == frames.PUSH_PROMISE and self._is_client:
+                # RFC 9114 §7.2.5: above the maximum, for we allow none.
+                raise ConnectionViolation(H3_ID_ERROR, "PUSH_PROMISE, but no push was allowed")
+            raise ConnectionViolation(
+                H3_FRAME_UNEXPECTED, f"frame 0x{frame_type:x} on stream {self.stream_id}"
+            )
+        else:
+            if self._observer is not None:
+                self._observer.frame_parsed(self.stream_id, frame_type, length)
+            self._skip = length
+
+    def _collect(self) -> None:
+        # Gather the payload of HEADERS, reading exactly what is missing once the buffer is used up.
+        while self._missing:
+            available = len(self._buffer) - self._position
+            if not available:
+                if not self._fill(self._missing):
+                    return
+                continue
+            end = self._position + min(available, self._missing)
+            piece = self._buffer[self._position : end]
+            self._position = end
+            self._missing -= len(piece)
+            self._pieces.append(piece)
+        section = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._on_section(section)
+
+    def _on_section(self, section: bytes) -> None:
+        fields = self._decoder.decode(self.stream_id, section)
+        if fields is None:
+            self._is_blocked = True
+            self._report_blocked(True)
+            return
+        if self._observer is not None:
+            self._observer.frame_parsed(self.stream_id, frames.HEADERS, len(section), fields)
+        self._on_fields(fields)
+
+    def _on_fields(self, fields: list[Field]) -> None:
+        if self.phase is not Phase.HEAD:
+            headers.check_trailers(fields)
+            self.phase = Phase.TRAILED
+            self._emit(TrailersReceived(self.stream_id, fields))
+            return
+        if self._is_client:
+            status, content_length = headers.check_response(fields)
+            if status < 200:
+                self._emit(InformationalReceived(self.stream_id, fields))
+                return
+            # RFC 9110 §6.4.1: these have no content, whatever Content-Length says.
+            if self.is_head_request or status in (204, 304):
+                content_length = None
+        else:
+            content_length = headers.check_request(fields, self.allows_extended_connect)
+        self._content_left = -1 if content_length is None else content_length
+        self.phase = Phase.BODY
+        # Most messages without a body say so in the same packet.
+        if not self._fin and self._position >= len(self._buffer):
+            self._fill(READ_SIZE)
+        end = self._fin and self._position >= len(self._buffer)
+        if end:
+            self._on_end()
+            self._is_signalled = True
+        self._emit(HeadersReceived(self.stream_id, fields, end))
+
+    def _on_end(self) -> None:
+        if self.phase is Phase.HEAD:
+            if self._is_client:
+                raise StreamViolation(H3_MESSAGE_ERROR, "no response")
+            raise StreamViolation(H3_REQUEST_INCOMPLETE, "no request")
+        if self._content_left > 0:
+            raise StreamViolation(
+                H3_MESSAGE_ERROR, f"{self._content_left} bytes less than content-length says"
+            )
+        self.phase = Phase.ENDED
+
+    def _report_blocked(self, is_blocked: bool) -> None:
+        if self._observer is not None:
+            self._observer.stream_blocked(self.stream_id, is_blocked)
+
+    # Sending
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether our half is over."""
+        return not self._can_send
+
+    def send_headers(self, fields: list[Field], end: bool) -> None:
+        """Send a field section: the head of a message, an interim response, or trailers."""
+        if not self._can_send:
+            raise UsageError(f"stream {self.stream_id} takes no further data")
+        section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
+        instructions = self._encoder.take_instructions()
+        if instructions:
+            self._local.write(StreamKind.ENCODER, instructions)
+            if self._observer is not None:
+                self._observer.encoder_instructions(True, len(instructions))
+        if self._observer is not None:
+            self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
+        self._transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
+        self._can_send = not end
+
+    def send_data(self, data: bytes, end: bool) -> int:
+        """Send as much of a body as the transport has room for; gives how much that was."""
+        if not self._can_send or not self.has_sent_head:
+            raise UsageError(f"stream {self.stream_id} takes no data now")
+        size = len(data)
+        if size:
+            # A frame header has at most 9 bytes.
+            size = min(size, self._transport.send_capacity(self.stream_id) - 9)
+            if size <= 0:
+                self._is_short_of_room = True
+                return 0
+        is_last = end and size == len(data)
+        if size < len(data):
+            self._is_short_of_room = True
+            data = data[:size]
+        if not size:
+            if is_last:
+                self._transport.send(self.stream_id, b"", True)
+        else:
+            if self._observer is not None:
+                self._observer.frame_created(self.stream_id, frames.DATA, size)
+            header = frames.frame_header(frames.DATA, size)
+            if size <= JOIN_SIZE:
+                self._transport.send(self.stream_id, header + data, is_last)
+            else:
+                self._transport.send(self.stream_id, header, False)
+                self._transport.send(self.stream_id, data, is_last)
+        self._can_send = not is_last
+        return size
+
+    def on_writable(self) -> None:
+        """The transport has room again."""
+        if self._is_short_of_room and self._can_send:
+            self._is_short_of_room = False
+            self._emit(BodyWritable(self.stream_id))
+
+    def on_stopped(self) -> None:
+        """The peer reads no more; the transport has reset our half."""
+        self._can_send = False
+
+    def reset(self, code: int) -> None:
+        """Abandon sending."""
+        if self._can_send:
+            self._can_send = False
+            self._transport.reset(self.stream_id, code)
+
+    def _can_insert(self) -> bool:
+        return self._encoder.table.capacity > 0 and self._local.can_insert()
+
+
+_FORBIDDEN: Final = frames.CONTROL_FRAMES | frames.HTTP2_FRAMES | {frames.PUSH_PROMISE}
+_WHERE: Final = {Phase.HEAD: "before HEADERS", Phase.TRAILED: "after the trailers"}
