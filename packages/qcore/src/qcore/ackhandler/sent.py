@@ -22,14 +22,11 @@ from .ecn import NOT_ECT, EcnValidator
 from .history import SentHistory, SentPacket
 from .loss import LossDetector
 from .packet_numbers import PacketNumbers
+from .probes import PROBES_PER_TIMEOUT, ProbeTimer
 from .rtt import RttEstimator
 
 ACK_DELAY_EXPONENT: Final = 3  # RFC 9000 §18.2
 MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
-PROBES_PER_TIMEOUT: Final = 2  # RFC 9002 §6.2.4 allows one or two
-# Backoff ends here: a path that comes back is noticed within a minute.
-MAX_PTO: Final = 60.0
-MAX_BACKOFF: Final = 16
 # Small packets could be sent by the million before they fill a window.
 MAX_OUTSTANDING: Final = 65_536
 # RFC 9000 §13.2.4: acknowledgements are acknowledged only beside something that elicits one.
@@ -77,7 +74,6 @@ class SentPacketHandler:
 
     Attributes:
         bytes_in_flight: bytes that count against the congestion window.
-        pto_count: probe timeouts in a row without an answer.
         lost_count: packets declared lost.
         spurious_count: of these, packets that were acknowledged after all.
         rtt, congestion, pacer: the parts that hold the state of the path.
@@ -92,25 +88,16 @@ class SentPacketHandler:
 
     __slots__ = (
         "_deadline",
-        "_deadline_space",
         "_ecn",
         "_exponent",
-        "_has_handshake_keys",
         "_histories",
-        "_is_address_validated",
-        "_is_amplification_blocked",
-        "_is_confirmed",
         "_is_deadline_stale",
         "_is_discarded",
         "_is_loss_deadline",
-        "_last_activity",
         "_loss",
         "_max_ack_delay",
         "_numbers",
         "_probes",
-        "_probes_per_timeout",
-        "_probes_total",
-        "_pto_time",
         "_reported_deadline",
         "_skip_before_probe",
         "_unanswerable",
@@ -119,7 +106,6 @@ class SentPacketHandler:
         "lost_count",
         "observer",
         "pacer",
-        "pto_count",
         "rtt",
         "spurious_count",
     )
@@ -142,7 +128,6 @@ class SentPacketHandler:
         self.pacer = pacer
         self.observer = observer
         self.bytes_in_flight = 0
-        self.pto_count = 0
         self.lost_count = 0
         self.spurious_count = 0
         self._numbers = list(numbers)
@@ -151,22 +136,12 @@ class SentPacketHandler:
         self._histories = [SentHistory() for _ in range(COUNT)]
         self._is_discarded = [False] * COUNT
         self._unanswerable = [0] * COUNT
-        self._probes = [0] * COUNT
-        self._probes_total = 0
-        self._probes_per_timeout = probes_per_timeout
+        self._probes = ProbeTimer(is_client, probes_per_timeout)
         self._skip_before_probe = skip_before_probe
         self._exponent = ACK_DELAY_EXPONENT
         self._max_ack_delay = MAX_ACK_DELAY
-        # RFC 9002 §6.2.2.1: a client cannot know whether the server may answer; a server can rely on the client.
-        self._is_address_validated = not is_client
-        self._has_handshake_keys = False
-        self._is_confirmed = False
-        self._is_amplification_blocked = False
-        self._last_activity = -math.inf
-        self._pto_time = -math.inf
         self._is_deadline_stale = False
         self._deadline = math.inf
-        self._deadline_space = INITIAL
         self._is_loss_deadline = False
         self._reported_deadline = math.inf
         pacer.set_rate(congestion.pacing_rate(rtt.smoothed), -math.inf)
@@ -213,7 +188,7 @@ class SentPacketHandler:
             numbers.pop()
         self._histories[space].append(packet)
         self._is_deadline_stale = True
-        self._last_activity = now
+        self._probes.last_activity = now
         if packet.in_flight:
             size = packet.size
             self.bytes_in_flight += size
@@ -221,8 +196,8 @@ class SentPacketHandler:
             self.congestion.on_sent(size, self.bytes_in_flight, now)
         if packet.ack_eliciting:
             self._unanswerable[space] = 0
-            if self._probes_total and self._probes[space]:
-                self._on_probe_sent(space, now)
+            if self._probes.total and self._probes.on_sent(space) and self.observer is not None:
+                self.observer.probe_sent(now, space)
         else:
             self._on_unanswerable_sent(space)
         if packet.ecn and self._ecn is not None:
@@ -318,14 +293,10 @@ class SentPacketHandler:
         outcome.acked_bytes = acked_bytes
         if space == HANDSHAKE:
             # RFC 9002 §6.2.2.1: only a server that has validated us can read, and answer, Handshake packets.
-            self._is_address_validated = True
+            self._probes.is_address_validated = True
         if acked:
-            # RFC 9002 §6.2.1: not while a client is unsure whether the server may send.
-            if self._is_address_validated:
-                self.pto_count = 0
-            if self._probes_total:
-                self._cancel_probes()
-        self._last_activity = now
+            self._probes.on_answered()
+        self._probes.last_activity = now
         self._is_deadline_stale = True
         self.pacer.set_rate(congestion.pacing_rate(self.rtt.smoothed), now)
         if self.observer is not None:
@@ -362,21 +333,26 @@ class SentPacketHandler:
                     self._detect_losses(space, now)
             self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
         else:
-            self._on_probe_timeout(self._deadline_space, now)
+            self._on_probe_timeout(now)
         if self.observer is not None:
             self._report(now, old_state)
 
     def probes_owed(self, space: int) -> int:
         """Ack-eliciting packets that a space should send, whatever the window says. RFC 9002 §6.2.4."""
-        return self._probes[space]
+        return self._probes.owed(space)
+
+    @property
+    def pto_count(self) -> int:
+        """Probe timeouts in a row without an answer."""
+        return self._probes.count
 
     # How much may be sent
 
     def send_mode(self, now: float) -> SendMode:
         """What may be sent now."""
-        if self._is_amplification_blocked:
+        if self._probes.is_blocked:
             return SendMode.NONE
-        if self._probes_total:
+        if self._probes.total:
             return SendMode.PROBE
         congestion = self.congestion
         if (
@@ -394,24 +370,24 @@ class SentPacketHandler:
 
     def set_handshake_keys(self) -> None:
         """A client has keys for Handshake packets: a probe against deadlock goes there. RFC 9002 §6.2.2.1."""
-        self._has_handshake_keys = True
+        self._probes.has_handshake_keys = True
         self._is_deadline_stale = True
 
     def set_handshake_confirmed(self) -> None:
         """RFC 9001 §4.1.2. From now on 1-RTT packets have a probe timeout (RFC 9002 §6.2.1)."""
-        self._is_confirmed = True
-        self._is_address_validated = True
+        self._probes.is_confirmed = True
+        self._probes.is_address_validated = True
         self._is_deadline_stale = True
 
     def set_peer_address_validated(self) -> None:
         """The server can send without limit; there is no deadlock to guard against. RFC 9002 §6.2.2.1."""
-        self._is_address_validated = True
+        self._probes.is_address_validated = True
         self._is_deadline_stale = True
 
     def set_amplification_blocked(self, blocked: bool) -> None:
         """A server has used up what it may send to an address that is not validated. RFC 9002 §6.2.2.1."""
-        if blocked != self._is_amplification_blocked:
-            self._is_amplification_blocked = blocked
+        if blocked != self._probes.is_blocked:
+            self._probes.is_blocked = blocked
             self._is_deadline_stale = True
 
     def set_datagram_size(self, size: int) -> None:
@@ -430,9 +406,7 @@ class SentPacketHandler:
             return
         self._is_discarded[space] = True
         self._forget(self._histories[space].take_all())
-        self._probes_total -= self._probes[space]
-        self._probes[space] = 0
-        self.pto_count = 0
+        self._probes.on_space_discarded(space)
         self._is_deadline_stale = True
 
     def requeue_all(self, space: int) -> None:
@@ -455,8 +429,8 @@ class SentPacketHandler:
             self.rtt.set_initial(now - sent[0])
         self.requeue_all(INITIAL)
         self.requeue_all(APPLICATION)
-        self._cancel_probes()
-        self.pto_count = 0
+        self._probes.cancel()
+        self._probes.count = 0
         self.congestion.reset()
         self.pacer.reset()
         self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
@@ -468,7 +442,7 @@ class SentPacketHandler:
             for packet in history.outstanding():
                 packet.in_flight = False
         self.bytes_in_flight = 0
-        self.pto_count = 0
+        self._probes.count = 0
         self.rtt.reset()
         self.congestion.reset()
         self._loss.reset()
@@ -486,7 +460,7 @@ class SentPacketHandler:
             return 0.0
         delay = (wire_delay << self._exponent) * 0.000_001
         # Until the handshake is confirmed, a peer may lack keys and take longer than it promised.
-        return self._max_ack_delay if self._is_confirmed and delay > self._max_ack_delay else delay
+        return self._max_ack_delay if self._probes.is_confirmed and delay > self._max_ack_delay else delay
 
     def _take_late(self, history: SentHistory, ranges: Sequence[tuple[int, int]], now: float) -> None:
         """Find packets that were declared lost too early."""
@@ -544,77 +518,38 @@ class SentPacketHandler:
         for history in self._histories:
             earliest = min(earliest, history.loss_time)
         self._is_loss_deadline = earliest != math.inf
-        if not self._is_loss_deadline and not self._is_amplification_blocked:
-            earliest = self._probe_deadline()
+        if not self._is_loss_deadline:
+            earliest = self._probes.deadline(self._histories, self.rtt, self._max_ack_delay)
         self._deadline = earliest
 
-    def _probe_deadline(self) -> float:
-        """The earliest probe timeout, and in `_deadline_space` whose it is. RFC 9002 §6.2.1."""
-        backoff = 1 << min(self.pto_count, MAX_BACKOFF)
-        earliest = math.inf
-        for space in range(COUNT):
-            history = self._histories[space]
-            if not history.ack_eliciting:
-                continue
-            if space == APPLICATION:
-                if not self._is_confirmed:
-                    continue
-                period = self.rtt.pto(self._max_ack_delay) * backoff
-            else:
-                period = self.rtt.pto(0.0) * backoff
-            deadline = max(history.last_eliciting_time, self._pto_time) + min(period, MAX_PTO)
-            if deadline < earliest:
-                earliest = deadline
-                self._deadline_space = space
-        if earliest == math.inf and not self._is_address_validated and self._last_activity != -math.inf:
-            # RFC 9002 §6.2.2.1: the server may be waiting for more bytes before it may answer.
-            uses_handshake = self._has_handshake_keys or self._is_discarded[INITIAL]
-            self._deadline_space = HANDSHAKE if uses_handshake else INITIAL
-            period = self.rtt.pto(0.0) * backoff
-            earliest = max(self._last_activity, self._pto_time) + min(period, MAX_PTO)
-        return earliest
-
-    def _on_probe_timeout(self, space: int, now: float) -> None:
-        """Ask for probes, and give sources something to put into them. RFC 9002 §6.2.4."""
-        self.pto_count += 1
-        self._pto_time = now
+    def _on_probe_timeout(self, now: float) -> None:
+        """Owe probes, and give sources something to put into them. RFC 9002 §6.2.4."""
+        probes = self._probes
         if self._ecn is not None:
             self._ecn.on_timeout()
         if self._skip_before_probe:
-            self._numbers[space].skip(self._skip_before_probe)
-        self._owe_probes(space, self._probes_per_timeout if self._histories[space].ack_eliciting else 1, now)
-        # What else is in flight goes along in the same datagram.
-        for other in (INITIAL, HANDSHAKE):
-            if other != space and self._histories[other].ack_eliciting:
-                self._owe_probes(other, 1, now)
+            self._numbers[probes.space].skip(self._skip_before_probe)
+        probes.expire(self._histories, now)
+        for space in range(COUNT):
+            if probes.owed(space):
+                self._hand_back_oldest(space, probes.owed(space), now)
 
-    def _owe_probes(self, space: int, count: int, now: float) -> None:
-        self._probes_total += count - self._probes[space]
-        self._probes[space] = count
+    def _hand_back_oldest(self, space: int, count: int, now: float) -> None:
+        """Report the frames of the oldest packets as lost, so that they are sent again.
+
+        The packets stay in flight: a timeout is no loss (RFC 9002 §6.2).
+        """
         history = self._histories[space]
         packets = history.packets
         for index in range(history.head, len(packets)):
             packet = packets[index]
             if packet is not None and packet.ack_eliciting and packet.frames and not packet.is_mtu_probe:
-                # The packet stays in flight (RFC 9002 §6.2: a timeout is no loss); only its content is up again.
                 if self.observer is not None:
                     self.observer.packet_lost(now, space, packet.packet_number, "pto_expired")
                 _report_lost(packet)
                 count -= 1
                 if not count:
                     break
-
-    def _on_probe_sent(self, space: int, now: float) -> None:
-        self._probes[space] -= 1
-        self._probes_total -= 1
-        if self.observer is not None:
-            self.observer.probe_sent(now, space)
-
-    def _cancel_probes(self) -> None:
-        """An answer came before they were sent."""
-        for space in range(COUNT):
-            self._probes[space] = 0
-        self._probes_total = 0
 
     # Inside: bookkeeping
 

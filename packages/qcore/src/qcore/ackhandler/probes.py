@@ -1,0 +1,141 @@
+"""When silence lasts too long, and what is then owed to the peer.
+
+Keeps the probe timeout with its backoff and the number of probes that each space owes. Knows when no timeout may
+run, and when one must although nothing is in flight. Sends nothing. RFC 9002 §6.2.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final, final
+
+from ..spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
+from .history import SentHistory
+from .rtt import RttEstimator
+
+PROBES_PER_TIMEOUT: Final = 2  # RFC 9002 §6.2.4 allows one or two
+# Backoff ends here: a path that comes back is noticed within a minute.
+MAX_PTO: Final = 60.0
+MAX_BACKOFF: Final = 16
+
+
+@final
+class ProbeTimer:
+    """The probe timeout of one connection.
+
+    Attributes:
+        count: timeouts in a row without an answer.
+        total: probes owed in all spaces.
+        space: the space to which the last `deadline` belonged.
+        is_address_validated: whether the peer may send without limit. RFC 9002 §6.2.2.1.
+        is_blocked: whether this side may not send, since its peer's address is not validated.
+        is_confirmed: whether the handshake is confirmed.
+        has_handshake_keys: whether Handshake packets can be sent.
+        last_activity: when something was sent or acknowledged.
+
+    Args:
+        per_timeout: packets that a timeout calls for.
+    """
+
+    __slots__ = (
+        "_expired_at",
+        "_owed",
+        "_per_timeout",
+        "count",
+        "has_handshake_keys",
+        "is_address_validated",
+        "is_blocked",
+        "is_confirmed",
+        "last_activity",
+        "space",
+        "total",
+    )
+
+    def __init__(self, is_client: bool, per_timeout: int = PROBES_PER_TIMEOUT) -> None:
+        self._per_timeout = per_timeout
+        self._owed = [0] * COUNT
+        self._expired_at = -math.inf
+        self.count = 0
+        self.total = 0
+        self.space = INITIAL
+        # A client cannot know whether the server may answer; a server knows that the client may.
+        self.is_address_validated = not is_client
+        self.is_blocked = False
+        self.is_confirmed = False
+        self.has_handshake_keys = False
+        self.last_activity = -math.inf
+
+    def deadline(self, histories: Sequence[SentHistory], rtt: RttEstimator, max_ack_delay: float) -> float:
+        """The earliest probe timeout; math.inf when none runs. RFC 9002 §6.2.1.
+
+        It counts from the last packet that elicits an answer, or from the timeout before, if that is later: a timeout
+        that could send no probe does not expire again at once.
+        """
+        earliest = math.inf
+        if self.is_blocked:
+            return earliest
+        backoff = 1 << min(self.count, MAX_BACKOFF)
+        for space in range(COUNT):
+            history = histories[space]
+            if not history.ack_eliciting:
+                continue
+            period = rtt.pto(0.0)
+            if space == APPLICATION:
+                if not self.is_confirmed:
+                    continue
+                period += max_ack_delay
+            started = max(history.last_eliciting_time, self._expired_at)
+            deadline = started + min(period * backoff, MAX_PTO)
+            if deadline < earliest:
+                earliest = deadline
+                self.space = space
+        if earliest == math.inf and not self.is_address_validated and self.last_activity != -math.inf:
+            # RFC 9002 §6.2.2.1: the server may be waiting for more bytes before it may answer.
+            self.space = HANDSHAKE if self.has_handshake_keys else INITIAL
+            started = max(self.last_activity, self._expired_at)
+            earliest = started + min(rtt.pto(0.0) * backoff, MAX_PTO)
+        return earliest
+
+    def expire(self, histories: Sequence[SentHistory], now: float) -> None:
+        """The timeout of `space` has come: back off, and owe probes. RFC 9002 §6.2.1, §6.2.4."""
+        self.count += 1
+        self._expired_at = now
+        self._owe(self.space, self._per_timeout if histories[self.space].ack_eliciting else 1)
+        # What else is in flight goes along in the same datagram.
+        for other in (INITIAL, HANDSHAKE):
+            if other != self.space and histories[other].ack_eliciting:
+                self._owe(other, 1)
+
+    def owed(self, space: int) -> int:
+        """Ack-eliciting packets that a space should send."""
+        return self._owed[space]
+
+    def on_sent(self, space: int) -> bool:
+        """An ack-eliciting packet was sent; whether it paid a probe."""
+        if not self._owed[space]:
+            return False
+        self._owe(space, self._owed[space] - 1)
+        return True
+
+    def on_answered(self) -> None:
+        """The peer has acknowledged something new: probes that were not sent yet are not needed."""
+        # RFC 9002 §6.2.1: the backoff stays while a client is unsure whether the server may send.
+        if self.is_address_validated:
+            self.count = 0
+        if self.total:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Nothing is owed."""
+        self._owed = [0] * COUNT
+        self.total = 0
+
+    def on_space_discarded(self, space: int) -> None:
+        """The keys of a space are gone. RFC 9002 §6.2.2."""
+        self._owe(space, 0)
+        self.count = 0
+        if space == INITIAL:
+            self.has_handshake_keys = True
+
+    def _owe(self, space: int, count: int) -> None:
+        self.total += count - self._owed[space]
+        self._owed[space] = count
