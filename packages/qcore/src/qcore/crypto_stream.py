@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from qwire.buffer import varint_size
 from qwire.constants import CRYPTO_BUFFER_EXCEEDED
 from qwire.frames import CryptoFrame, Frame
 
@@ -25,14 +26,6 @@ BUFFER_LIMIT: Final = 64 * 1024
 POST_HANDSHAKE_LIMIT: Final = 64 * 1024
 # No CRYPTO frame is cut smaller than this as long as more is left.
 SMALLEST_CUT: Final = 16
-
-
-def _varint_size(value: int) -> int:
-    if value < 64:
-        return 1
-    if value < 16384:
-        return 2
-    return 4 if value < 1 << 30 else 8
 
 
 @final
@@ -129,8 +122,8 @@ class CryptoStream(FrameSource):
         while pending.starts:
             start = pending.starts[0]
             available = pending.stops[0] - start
-            space = builder.room - 1 - _varint_size(start)
-            size = min(available, space - _varint_size(max(min(available, space), 0)))
+            space = builder.room - 1 - varint_size(start)
+            size = min(available, space - varint_size(max(min(available, space), 0)))
             if size < min(available, SMALLEST_CUT):
                 return
             stop = start + size

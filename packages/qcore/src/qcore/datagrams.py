@@ -1,0 +1,140 @@
+"""Unreliable datagrams, both ways.
+
+Bounded queues: when the application or the network is slower than the other side, the oldest datagram received is
+dropped, and a new one to send is refused. RFC 9221.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, final
+
+from qwire.constants import PROTOCOL_VIOLATION
+from qwire.frames import DatagramFrame
+
+from . import spaces
+from .errors import DatagramsUnavailable, TransportError
+from .events import DatagramReceived, DatagramsWritable, Event
+from .packing.source import FrameSource
+
+if TYPE_CHECKING:
+    from .packing.builder import PacketBuilder
+
+# Datagrams per queue. Applications that use them prefer fresh data, so a longer queue would only add delay.
+MAX_QUEUED: Final = 128
+# A refused sender is woken when this many have left.
+LOW_WATER: Final = MAX_QUEUED // 2
+# Frame bytes that the smallest full packet holds, until the engine knows better: 1200 less header and tag.
+FIRST_ROOM: Final = 1200 - 41
+
+
+@final
+class DatagramQueue(FrameSource):
+    """Datagrams that wait to be sent, and to be fetched by the application.
+
+    Args:
+        local_limit: our max_datagram_frame_size; 0 if we do not take datagrams.
+
+    Attributes:
+        dropped_sent, dropped_received: datagrams that were dropped from the queues.
+    """
+
+    __slots__ = (
+        "_events",
+        "_is_refused",
+        "_local_limit",
+        "_outgoing",
+        "_peer_limit",
+        "_received",
+        "_room",
+        "dropped_received",
+        "dropped_sent",
+    )
+
+    def __init__(self, local_limit: int) -> None:
+        self.dropped_received = 0
+        self.dropped_sent = 0
+        self._local_limit = local_limit
+        self._peer_limit = 0
+        self._room = FIRST_ROOM
+        self._outgoing: deque[bytes] = deque()
+        self._received: deque[bytes] = deque()
+        self._is_refused = False
+        self._events: list[Event] = []
+
+    def set_peer_limit(self, limit: int) -> None:
+        """Take the peer's max_datagram_frame_size. RFC 9221 §3."""
+        self._peer_limit = limit
+
+    def set_room(self, room: int) -> None:
+        """Take the frame bytes that a full packet holds on the present path."""
+        self._room = room
+
+    @property
+    def max_size(self) -> int:
+        """The largest datagram that can be sent now; 0 if none can."""
+        space = min(self._peer_limit, self._room) - 1  # the frame type
+        if space < 1:
+            return 0
+        return space - (1 if space <= 64 else 2 if space <= 16385 else 4)
+
+    def send(self, data: bytes) -> bool:
+        """Queue a datagram; False, and nothing done, when the queue is full. `DatagramsWritable` follows then.
+
+        Raises:
+            DatagramsUnavailable: the peer does not take datagrams, or not such large ones.
+        """
+        if not self._peer_limit:
+            raise DatagramsUnavailable("the peer does not take datagrams")
+        if len(data) > self.max_size:
+            raise DatagramsUnavailable(f"a datagram of {len(data)} bytes, {self.max_size} fit")
+        if len(self._outgoing) >= MAX_QUEUED:
+            self._is_refused = True
+            return False
+        self._outgoing.append(bytes(data))
+        return True
+
+    def receive(self, frame: DatagramFrame) -> None:
+        """DATAGRAM, RFC 9221 §4.
+
+        Raises:
+            TransportError: PROTOCOL_VIOLATION, larger than advertised, or not advertised at all.
+        """
+        if frame.size() > self._local_limit:
+            raise TransportError(
+                PROTOCOL_VIOLATION,
+                frame.type,
+                f"a frame of {frame.size()} bytes, {self._local_limit} allowed",
+            )
+        if len(self._received) >= MAX_QUEUED:
+            self._received.popleft()
+            self.dropped_received += 1
+        self._received.append(frame.data)
+
+    def drain_events(self) -> list[Event]:
+        """What happened since the last call."""
+        events = self._events
+        if not events and not self._received:
+            return []
+        self._events = []
+        events.extend([DatagramReceived(data) for data in self._received])
+        self._received.clear()
+        return events
+
+    def has_frames(self, space: int) -> bool:
+        return bool(self._outgoing) and space == spaces.APPLICATION
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        outgoing = self._outgoing
+        while outgoing:
+            data = outgoing[0]
+            if len(data) > self.max_size:
+                self.dropped_sent += 1  # the path has become smaller
+            else:
+                has_length = builder.room != 1 + len(data)
+                if not builder.append(DatagramFrame(data, has_length), self):
+                    break
+            outgoing.popleft()
+        if self._is_refused and len(outgoing) <= LOW_WATER:
+            self._is_refused = False
+            self._events.append(DatagramsWritable())
