@@ -169,9 +169,19 @@ def parse_ack(reader: Reader, with_ecn: bool) -> AckFrame:
     if smallest < 0:
         raise DecodeError(f"first range of {length} below {largest} reaches below 0")
     ranges = [(smallest, largest)]
+    end = len(data)
     while count > 0:
-        gap, position = varint_at(data, position)
-        length, position = varint_at(data, position)
+        # Gaps and lengths are nearly always below 64: no call for those.
+        gap = data[position] if position < end else 0x40
+        if gap < 0x40:
+            position += 1
+        else:
+            gap, position = varint_at(data, position)
+        length = data[position] if position < end else 0x40
+        if length < 0x40:
+            position += 1
+        else:
+            length, position = varint_at(data, position)
         largest = smallest - gap - 2
         smallest = largest - length
         if smallest < 0:

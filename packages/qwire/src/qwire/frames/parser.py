@@ -109,19 +109,22 @@ def allowed_frame_types(packet_type: PacketType) -> frozenset[int]:
     return _NOTHING
 
 
-def parse_frames(payload: bytes, packet_type: PacketType | None = None) -> list[Frame]:
+def parse_frames(
+    payload: bytes, packet_type: PacketType | None = None, into: list[Frame] | None = None
+) -> list[Frame]:
     """The frames of one packet, in order; a run of PADDING is one frame.
 
     RFC 9000 §12.4, §19. An empty payload gives an empty list: that it is a violation is for the caller to say.
 
     Args:
         packet_type: refuse frames that this kind of packet must not hold; None accepts all.
+        into: the list to fill and return; after an error it holds what was read before it.
 
     Raises:
         ForbiddenFrame: a known frame that must not be here, or a type not in its shortest encoding.
         DecodeError: unknown type, truncated or impossible field; ``frame_type`` tells the frame.
     """
-    frames: list[Frame] = []
+    frames: list[Frame] = [] if into is None else into
     allowed: frozenset[int] | None = None
     if packet_type is not None and packet_type is not PacketType.ONE_RTT:
         allowed = allowed_frame_types(packet_type)
