@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from qcore.config import QuicConfig
 from qcore.packing.initial_flight import InitialPolicy, InOrder
+from qhttp3.config import H3Config
 from qtls.client_hello import DefaultHello
 from qtls.config import ClientTLS
 from qtls.resumption import SessionStore
@@ -20,6 +21,7 @@ from qwire.transport_parameters import TransportParameters
 from . import toml
 from .errors import ProfileError
 from .hello import HelloSpec
+from .http3 import Http3Spec
 from .layouts import Chaos, MultiChaos, SniSlicing
 from .neqo import NeqoCidSize, NeqoPacketNumber
 from .randomness import RandomBytes
@@ -120,6 +122,7 @@ class DrawnClient:
 
     tls: ClientTLS
     quic: QuicConfig
+    http3: H3Config
     connected_socket: bool
 
 
@@ -146,6 +149,7 @@ class ClientProfile:
         recovery, engine: later behaviour.
         hello: the ClientHello; None for this stack's own.
         parameters: the transport parameters; None for this stack's own.
+        http3: settings, streams and headers; None for this stack's own.
     """
 
     name: str
@@ -160,6 +164,7 @@ class ClientProfile:
     engine: EngineSpec = field(default_factory=EngineSpec)
     parameters: ParameterList | None = None
     hello: HelloSpec | None = None
+    http3: Http3Spec | None = None
 
     @property
     def info(self) -> ProfileInfo:
@@ -185,6 +190,7 @@ class ClientProfile:
         return DrawnClient(
             tls=self._draw_tls(random, resumption),
             quic=self._draw_quic(random, resumption, policy, parameters),
+            http3=H3Config() if self.http3 is None else self.http3.draw(random),
             connected_socket=self.engine.connected_socket,
         )
 

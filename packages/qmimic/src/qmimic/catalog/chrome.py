@@ -23,6 +23,7 @@ from ..extensions import (
     TrustAnchors,
 )
 from ..hello import HelloSpec
+from ..http3 import Header, Http3Spec, ReservedFrame, ReservedSetting, Setting
 from ..layouts import MultiChaos
 from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from ..transport_parameters import (
@@ -105,6 +106,56 @@ PARAMETERS: Final = ParameterList(
     ),
 )
 
+# The fields of a page typed into the address bar, as captured, with "Chrome" where a headless one says so.
+HEADERS_156: Final = tuple(
+    Header(name=name, value=value)
+    for name, value in (
+        ("sec-ch-ua", '"Not:A-Brand";v="8", "Chromium";v="156"'),
+        ("sec-ch-ua-mobile", "?0"),
+        ("sec-ch-ua-platform", '"Linux"'),
+        ("upgrade-insecure-requests", "1"),
+        (
+            "user-agent",
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+                "Chrome/156.0.0.0 Safari/537.36"
+            ),
+        ),
+        (
+            "accept",
+            (
+                "text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,"
+                "image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7"
+            ),
+        ),
+        ("sec-fetch-site", "none"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-user", "?1"),
+        ("sec-fetch-dest", "document"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("accept-language", "en-US,en;q=0.9"),
+        ("priority", "u=0, i"),
+    )
+)
+
+HTTP3: Final = Http3Spec(
+    settings=(
+        Setting(id=0x01, value=65_536),  # QPACK_MAX_TABLE_CAPACITY
+        Setting(id=0x06, value=262_144),  # MAX_FIELD_SECTION_SIZE
+        Setting(id=0x07, value=100),  # QPACK_BLOCKED_STREAMS
+        Setting(id=0x33, value=1),  # H3_DATAGRAM
+        ReservedSetting(id_bits=32, value_bits=32),
+    ),
+    reserved_frame=ReservedFrame(id_bits=32, min_length=0, max_length=3),
+    stream_order=("control", "decoder", "encoder"),
+    lazy_streams=("encoder", "decoder"),
+    pseudo_headers=(":method", ":authority", ":scheme", ":path"),
+    priority_update="u=0, i",
+    qpack_insert="everything",
+    qpack_capacity=65_536,
+    headers=HEADERS_156,
+)
+
 CHROME_156: Final = ClientProfile(
     name="chrome-156",
     client="Chromium",
@@ -121,6 +172,7 @@ CHROME_156: Final = ClientProfile(
         permute=True,
         extensions=(*EXTENSIONS, TrustAnchors(ids=TRUST_ANCHORS_156)),
     ),
+    http3=HTTP3,
 )
 
 PROFILES: Final = (CHROME_156,)

@@ -1,0 +1,134 @@
+"""The HTTP/3 side of a profile: settings, streams, frames sent unasked, order and content of headers.
+
+Data from which the configuration of `qhttp3` for one connection is drawn. RFC 9114, RFC 9204, RFC 9218.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from qhttp3.config import H3Config, StreamKind
+from qhttp3.frames import RawFrame
+from qhttp3.qpack import EncoderPolicy, Insert
+from qhttp3.settings import H3Settings
+from qhttp3.settings import Setting as WireSetting
+
+from . import grease
+from .randomness import RandomBytes, below, between
+
+StreamName: TypeAlias = Literal["control", "encoder", "decoder"]
+
+KINDS: Final[dict[str, StreamKind]] = {
+    "control": StreamKind.CONTROL,
+    "encoder": StreamKind.ENCODER,
+    "decoder": StreamKind.DECODER,
+}
+INSERTS: Final[dict[str, Insert]] = {item.value: item for item in Insert}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One entry of SETTINGS."""
+
+    id: int = field(metadata={"hex": True})
+    value: int
+
+    def draw(self, random: RandomBytes) -> WireSetting:
+        return WireSetting(self.id, self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReservedSetting:
+    """A setting that must be ignored, RFC 9114 §7.2.4.1; its number and value have this many random bits."""
+
+    id_bits: int = 32
+    value_bits: int = 32
+
+    def draw(self, random: RandomBytes) -> WireSetting:
+        return WireSetting(grease.http3_code(random, self.id_bits), below(random, 1 << self.value_bits))
+
+
+SettingSpec: TypeAlias = Setting | ReservedSetting
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReservedFrame:
+    """A frame that must be ignored, RFC 9114 §7.2.8, behind SETTINGS."""
+
+    id_bits: int = 32
+    min_length: int = 0
+    max_length: int = 0
+
+    def draw(self, random: RandomBytes) -> RawFrame:
+        number = grease.http3_code(random, self.id_bits)
+        return RawFrame(number, random(between(random, self.min_length, self.max_length)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """A field that the client adds to a request that does not have it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http3Spec:
+    """How the client speaks HTTP/3.
+
+    Attributes:
+        settings: entries of SETTINGS, in wire order.
+        reserved_frame: a frame to be ignored, behind SETTINGS.
+        stream_order: which of the client's unidirectional streams gets the first number, the second, the third.
+        lazy_streams: those written to only when there is something to say.
+        pseudo_headers: their order.
+        priority_update: value of the PRIORITY_UPDATE sent with each request; None for none.
+        qpack_insert: which fields go to the dynamic table.
+        qpack_only: if not empty, only these do.
+        qpack_capacity: bytes of the table that the encoder uses, where the server allows them.
+        headers: fields of a request for a page, in wire order.
+    """
+
+    settings: tuple[SettingSpec, ...]
+    reserved_frame: ReservedFrame | None = None
+    stream_order: tuple[StreamName, ...] = ("control", "encoder", "decoder")
+    lazy_streams: tuple[StreamName, ...] = ()
+    pseudo_headers: tuple[str, ...] = (":method", ":scheme", ":authority", ":path")
+    priority_update: str | None = None
+    qpack_insert: Literal["nothing", "repeated", "everything"] = "repeated"
+    qpack_only: tuple[str, ...] = ()
+    qpack_capacity: int = 4096
+    headers: tuple[Header, ...] = ()
+
+    def draw(self, random: RandomBytes) -> H3Config:
+        """The configuration of one connection."""
+        frames = (self.reserved_frame.draw(random),) if self.reserved_frame is not None else ()
+        update = self.priority_update
+        return H3Config(
+            settings=H3Settings([entry.draw(random) for entry in self.settings]),
+            stream_order=tuple(KINDS[name] for name in self.stream_order),
+            lazy_streams=frozenset(KINDS[name] for name in self.lazy_streams),
+            control_frames=frames,
+            pseudo_order=tuple(name.encode() for name in self.pseudo_headers),
+            priority_update=None if update is None else update.encode(),
+            qpack=EncoderPolicy(
+                insert=INSERTS[self.qpack_insert],
+                only=frozenset(name.encode() for name in self.qpack_only) or None,
+                capacity=self.qpack_capacity,
+            ),
+        )
+
+    def complete(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """A request's own fields with the client's around them, in the client's order.
+
+        A field given by the caller takes the place of the client's; others follow in the order given. An empty
+        value takes the client's field away.
+        """
+        given: dict[str, list[tuple[str, str]]] = {}
+        for name, value in headers:
+            given.setdefault(name.lower(), []).append((name.lower(), value))
+        fields: list[tuple[str, str]] = []
+        for header in self.headers:
+            fields.extend(given.pop(header.name, [(header.name, header.value)]))
+        for rest in given.values():
+            fields.extend(rest)
+        return [(name, value) for name, value in fields if value]
