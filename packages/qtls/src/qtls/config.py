@@ -6,24 +6,23 @@ made once per content and shared.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from .adapters.trust_store import load_roots, system_roots
+from .adapters.trust_store import Trust, resolve_trust
 from .certificates import CertificateChain
 from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
 from .constants import SECP256R1, SECP384R1, X25519, X25519MLKEM768
 from .key_exchange import IMPLEMENTED
 from .resumption import SessionStore
-from .trust import TrustStore, roots_from_pem
+from .tickets import ReplayGuard, ReplayWindow
+from .trust import TrustStore
 
 __all__ = ["ClientTLS", "KeyLog", "ServerTLS", "Trust"]
 
 KeyLog = Callable[[str], None]
-Trust = str | os.PathLike[str] | bytes | TrustStore | None
 
 DEFAULT_GROUPS: Final = (X25519MLKEM768, X25519, SECP256R1, SECP384R1)
 
@@ -34,7 +33,8 @@ class ClientTLS:
 
     ``ca`` is what it trusts: a path (bundle or folder), PEM or DER bytes, a ``TrustStore``, or None for the roots of
     the system. ``server_name`` replaces the name given to the handshake. ``keylog`` gets one line of NSS key log at a
-    time. ``groups`` is the order of supported_groups.
+    time. ``groups`` is the order of supported_groups. ``application_settings`` is what a client sends when ALPS was
+    negotiated.
     """
 
     alpn: tuple[str, ...] = ()
@@ -48,6 +48,7 @@ class ClientTLS:
     sessions: SessionStore | None = None
     keylog: KeyLog | None = None
     hello: ClientHelloBuilder = field(default_factory=DefaultHello)
+    application_settings: bytes = b""
 
     def trust_store(self) -> TrustStore:
         """The roots of ``ca``; read and parsed when first asked for.
@@ -65,7 +66,8 @@ class ServerTLS:
 
     ``certs`` is one chain or several, of which the first that fits the client's server name is taken. ``ticket_keys``
     are 32 bytes each: the first seals tickets, all open them; an empty tuple turns tickets off. ``groups`` and
-    ``ciphers`` are in order of preference. ``select`` sees each ClientHello (name, ALPN, raw bytes) before it is
+    ``ciphers`` are in order of preference. ``replays`` remembers which 0-RTT hellos were taken; None takes none back.
+    ``select`` sees each ClientHello (name, ALPN, raw bytes) before it is
     answered and may return another configuration.
     """
 
@@ -77,6 +79,7 @@ class ServerTLS:
     ticket_lifetime: float = 86_400.0
     tickets: int = 2
     early_data: bool = False
+    replays: ReplayGuard | None = field(default_factory=ReplayWindow, repr=False)
     groups: tuple[int, ...] = DEFAULT_GROUPS
     ciphers: tuple[int, ...] = DEFAULT_CIPHERS
     keylog: KeyLog | None = None
@@ -105,14 +108,3 @@ class ServerTLS:
             ValueError: no certificate in it.
         """
         return resolve_trust(self.client_ca)
-
-
-def resolve_trust(ca: Trust) -> TrustStore:
-    """The trust store a configuration names."""
-    if ca is None:
-        return system_roots()
-    if isinstance(ca, bytes):
-        return roots_from_pem(ca)
-    if isinstance(ca, str | os.PathLike):
-        return load_roots(ca)
-    return ca

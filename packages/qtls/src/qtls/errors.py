@@ -10,22 +10,22 @@ from .constants import DECODE_ERROR, alert_name
 
 
 class Alert(Exception):
-    """Base of both alerts."""
+    """Base of both alerts.
 
-    def __init__(self, description: int, reason: str) -> None:
-        super().__init__(description, reason)
+    ``quic_error`` is the transport error code: CRYPTO_ERROR with the alert in it (RFC 9001 §4.8), unless QUIC has a code
+    of its own for the case.
+    """
+
+    def __init__(self, description: int, reason: str, quic_error: int | None = None) -> None:
+        super().__init__(description, reason, quic_error)
         self.description = description
         self.reason = reason
+        self.quic_error = 0x100 + description if quic_error is None else quic_error
 
     def __str__(self) -> str:
         return (
             f"{alert_name(self.description)}: {self.reason}" if self.reason else alert_name(self.description)
         )
-
-    @property
-    def quic_error(self) -> int:
-        """CRYPTO_ERROR code of this alert, RFC 9001 §4.8."""
-        return 0x100 + self.description
 
 
 class LocalAlert(Alert):

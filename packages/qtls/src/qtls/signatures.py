@@ -95,12 +95,11 @@ def check(scheme: int, key: CertificatePublicKeyTypes, signature: bytes, content
                 signature, content, padding.PSS(padding.MGF1(digest), salt_length=digest.digest_size), digest
             )
             return
-        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-            if scheme == (
-                constants.ED25519 if isinstance(key, ed25519.Ed25519PublicKey) else constants.ED448
-            ):
-                key.verify(signature, content)
-                return
+        elif (isinstance(key, ed25519.Ed25519PublicKey) and scheme == constants.ED25519) or (
+            isinstance(key, ed448.Ed448PublicKey) and scheme == constants.ED448
+        ):
+            key.verify(signature, content)
+            return
     except (InvalidSignature, ValueError):
         raise LocalAlert(DECRYPT_ERROR, "the signature of CertificateVerify is wrong") from None
     raise LocalAlert(ILLEGAL_PARAMETER, f"the certificate's key cannot sign with scheme 0x{scheme:04x}")

@@ -10,11 +10,13 @@ import importlib
 import os
 import sys
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
-from ..trust import Roots, parse_pem, roots_from_pem
+from ..trust import Roots, TrustStore, parse_pem, roots_from_pem
 
-__all__ = ["load_roots", "system_roots"]
+__all__ = ["Trust", "load_roots", "resolve_trust", "system_roots"]
+
+Trust: TypeAlias = str | os.PathLike[str] | bytes | TrustStore | None
 
 BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
@@ -23,6 +25,22 @@ BUNDLES: Final = (
     "/etc/pki/tls/cacert.pem",  # OpenELEC
     "/etc/ssl/cert.pem",  # Alpine, macOS, FreeBSD
 )
+
+
+def resolve_trust(ca: Trust) -> TrustStore:
+    """What ``ca`` stands for: a path, PEM or DER bytes, a trust store, or None for the roots of the system.
+
+    Raises:
+        OSError: a file cannot be read, or the system has no roots.
+        ValueError: no certificate in it.
+    """
+    if ca is None:
+        return system_roots()
+    if isinstance(ca, bytes):
+        return roots_from_pem(ca)
+    if isinstance(ca, str | os.PathLike):
+        return load_roots(ca)
+    return ca
 
 
 def load_roots(path: str | os.PathLike[str]) -> Roots:

@@ -1,0 +1,439 @@
+"""The client's handshake.
+
+Sends what a ``ClientHelloBuilder`` drew, negotiates from those very bytes, verifies the server. RFC 8446 §4 and
+§A.1, RFC 9001 §4 and §8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import cert_compression, extensions
+from .client_hello import HelloContext, HelloRetry
+from .client_offer import Offer
+from .codec import vector8, vector16
+from .config import ClientTLS
+from .constants import (
+    CERTIFICATE_REQUEST,
+    CERTIFICATE_VERIFY,
+    DECODE_ERROR,
+    ENCRYPTED_EXTENSIONS,
+    EXT_ALPS,
+    EXT_ALPS_OLD,
+    EXT_DELEGATED_CREDENTIALS,
+    EXT_EARLY_DATA,
+    EXT_PRE_SHARED_KEY,
+    EXT_QUIC_TRANSPORT_PARAMETERS,
+    EXT_SIGNATURE_ALGORITHMS,
+    EXT_SIGNED_CERTIFICATE_TIMESTAMP,
+    EXT_STATUS_REQUEST,
+    FINISHED,
+    ILLEGAL_PARAMETER,
+    MISSING_EXTENSION,
+    NEW_SESSION_TICKET,
+    SERVER_HELLO,
+    Level,
+)
+from .errors import LocalAlert
+from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
+from .handshake import LOG_CLIENT_EARLY, PROTOCOL_VIOLATION, Handshake
+from .key_exchange import KeyShares
+from .key_schedule import KeySchedule
+from .messages import certificate_request, certificate_verify, encrypted_extensions, new_session_ticket
+from .messages.certificate import Certificate
+from .messages.client_hello import ClientHello
+from .messages.new_session_ticket import NewSessionTicket
+from .messages.server_hello import ServerHello
+from .peer_certificate import PeerCertificate, open_certificate
+from .protection import sealer_from_secret, suite_parameters
+from .resumption import Session
+from .signatures import CLIENT_CONTEXT, SERVER_CONTEXT, sign, signed_content
+from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
+from .trust import TrustStore
+from .verification import load_certificates, verify_server
+
+__all__ = ["ClientHandshake"]
+
+ENTRY_EXTENSIONS = (EXT_STATUS_REQUEST, EXT_SIGNED_CERTIFICATE_TIMESTAMP, EXT_DELEGATED_CREDENTIALS)
+
+
+class ClientHandshake(Handshake):
+    """One client handshake without I/O.
+
+    ``server_name`` is the host to verify, a DNS name or an address; ``transport_parameters`` is the encoded body of the
+    extension. A ``session`` is offered for resumption, with 0-RTT if ``early_data`` says so and it permits it; without
+    one, the newest of ``config.sessions`` under ``session_key`` (the server name by default) is taken. ``wall_clock`` is
+    Unix time.
+    """
+
+    def __init__(
+        self,
+        config: ClientTLS,
+        *,
+        server_name: str | None,
+        transport_parameters: bytes,
+        quic_version: int,
+        random: Callable[[int], bytes],
+        wall_clock: float,
+        session: Session | None = None,
+        session_key: str | None = None,
+        early_data: bool = False,
+    ) -> None:
+        super().__init__(quic_version, random, wall_clock, config.keylog)
+        self._config = config
+        self._server_name = config.server_name or server_name
+        self._parameters = transport_parameters
+        self._session_key = session_key or self._server_name or ""
+        self._want_early_data = early_data
+        self._state = ClientState.START
+        self._trust: TrustStore | None = None
+        self._shares = KeyShares(random)
+        self._offer: Offer | None = None
+        self._retry: ServerHello | None = None
+        self._psk_schedule: KeySchedule | None = None
+        self._resumed = False
+        self._group = 0
+        self._alpn: str | None = None
+        self._early_accepted = False
+        self._peer_parameters = b""
+        self._settings_extension = 0
+        self._request_signatures: tuple[int, ...] | None = None
+        self._peer: PeerCertificate | None = None
+        self._resumption_secret = b""
+        self.session = session
+        self.client_hello = b""
+
+    @property
+    def state(self) -> ClientState:
+        """Where the handshake is."""
+        return self._state
+
+    def start(self) -> list[TlsEvent]:
+        """Send the ClientHello. Call it once, before ``receive``.
+
+        Raises:
+            ValueError: called twice, no name to verify, or a builder drew a hello that cannot work.
+            OSError: the trusted roots cannot be read.
+        """
+        if self._state is not ClientState.START:
+            raise ValueError("the handshake has been started")
+        if self._config.verify:
+            if self._server_name is None:
+                raise ValueError("verification needs a server name")
+            self._trust = self._config.trust_store()
+        self.session = self._usable_session()
+        self._state = advance_client(self._state, ClientInput.HELLO_SENT)
+        self._send_hello(None)
+        return self._take_events()
+
+    def _level(self) -> Level:
+        return CLIENT_LEVELS[self._state]
+
+    def _handle(self, message_type: int, raw: bytes) -> None:
+        if message_type not in CLIENT_ACCEPTS[self._state]:
+            raise refuse(message_type, self._state)
+        if message_type == SERVER_HELLO:
+            self._on_server_hello(raw)
+        elif message_type == ENCRYPTED_EXTENSIONS:
+            self._on_encrypted_extensions(raw)
+        elif message_type == CERTIFICATE_REQUEST:
+            self._on_certificate_request(raw)
+        elif message_type == CERTIFICATE_VERIFY:
+            self._on_certificate_verify(raw)
+        elif message_type == FINISHED:
+            self._on_finished(raw)
+        elif message_type == NEW_SESSION_TICKET:
+            self._on_ticket(raw)
+        else:
+            self._on_certificate(raw)
+
+    # ClientHello
+
+    def _usable_session(self) -> Session | None:
+        session = self.session
+        if session is None and self._config.sessions is not None:
+            session = self._config.sessions.pop(self._session_key)
+        if session is None or not session.is_fresh(self.wall_clock):
+            return None
+        # RFC 8446 §4.6.1: only for the name it was made for. RFC 9369 §5: nor for another QUIC version.
+        if session.server_name != self._server_name or session.quic_version != self._quic_version:
+            return None
+        return session if session.suite in self._config.ciphers else None
+
+    def _send_hello(self, retry: HelloRetry | None) -> None:
+        session = self.session
+        config = self._config
+        early = (
+            self._want_early_data
+            and retry is None
+            and session is not None
+            and session.max_early_data > 0
+            and session.alpn in config.alpn
+        )
+        context = HelloContext(
+            server_name=self._server_name,
+            alpn=config.alpn,
+            transport_parameters=self._parameters,
+            groups=config.groups,
+            random=self._random,
+            key_shares=self._shares,
+            wall_clock=self.wall_clock,
+            ciphers=config.ciphers,
+            retry=retry,
+            session=session,
+            early_data=early,
+            certificate_compression=cert_compression.available(),
+            ech=config.ech,
+        )
+        hello = ClientHello(config.hello.build(context).encode())
+        if hello.offers(EXT_PRE_SHARED_KEY):
+            if session is None:
+                raise ValueError("the ClientHello has pre_shared_key, but there is no session")
+            hello = self._bind(hello, session)
+        else:
+            self.session = session = None
+        self._offer = Offer(hello, session)
+        self.client_hello = hello.raw
+        self._log_random = hello.random.hex()
+        self._transcript.add(hello.raw)
+        self._events.append(SendCrypto(Level.INITIAL, hello.raw))
+        if self._offer.early_data:
+            if not early:
+                raise ValueError("the ClientHello has early_data, but the session does not permit it")
+            self._install_early(hello)
+
+    def _bind(self, hello: ClientHello, session: Session) -> ClientHello:
+        """The hello with its binder filled in, RFC 8446 §4.2.11.2."""
+        parameters = suite_parameters(session.suite)
+        prefix = hello.without_binders()
+        if len(hello.raw) != len(prefix) + 3 + parameters.hash_size:
+            raise ValueError("pre_shared_key needs one binder as long as the hash")
+        schedule = KeySchedule(parameters.hash_name, session.secret)
+        binder = schedule.binder(self._transcript.digest_with(prefix, parameters.hash_name))
+        self._psk_schedule = schedule
+        return ClientHello(prefix + vector16(vector8(binder)))
+
+    def _install_early(self, hello: ClientHello) -> None:
+        schedule, session = self._psk_schedule, self.session
+        if schedule is None or session is None:
+            raise ValueError("early data without a session")
+        digest = self._transcript.digest_with(b"", schedule.hash_name)
+        secret = schedule.derive(b"c e traffic", digest)
+        self._log(LOG_CLIENT_EARLY, secret)
+        self._install(Level.EARLY, sealer_from_secret(session.suite, secret, self._first_version), None)
+
+    # The server's first flight
+
+    def _on_server_hello(self, raw: bytes) -> None:
+        answer = ServerHello.parse(raw)
+        if answer.is_retry:
+            self._state = advance_client(self._state, ClientInput.RETRY_REQUESTED)
+            self._on_retry(answer, raw)
+            return
+        choice = self._sent().choose(answer, self._retry)
+        self._state = advance_client(self._state, ClientInput.SERVER_HELLO)
+        self._suite = choice.suite
+        self._group = choice.group
+        self._resumed = choice.resumes
+        hash_name = suite_parameters(choice.suite).hash_name
+        schedule = self._psk_schedule if choice.resumes else None
+        self._schedule = schedule = schedule or KeySchedule(hash_name)
+        shared_secret = self._shares.secret(choice.group, choice.share) if choice.group else b""
+        self._transcript.choose(hash_name)
+        self._transcript.add(raw)
+        self._derive_handshake(schedule, shared_secret)
+        self._install(
+            Level.HANDSHAKE,
+            self._sealer(self._client_handshake_secret),
+            self._opener(self._server_handshake_secret),
+        )
+
+    def _on_retry(self, retry: ServerHello, raw: bytes) -> None:
+        offer = self._sent()
+        group, cookie = offer.check_retry(retry)
+        self._retry = retry
+        hash_name = suite_parameters(retry.suite).hash_name
+        self._transcript.choose(hash_name)
+        self._transcript.replace_first_hello()
+        self._transcript.add(raw)
+        # RFC 8446 §4.1.4: a PSK that does not fit the chosen suite is not offered again, and 0-RTT ends.
+        if self.session is not None and suite_parameters(self.session.suite).hash_name != hash_name:
+            self.session = None
+        if offer.early_data:
+            self._events.append(EarlyData(False))
+        self._send_hello(HelloRetry(group, cookie, offer.hello.raw))
+
+    def _on_encrypted_extensions(self, raw: bytes) -> None:
+        offer = self._sent()
+        entries = encrypted_extensions.parse(raw)
+        self._alpn = offer.check_encrypted_extensions(entries)
+        bodies = dict(entries)
+        self._peer_parameters = bodies[EXT_QUIC_TRANSPORT_PARAMETERS]
+        self._events.append(PeerParameters(self._peer_parameters))
+        if EXT_EARLY_DATA in bodies:
+            extensions.expect_empty(bodies[EXT_EARLY_DATA], "early_data")
+            self._accept_early_data()
+        if offer.early_data:
+            self._events.append(EarlyData(self._early_accepted))
+        for number in (EXT_ALPS, EXT_ALPS_OLD):
+            if number in bodies:
+                self._settings_extension = number
+        self._transcript.add(raw)
+        resumed = ClientInput.EXTENSIONS_WITH_PSK if self._resumed else ClientInput.EXTENSIONS
+        self._state = advance_client(self._state, resumed)
+
+    def _accept_early_data(self) -> None:
+        session = self.session
+        # RFC 8446 §4.2.10: 0-RTT stands only with the first PSK and what was negotiated with it.
+        if not self._resumed or session is None or session.suite != self._suite or session.alpn != self._alpn:
+            raise LocalAlert(ILLEGAL_PARAMETER, "0-RTT accepted with other parameters than the session's")
+        self._early_accepted = True
+
+    def _on_certificate_request(self, raw: bytes) -> None:
+        context, entries = certificate_request.parse(raw)
+        if context:
+            raise LocalAlert(ILLEGAL_PARAMETER, "CertificateRequest in the handshake has a context")
+        body = dict(entries).get(EXT_SIGNATURE_ALGORITHMS)
+        if body is None:
+            raise LocalAlert(MISSING_EXTENSION, "CertificateRequest without signature_algorithms")
+        self._request_signatures = extensions.parse_uint16_list(body, "signature_algorithms")
+        self._transcript.add(raw)
+        self._state = advance_client(self._state, ClientInput.CERTIFICATE_REQUEST)
+
+    def _on_certificate(self, raw: bytes) -> None:
+        offer = self._sent()
+        received = open_certificate(raw, offer.certificate_compression)
+        if received.context:
+            raise LocalAlert(ILLEGAL_PARAMETER, "a server's Certificate has a context")
+        if not received.chain:
+            raise LocalAlert(DECODE_ERROR, "a server's Certificate is empty")
+        self._peer = PeerCertificate(received, filter(offer.hello.offers, ENTRY_EXTENSIONS))
+        if self._trust is not None and self._server_name is not None:
+            peer = self._peer
+            verify_server(peer.chain, peer.certificates, self._server_name, self._trust, self.wall_clock)
+        self._transcript.add(raw)
+        self._state = advance_client(self._state, ClientInput.CERTIFICATE)
+
+    def _on_certificate_verify(self, raw: bytes) -> None:
+        peer, offer = self._peer, self._sent()
+        if peer is None:
+            raise refuse(CERTIFICATE_VERIFY, self._state)
+        delegated = offer.hello.get(EXT_DELEGATED_CREDENTIALS)
+        peer.check_proof(
+            raw,
+            SERVER_CONTEXT,
+            self._transcript.digest(),
+            offer.signatures,
+            () if delegated is None else extensions.parse_uint16_list(delegated, "delegated_credentials"),
+            self.wall_clock,
+        )
+        self._transcript.add(raw)
+        self._state = advance_client(self._state, ClientInput.CERTIFICATE_VERIFY)
+
+    # Finished
+
+    def _on_finished(self, raw: bytes) -> None:
+        schedule = self._schedule
+        if schedule is None:
+            raise refuse(FINISHED, self._state)
+        self._check_finished(raw, self._server_handshake_secret)
+        self._transcript.add(raw)
+        self._derive_application(schedule)
+        self._send_flight()
+        self._resumption_secret = schedule.derive(b"res master", self._transcript.digest())
+        self._state = advance_client(self._state, ClientInput.FINISHED)
+        self._install(
+            Level.APPLICATION,
+            self._sealer(self._client_application_secret),
+            self._opener(self._server_application_secret),
+        )
+        self._events.append(HandshakeDone(self._info()))
+        # Private keys and handshake secrets have done their work.
+        self._shares = KeyShares(self._random)
+        self._client_handshake_secret = self._server_handshake_secret = b"-"
+
+    def _send_flight(self) -> None:
+        flight = []
+        if self._settings_extension:
+            # Application settings: the client answers with its own, before everything else.
+            settings = (self._settings_extension, self._config.application_settings)
+            flight.append(encrypted_extensions.encode((settings,)))
+            self._transcript.add(flight[-1])
+        if self._request_signatures is not None:
+            flight.extend(self._certificate_flight(self._request_signatures))
+        flight.append(self._finished(self._client_handshake_secret))
+        self._transcript.add(flight[-1])
+        self._events.append(SendCrypto(Level.HANDSHAKE, b"".join(flight)))
+
+    def _certificate_flight(self, signatures: tuple[int, ...]) -> list[bytes]:
+        """Certificate and CertificateVerify, or an empty Certificate if there is none that fits. RFC 8446 §4.4.2."""
+        chain = self._config.client_cert
+        scheme = None if chain is None else next((each for each in chain.schemes if each in signatures), None)
+        if chain is None or scheme is None:
+            empty = Certificate(()).encode()
+            self._transcript.add(empty)
+            return [empty]
+        certificate = Certificate(chain.certificates).encode()
+        self._transcript.add(certificate)
+        content = signed_content(CLIENT_CONTEXT, self._transcript.digest())
+        proof = certificate_verify.encode(scheme, sign(chain.key, scheme, content))
+        self._transcript.add(proof)
+        return [certificate, proof]
+
+    def _info(self) -> TlsInfo:
+        peer = self._peer
+        certificates = () if peer is None else peer.certificates
+        if self._resumed and self.session is not None:
+            certificates = load_certificates(self.session.certificates)
+        return TlsInfo(
+            alpn=self._alpn,
+            cipher_suite=self._suite,
+            group=self._group,
+            server_name=self._server_name,
+            peer_certificates=certificates,
+            resumed=self._resumed,
+            early_accepted=self._early_accepted,
+            signature_scheme=None if peer is None else peer.signature_scheme,
+            ocsp_response=None if peer is None else peer.ocsp_response,
+        )
+
+    def _on_ticket(self, raw: bytes) -> None:
+        ticket = NewSessionTicket.parse(raw)
+        schedule = self._schedule
+        if schedule is None:
+            raise refuse(NEW_SESSION_TICKET, self._state)
+        # RFC 9001 §4.6.1: in QUIC, 0-RTT is limited by flow control alone.
+        if ticket.max_early_data not in (0, new_session_ticket.EARLY_DATA):
+            raise LocalAlert(
+                ILLEGAL_PARAMETER,
+                f"ticket permits {ticket.max_early_data} bytes of 0-RTT",
+                PROTOCOL_VIOLATION,
+            )
+        if ticket.lifetime == 0:
+            return
+        if self._peer is not None:
+            certificates = self._peer.chain
+        else:
+            certificates = () if self.session is None else self.session.certificates
+        session = Session(
+            ticket=ticket.ticket,
+            secret=schedule.resumption_psk(self._resumption_secret, ticket.nonce),
+            suite=self._suite,
+            alpn=self._alpn,
+            server_name=self._server_name,
+            lifetime=float(ticket.lifetime),
+            age_add=ticket.age_add,
+            issued_at=self.wall_clock,
+            quic_version=self._quic_version,
+            max_early_data=ticket.max_early_data,
+            transport_parameters=self._peer_parameters,
+            certificates=certificates,
+        )
+        if self._config.sessions is not None:
+            self._config.sessions.put(self._session_key, session)
+        self._events.append(NewSession(session))
+
+    def _sent(self) -> Offer:
+        if self._offer is None:
+            raise ValueError("the handshake has not been started")
+        return self._offer

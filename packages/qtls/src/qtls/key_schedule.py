@@ -1,0 +1,140 @@
+"""The TLS 1.3 key schedule and the transcript it is bound to.
+
+RFC 8446 §7.1, §4.4.1, §4.4.4 and §7.5. Knows neither messages nor packets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Final, final
+
+from .constants import MESSAGE_HASH
+from .hkdf import expand_info, expand_label, extract, label_info
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+__all__ = ["KeySchedule", "Transcript", "verify_data"]
+
+HASH_SIZES: Final[dict[str, int]] = {"sha256": 32, "sha384": 48}
+EMPTY_HASHES: Final[dict[str, bytes]] = {
+    "sha256": hashlib.sha256(b"").digest(),
+    "sha384": hashlib.sha384(b"").digest(),
+}
+FINISHED_INFO: Final[dict[str, bytes]] = {
+    name: label_info(b"finished", b"", size) for name, size in HASH_SIZES.items()
+}
+DERIVED_INFO: Final[dict[str, bytes]] = {
+    name: label_info(b"derived", EMPTY_HASHES[name], size) for name, size in HASH_SIZES.items()
+}
+# The early secret without PSK is a constant of the hash, and so is what the handshake secret starts from.
+NO_PSK_EARLY: Final[dict[str, bytes]] = {
+    name: extract(name, b"", bytes(size)) for name, size in HASH_SIZES.items()
+}
+NO_PSK_DERIVED: Final[dict[str, bytes]] = {
+    name: expand_info(name, NO_PSK_EARLY[name], DERIVED_INFO[name], size) for name, size in HASH_SIZES.items()
+}
+
+
+@final
+class Transcript:
+    """Running hash of the handshake messages, RFC 8446 §4.4.1. Messages before the hash is known are kept."""
+
+    __slots__ = ("_hash", "_waiting", "hash_name")
+
+    def __init__(self) -> None:
+        self.hash_name = ""
+        self._waiting: list[bytes] = []
+        self._hash: _Hash | None = None
+
+    def add(self, message: bytes) -> None:
+        """Append a whole message."""
+        if self._hash is None:
+            self._waiting.append(message)
+        else:
+            self._hash.update(message)
+
+    def choose(self, hash_name: str) -> None:
+        """Settle the hash; the messages kept so far go into it."""
+        if self._hash is None:
+            self.hash_name = hash_name
+            self._hash = hashlib.new(hash_name, b"".join(self._waiting))
+            self._waiting = []
+
+    def replace_first_hello(self) -> None:
+        """Replace what was hashed, the first ClientHello, by its message_hash. After a HelloRetryRequest."""
+        digest = self.digest()
+        self._hash = hashlib.new(self.hash_name, bytes((MESSAGE_HASH, 0, 0, len(digest))) + digest)
+
+    def digest(self) -> bytes:
+        """Transcript-Hash of the messages so far; the hash must be settled."""
+        if self._hash is None:
+            raise ValueError("the hash is not settled")
+        return self._hash.digest()
+
+    def digest_with(self, more: bytes, hash_name: str) -> bytes:
+        """Transcript-Hash as if ``more`` came next; ``hash_name`` matters while the hash is not settled."""
+        if self._hash is None:
+            return hashlib.new(hash_name, b"".join(self._waiting) + more).digest()
+        copy = self._hash.copy()
+        copy.update(more)
+        return copy.digest()
+
+
+@final
+class KeySchedule:
+    """Goes from the early to the handshake to the master secret, RFC 8446 §7.1 figure."""
+
+    __slots__ = ("_has_psk", "_secret", "hash_name", "hash_size")
+
+    def __init__(self, hash_name: str, psk: bytes | None = None) -> None:
+        self.hash_name = hash_name
+        self.hash_size: int = HASH_SIZES[hash_name]
+        self._has_psk = psk is not None
+        self._secret = NO_PSK_EARLY[hash_name] if psk is None else extract(hash_name, b"", psk)
+
+    @property
+    def secret(self) -> bytes:
+        """The secret of the current stage."""
+        return self._secret
+
+    def derive(self, label: bytes, transcript_hash: bytes) -> bytes:
+        """Derive-Secret with the hash of the messages."""
+        return expand_label(self.hash_name, self._secret, label, transcript_hash, self.hash_size)
+
+    def binder(self, transcript_hash: bytes) -> bytes:
+        """PSK binder of a resumption ticket, in the early stage. RFC 8446 §4.2.11.2."""
+        binder_key = self.derive(b"res binder", EMPTY_HASHES[self.hash_name])
+        return verify_data(self.hash_name, binder_key, transcript_hash)
+
+    def enter_handshake(self, shared_secret: bytes) -> None:
+        """Mix in the (EC)DHE secret; an empty one counts as zeros."""
+        derived = self._derived() if self._has_psk else NO_PSK_DERIVED[self.hash_name]
+        self._secret = extract(self.hash_name, derived, shared_secret or bytes(self.hash_size))
+
+    def enter_master(self) -> None:
+        """Go on to the master secret."""
+        self._secret = extract(self.hash_name, self._derived(), bytes(self.hash_size))
+
+    def resumption_psk(self, resumption_secret: bytes, nonce: bytes) -> bytes:
+        """PSK of a ticket, RFC 8446 §4.6.1."""
+        return expand_label(self.hash_name, resumption_secret, b"resumption", nonce, self.hash_size)
+
+    def export(self, exporter_secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
+        """TLS-Exporter, RFC 8446 §7.5."""
+        name = self.hash_name
+        secret = expand_label(name, exporter_secret, label, EMPTY_HASHES[name], self.hash_size)
+        return expand_label(name, secret, b"exporter", hashlib.new(name, context).digest(), size)
+
+    def _derived(self) -> bytes:
+        return expand_info(self.hash_name, self._secret, DERIVED_INFO[self.hash_name], self.hash_size)
+
+    def __repr__(self) -> str:
+        return f"KeySchedule({self.hash_name!r})"
+
+
+def verify_data(hash_name: str, base_key: bytes, transcript_hash: bytes) -> bytes:
+    """Content of a Finished message or of a binder, RFC 8446 §4.4.4."""
+    finished_key = expand_info(hash_name, base_key, FINISHED_INFO[hash_name], HASH_SIZES[hash_name])
+    return hmac.digest(finished_key, transcript_hash, hash_name)

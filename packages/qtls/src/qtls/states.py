@@ -1,0 +1,181 @@
+"""State machines of both handshakes as tables.
+
+Says which message may come in which state and at which level, and what comes next. What is not in a table is
+unexpected_message. RFC 8446 appendix A, RFC 9001 §4.1.3 and §8.3.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from . import constants
+from .constants import UNEXPECTED_MESSAGE, Level, message_name
+from .errors import LocalAlert
+
+__all__ = ["ClientInput", "ClientState", "ServerInput", "ServerState", "advance_client", "advance_server"]
+
+
+class ClientState(Enum):
+    """States of a client, RFC 8446 §A.1."""
+
+    START = "start"
+    WAIT_SERVER_HELLO = "wait server hello"
+    WAIT_SECOND_SERVER_HELLO = "wait server hello after retry"
+    WAIT_ENCRYPTED_EXTENSIONS = "wait encrypted extensions"
+    WAIT_CERTIFICATE_OR_REQUEST = "wait certificate or request"
+    WAIT_CERTIFICATE = "wait certificate"
+    WAIT_CERTIFICATE_VERIFY = "wait certificate verify"
+    WAIT_FINISHED = "wait finished"
+    CONNECTED = "connected"
+
+
+class ClientInput(Enum):
+    """What moves a client."""
+
+    HELLO_SENT = "client hello sent"
+    RETRY_REQUESTED = "hello retry request"
+    SERVER_HELLO = "server hello"
+    EXTENSIONS = "encrypted extensions"
+    EXTENSIONS_WITH_PSK = "encrypted extensions of a resumed handshake"
+    CERTIFICATE_REQUEST = "certificate request"
+    CERTIFICATE = "certificate"
+    CERTIFICATE_VERIFY = "certificate verify"
+    FINISHED = "finished"
+    TICKET = "new session ticket"
+
+
+class ServerState(Enum):
+    """States of a server, RFC 8446 §A.2. QUIC has no EndOfEarlyData (RFC 9001 §8.3)."""
+
+    WAIT_CLIENT_HELLO = "wait client hello"
+    WAIT_SECOND_CLIENT_HELLO = "wait client hello after retry"
+    WAIT_CERTIFICATE = "wait certificate"
+    WAIT_CERTIFICATE_VERIFY = "wait certificate verify"
+    WAIT_FINISHED = "wait finished"
+    CONNECTED = "connected"
+
+
+class ServerInput(Enum):
+    """What moves a server."""
+
+    RETRY_SENT = "hello retry request sent"
+    HELLO = "client hello"
+    HELLO_AND_REQUEST = "client hello, answered with a certificate request"
+    CERTIFICATE = "certificate"
+    NO_CERTIFICATE = "empty certificate"
+    CERTIFICATE_VERIFY = "certificate verify"
+    FINISHED = "finished"
+
+
+CLIENT_NEXT: Final[dict[tuple[ClientState, ClientInput], ClientState]] = {
+    (ClientState.START, ClientInput.HELLO_SENT): ClientState.WAIT_SERVER_HELLO,
+    (ClientState.WAIT_SERVER_HELLO, ClientInput.RETRY_REQUESTED): ClientState.WAIT_SECOND_SERVER_HELLO,
+    (ClientState.WAIT_SERVER_HELLO, ClientInput.SERVER_HELLO): ClientState.WAIT_ENCRYPTED_EXTENSIONS,
+    (ClientState.WAIT_SECOND_SERVER_HELLO, ClientInput.SERVER_HELLO): ClientState.WAIT_ENCRYPTED_EXTENSIONS,
+    (
+        ClientState.WAIT_ENCRYPTED_EXTENSIONS,
+        ClientInput.EXTENSIONS,
+    ): ClientState.WAIT_CERTIFICATE_OR_REQUEST,
+    (ClientState.WAIT_ENCRYPTED_EXTENSIONS, ClientInput.EXTENSIONS_WITH_PSK): ClientState.WAIT_FINISHED,
+    (
+        ClientState.WAIT_CERTIFICATE_OR_REQUEST,
+        ClientInput.CERTIFICATE_REQUEST,
+    ): ClientState.WAIT_CERTIFICATE,
+    (
+        ClientState.WAIT_CERTIFICATE_OR_REQUEST,
+        ClientInput.CERTIFICATE,
+    ): ClientState.WAIT_CERTIFICATE_VERIFY,
+    (ClientState.WAIT_CERTIFICATE, ClientInput.CERTIFICATE): ClientState.WAIT_CERTIFICATE_VERIFY,
+    (ClientState.WAIT_CERTIFICATE_VERIFY, ClientInput.CERTIFICATE_VERIFY): ClientState.WAIT_FINISHED,
+    (ClientState.WAIT_FINISHED, ClientInput.FINISHED): ClientState.CONNECTED,
+    (ClientState.CONNECTED, ClientInput.TICKET): ClientState.CONNECTED,
+}
+
+SERVER_NEXT: Final[dict[tuple[ServerState, ServerInput], ServerState]] = {
+    (ServerState.WAIT_CLIENT_HELLO, ServerInput.RETRY_SENT): ServerState.WAIT_SECOND_CLIENT_HELLO,
+    (ServerState.WAIT_CLIENT_HELLO, ServerInput.HELLO): ServerState.WAIT_FINISHED,
+    (ServerState.WAIT_CLIENT_HELLO, ServerInput.HELLO_AND_REQUEST): ServerState.WAIT_CERTIFICATE,
+    (ServerState.WAIT_SECOND_CLIENT_HELLO, ServerInput.HELLO): ServerState.WAIT_FINISHED,
+    (ServerState.WAIT_SECOND_CLIENT_HELLO, ServerInput.HELLO_AND_REQUEST): ServerState.WAIT_CERTIFICATE,
+    (ServerState.WAIT_CERTIFICATE, ServerInput.CERTIFICATE): ServerState.WAIT_CERTIFICATE_VERIFY,
+    (ServerState.WAIT_CERTIFICATE, ServerInput.NO_CERTIFICATE): ServerState.WAIT_FINISHED,
+    (ServerState.WAIT_CERTIFICATE_VERIFY, ServerInput.CERTIFICATE_VERIFY): ServerState.WAIT_FINISHED,
+    (ServerState.WAIT_FINISHED, ServerInput.FINISHED): ServerState.CONNECTED,
+}
+
+CLIENT_LEVELS: Final[dict[ClientState, Level]] = {
+    ClientState.START: Level.INITIAL,
+    ClientState.WAIT_SERVER_HELLO: Level.INITIAL,
+    ClientState.WAIT_SECOND_SERVER_HELLO: Level.INITIAL,
+    ClientState.WAIT_ENCRYPTED_EXTENSIONS: Level.HANDSHAKE,
+    ClientState.WAIT_CERTIFICATE_OR_REQUEST: Level.HANDSHAKE,
+    ClientState.WAIT_CERTIFICATE: Level.HANDSHAKE,
+    ClientState.WAIT_CERTIFICATE_VERIFY: Level.HANDSHAKE,
+    ClientState.WAIT_FINISHED: Level.HANDSHAKE,
+    ClientState.CONNECTED: Level.APPLICATION,
+}
+
+SERVER_LEVELS: Final[dict[ServerState, Level]] = {
+    ServerState.WAIT_CLIENT_HELLO: Level.INITIAL,
+    ServerState.WAIT_SECOND_CLIENT_HELLO: Level.INITIAL,
+    ServerState.WAIT_CERTIFICATE: Level.HANDSHAKE,
+    ServerState.WAIT_CERTIFICATE_VERIFY: Level.HANDSHAKE,
+    ServerState.WAIT_FINISHED: Level.HANDSHAKE,
+    ServerState.CONNECTED: Level.APPLICATION,
+}
+
+# Message types that may come in a state. HelloRetryRequest is a ServerHello on the wire.
+CLIENT_ACCEPTS: Final[dict[ClientState, tuple[int, ...]]] = {
+    ClientState.START: (),
+    ClientState.WAIT_SERVER_HELLO: (constants.SERVER_HELLO,),
+    ClientState.WAIT_SECOND_SERVER_HELLO: (constants.SERVER_HELLO,),
+    ClientState.WAIT_ENCRYPTED_EXTENSIONS: (constants.ENCRYPTED_EXTENSIONS,),
+    ClientState.WAIT_CERTIFICATE_OR_REQUEST: (
+        constants.CERTIFICATE_REQUEST,
+        constants.CERTIFICATE,
+        constants.COMPRESSED_CERTIFICATE,
+    ),
+    ClientState.WAIT_CERTIFICATE: (constants.CERTIFICATE, constants.COMPRESSED_CERTIFICATE),
+    ClientState.WAIT_CERTIFICATE_VERIFY: (constants.CERTIFICATE_VERIFY,),
+    ClientState.WAIT_FINISHED: (constants.FINISHED,),
+    ClientState.CONNECTED: (constants.NEW_SESSION_TICKET,),
+}
+
+SERVER_ACCEPTS: Final[dict[ServerState, tuple[int, ...]]] = {
+    ServerState.WAIT_CLIENT_HELLO: (constants.CLIENT_HELLO,),
+    ServerState.WAIT_SECOND_CLIENT_HELLO: (constants.CLIENT_HELLO,),
+    ServerState.WAIT_CERTIFICATE: (constants.CERTIFICATE, constants.COMPRESSED_CERTIFICATE),
+    ServerState.WAIT_CERTIFICATE_VERIFY: (constants.CERTIFICATE_VERIFY,),
+    ServerState.WAIT_FINISHED: (constants.FINISHED,),
+    ServerState.CONNECTED: (),
+}
+
+
+def advance_client(state: ClientState, happened: ClientInput) -> ClientState:
+    """The state after ``happened``.
+
+    Raises:
+        LocalAlert: unexpected_message, it cannot happen in this state.
+    """
+    following = CLIENT_NEXT.get((state, happened))
+    if following is None:
+        raise LocalAlert(UNEXPECTED_MESSAGE, f"{happened.value} in state {state.value!r}")
+    return following
+
+
+def advance_server(state: ServerState, happened: ServerInput) -> ServerState:
+    """The state after ``happened``.
+
+    Raises:
+        LocalAlert: unexpected_message, it cannot happen in this state.
+    """
+    following = SERVER_NEXT.get((state, happened))
+    if following is None:
+        raise LocalAlert(UNEXPECTED_MESSAGE, f"{happened.value} in state {state.value!r}")
+    return following
+
+
+def refuse(message_type: int, state: ClientState | ServerState) -> LocalAlert:
+    """The alert for a message that may not come in ``state``."""
+    return LocalAlert(UNEXPECTED_MESSAGE, f"{message_name(message_type)} in state {state.value!r}")
