@@ -17,7 +17,7 @@ MAX_RUN_SIZE: Final = 65_000
 class Datagram:
     """One UDP payload that arrived, with its source and its ECN mark (0–3)."""
 
-    __slots__ = ("data", "address", "ecn")
+    __slots__ = ("address", "data", "ecn")
 
     def __init__(self, data: bytes, address: Address, ecn: int = 0) -> None:
         self.data = data
@@ -29,7 +29,7 @@ class Datagram:
 class SendRun:
     """Datagrams to one address with one ECN mark, all `segment_size` bytes long but the last."""
 
-    __slots__ = ("address", "ecn", "segment_size", "parts", "total", "is_open")
+    __slots__ = ("address", "ecn", "is_open", "parts", "segment_size", "total")
 
     def __init__(self, address: Address, ecn: int, data: bytes) -> None:
         self.address = address
@@ -42,13 +42,14 @@ class SendRun:
 
 @final
 class SendBatch:
-    """What one pass of sending produced: at most `limit` datagrams, in order."""
+    """What one pass of sending produced: at most `limit` datagrams, in order; `size` is their bytes in all."""
 
-    __slots__ = ("runs", "count", "limit")
+    __slots__ = ("count", "limit", "runs", "size")
 
     def __init__(self, limit: int = MAX_SEGMENTS) -> None:
         self.runs: list[SendRun] = []
         self.count = 0
+        self.size = 0
         self.limit = limit
 
     @property
@@ -57,8 +58,9 @@ class SendBatch:
 
     def add(self, address: Address, ecn: int, data: bytes) -> None:
         """Queue a datagram; it joins the last run when one system call can carry both."""
-        self.count += 1
         size = len(data)
+        self.count += 1
+        self.size += size
         if self.runs:
             run = self.runs[-1]
             if (
@@ -82,3 +84,4 @@ class SendBatch:
     def clear(self) -> None:
         self.runs.clear()
         self.count = 0
+        self.size = 0

@@ -22,7 +22,9 @@ class TransportError(QuicError):
         is_local: True when this side saw the violation.
     """
 
-    def __init__(self, code: int, frame_type: int | None = None, reason: str = "", is_local: bool = True) -> None:
+    def __init__(
+        self, code: int, frame_type: int | None = None, reason: str = "", is_local: bool = True
+    ) -> None:
         self.code = code
         self.frame_type = frame_type
         self.reason = reason

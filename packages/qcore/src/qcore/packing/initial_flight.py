@@ -53,26 +53,30 @@ class FlightContext:
     """What a layout may look at.
 
     Attributes:
-        crypto: the CRYPTO bytes to place; all of them must be placed.
+        crypto: the CRYPTO bytes of the whole flight.
+        ranges: what of them has to be placed now, as (start, stop) pairs: everything at first, and what a lost
+            packet carried in a probe. In the order in which the bytes were placed before.
         base: offset of `crypto[0]` in the CRYPTO stream; CRYPTO frames carry absolute offsets.
         reason: why this flight is sent.
         random: bytes from the connection's randomness.
         server_name_range: where the host name lies in `crypto`, as (start, stop), or None.
     """
 
-    __slots__ = ("crypto", "base", "reason", "random", "server_name_range", "_rooms")
+    __slots__ = ("_rooms", "base", "crypto", "random", "ranges", "reason", "server_name_range")
 
     def __init__(
         self,
         crypto: bytes,
         *,
         rooms: Sequence[int],
+        ranges: Sequence[tuple[int, int]] | None = None,
         reason: FlightReason = FlightReason.FIRST,
         random: RandomBytes,
         base: int = 0,
         server_name_range: tuple[int, int] | None = None,
     ) -> None:
         self.crypto = crypto
+        self.ranges = ((0, len(crypto)),) if ranges is None else tuple(ranges)
         self.base = base
         self.reason = reason
         self.random = random
@@ -145,7 +149,9 @@ class InitialPolicy:
         if not 0 <= self.source_cid_size <= 20:
             raise ValueError(f"a source connection ID has 0 to 20 bytes, not {self.source_cid_size}")
         if not 8 <= self.destination_cid_size <= 20:  # RFC 9000 §7.2
-            raise ValueError(f"a first destination connection ID has 8 to 20 bytes, not {self.destination_cid_size}")
+            raise ValueError(
+                f"a first destination connection ID has 8 to 20 bytes, not {self.destination_cid_size}"
+            )
         if any(not 1 <= size <= 4 for size in self.packet_number_sizes):
             raise ValueError("a packet number is encoded in 1 to 4 bytes")
         for size in (self.datagram_size, self.datagram_size_ipv6):
@@ -179,7 +185,9 @@ def check_layout(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> 
         for placement in placements:
             if isinstance(placement, Crypto):
                 if not 0 <= placement.start < placement.stop <= total:
-                    raise FlightError(f"CRYPTO bytes {placement.start} to {placement.stop} are not among {total}")
+                    raise FlightError(
+                        f"CRYPTO bytes {placement.start} to {placement.stop} are not among {total}"
+                    )
                 placed.append((placement.start, placement.stop))
                 size += flight.crypto_size(placement.start, placement.stop)
             elif isinstance(placement, Padding):
@@ -191,12 +199,14 @@ def check_layout(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> 
         if size == 0:
             raise FlightError(f"datagram {index} of the layout is empty")
         if size > flight.room(index):
-            raise FlightError(f"datagram {index} holds {flight.room(index)} bytes of frames, the layout puts {size}")
+            raise FlightError(
+                f"datagram {index} holds {flight.room(index)} bytes of frames, the layout puts {size}"
+            )
     placed.sort()
-    reached = 0
-    for start, stop in placed:
-        if start > reached:
-            break
-        reached = max(reached, stop)
-    if reached < total:
-        raise FlightError(f"the layout leaves byte {reached} of {total} unplaced")
+    for start, stop in flight.ranges:
+        reached = start
+        for first, last in placed:
+            if first <= reached < last:
+                reached = last
+        if reached < stop:
+            raise FlightError(f"the layout leaves byte {reached} of {total} unplaced")

@@ -1,0 +1,192 @@
+"""Frames to the parts that own them.
+
+One if-chain, most frequent first. Rules of a frame live in its part; what concerns the connection as a whole is
+left in attributes for the engine to pick up after the packet.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from qtls.events import TlsEvent
+from qwire.constants import PROTOCOL_VIOLATION
+from qwire.frames import (
+    AckFrame,
+    AckFrequencyFrame,
+    ConnectionCloseFrame,
+    CryptoFrame,
+    DataBlockedFrame,
+    DatagramFrame,
+    Frame,
+    HandshakeDoneFrame,
+    ImmediateAckFrame,
+    MaxDataFrame,
+    MaxStreamDataFrame,
+    MaxStreamsFrame,
+    NewConnectionIdFrame,
+    NewTokenFrame,
+    PaddingFrame,
+    PathChallengeFrame,
+    PathResponseFrame,
+    PingFrame,
+    ResetStreamAtFrame,
+    ResetStreamFrame,
+    RetireConnectionIdFrame,
+    StopSendingFrame,
+    StreamDataBlockedFrame,
+    StreamFrame,
+    StreamsBlockedFrame,
+)
+
+from ..errors import TransportError
+from ..paths.path import Path
+from ..spaces import APPLICATION
+from .parts import Parts
+from .receiving import OpenedPacket
+
+# RFC 9000 §9.1: a packet of only these probes a path and does not move the connection.
+PROBING: Final = (PathChallengeFrame, PathResponseFrame, NewConnectionIdFrame, PaddingFrame)
+# RFC 9000 §8.1.3 sets no bound on the tokens of a server; one per packet is plenty.
+MAX_TOKENS: Final = 16
+
+
+@final
+class FrameDispatcher:
+    """Hands each frame of a packet to its part.
+
+    Attributes:
+        tls_events: what the TLS handshake had to say, for the engine.
+        close: a CONNECTION_CLOSE of the peer.
+        handshake_done: a HANDSHAKE_DONE arrived.
+        tokens: address validation tokens that arrived.
+        ack_eliciting, is_probing: about the packet that was dispatched last.
+    """
+
+    __slots__ = (
+        "_is_client",
+        "_parts",
+        "_recovery",
+        "_streams",
+        "ack_eliciting",
+        "close",
+        "handshake_done",
+        "is_probing",
+        "tls_events",
+        "tokens",
+    )
+
+    def __init__(self, parts: Parts, is_client: bool) -> None:
+        self.tls_events: list[TlsEvent] = []
+        self.close: ConnectionCloseFrame | None = None
+        self.handshake_done = False
+        self.tokens: list[bytes] = []
+        self.ack_eliciting = False
+        self.is_probing = False
+        self._parts = parts
+        self._streams = parts.streams
+        self._recovery = parts.recovery
+        self._is_client = is_client
+
+    def dispatch(
+        self, packet: OpenedPacket, frames: Sequence[Frame], path: Path, destination_cid: bytes, now: float
+    ) -> None:
+        """Process the frames of a packet in order.
+
+        Raises:
+            TransportError: a frame violates a rule of its part.
+        """
+        ack_eliciting = False
+        is_probing = True
+        for frame in frames:
+            kind = type(frame)
+            if frame.ack_eliciting:
+                ack_eliciting = True
+            if kind is StreamFrame:
+                is_probing = False
+                self._streams.receive_stream(frame)  # type: ignore[arg-type]  # kind is the exact type
+            elif kind is AckFrame:
+                is_probing = False
+                self._on_ack(packet.space, frame, now)  # type: ignore[arg-type]  # as above
+            elif kind is PaddingFrame:
+                pass
+            else:
+                if kind not in PROBING:
+                    is_probing = False
+                self._dispatch_rare(packet, frame, path, destination_cid, now)
+        self.ack_eliciting = ack_eliciting
+        self.is_probing = is_probing
+
+    def _on_ack(self, space: int, frame: AckFrame, now: float) -> None:
+        parts = self._parts
+        outcome = self._recovery.on_ack(space, frame, now)
+        phases = parts.spaces[space].phases
+        if phases is not None:
+            phases.on_acked(frame.ranges[0][1])
+        path = parts.paths.active
+        mtu = path.mtu
+        if mtu is not None and space == APPLICATION:
+            if outcome.acked:
+                mtu.on_packets_acked(max([packet.size for packet in outcome.acked]))
+            lost = [packet.size for packet in outcome.lost if not packet.is_mtu_probe]
+            if lost and mtu.on_packets_lost(max(lost), now):
+                self._recovery.set_datagram_size(mtu.current)
+        rtt = self._recovery.rtt
+        if rtt.has_sample:
+            parts.flow.smoothed_rtt = rtt.smoothed
+
+    def _dispatch_rare(
+        self, packet: OpenedPacket, frame: Frame, path: Path, destination_cid: bytes, now: float
+    ) -> None:
+        parts = self._parts
+        streams = self._streams
+        if isinstance(frame, CryptoFrame):
+            self.tls_events += parts.handshake.receive(packet.space, frame)
+        elif isinstance(frame, MaxStreamDataFrame):
+            streams.receive_max_stream_data(frame)
+        elif isinstance(frame, MaxDataFrame):
+            parts.flow.receive_max_data(frame)
+        elif isinstance(frame, DatagramFrame):
+            parts.datagrams.receive(frame)
+        elif isinstance(frame, PingFrame):
+            pass
+        elif isinstance(frame, MaxStreamsFrame):
+            streams.receive_max_streams(frame)
+        elif isinstance(frame, ResetStreamFrame):
+            streams.receive_reset(frame)
+        elif isinstance(frame, ResetStreamAtFrame):
+            streams.receive_reset_at(frame)
+        elif isinstance(frame, StopSendingFrame):
+            streams.receive_stop_sending(frame)
+        elif isinstance(frame, DataBlockedFrame):
+            parts.flow.receive_data_blocked(frame)
+        elif isinstance(frame, StreamDataBlockedFrame):
+            streams.receive_stream_data_blocked(frame)
+        elif isinstance(frame, StreamsBlockedFrame):
+            streams.receive_streams_blocked(frame)
+        elif isinstance(frame, NewConnectionIdFrame):
+            parts.remote_ids.receive_new(frame)
+        elif isinstance(frame, RetireConnectionIdFrame):
+            parts.local_ids.receive_retire(frame, destination_cid)
+        elif isinstance(frame, PathChallengeFrame):
+            path.receive_challenge(frame)
+        elif isinstance(frame, PathResponseFrame):
+            parts.paths.receive_response(frame, now)
+        elif isinstance(frame, ConnectionCloseFrame):
+            self.close = frame
+        elif isinstance(frame, HandshakeDoneFrame):
+            self._refuse_from_client(frame)
+            self.handshake_done = True
+        elif isinstance(frame, NewTokenFrame):
+            self._refuse_from_client(frame)
+            if len(self.tokens) < MAX_TOKENS:
+                self.tokens.append(frame.token)
+        elif isinstance(frame, ImmediateAckFrame):
+            parts.spaces[packet.space].received.ack_immediately()
+        elif isinstance(frame, AckFrequencyFrame):
+            parts.spaces[packet.space].received.set_ack_frequency(
+                frame.ack_eliciting_threshold, frame.requested_max_ack_delay / 1e6, frame.reordering_threshold
+            )
+
+    def _refuse_from_client(self, frame: Frame) -> None:
+        """RFC 9000 §19.7, §19.20: only a server sends these."""
+        if not self._is_client:
+            raise TransportError(PROTOCOL_VIOLATION, frame.type, "a frame that only a server sends")

@@ -1,0 +1,176 @@
+"""How the parts of a connection come to be, on either side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qtls.server import ServerHandshake
+
+from qtls.client import ClientHandshake
+from qtls.config import ClientTLS, ServerTLS
+from qtls.errors import LocalAlert
+from qtls.events import TlsEvent
+from qtls.initial import initial_keys
+from qwire.transport_parameters import TransportParameters
+
+from ..batch import Address
+from ..config import QuicConfig
+from ..errors import UsageError
+from ..ids.generator import ConnectionIdGenerator
+from ..packing.initial_flight import FlightReason
+from .handshake import TlsHandshake
+from .negotiation import Negotiation
+from .parts import Parts
+
+
+@dataclass(slots=True)
+class Opening:
+    """A connection about to begin.
+
+    Attributes:
+        tls_events: what TLS said at the start.
+        restart_tls: client: makes the handshake anew, for another version, and gives its ClientHello.
+    """
+
+    parts: Parts
+    negotiation: Negotiation
+    tls_events: list[TlsEvent]
+    restart_tls: Callable[[], tuple[TlsHandshake, bytes]] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class FirstInitial:
+    """What a server learns from the client's first Initial packet.
+
+    Attributes:
+        destination_cid: that of this packet, which its keys follow from.
+        original_cid: that of the very first Initial: another one if a Retry came between.
+        is_validated: a token has proved the client's address.
+    """
+
+    destination_cid: bytes
+    source_cid: bytes
+    version: int
+    original_cid: bytes
+    is_retried: bool = False
+    is_validated: bool = False
+
+
+def open_client(
+    *,
+    address: Address,
+    tls: ClientTLS,
+    config: QuicConfig,
+    server_name: str | None,
+    generator: ConnectionIdGenerator,
+    reset_token: Callable[[bytes], bytes],
+    now: float,
+    wall_clock: float,
+) -> Opening:
+    """The parts of a client, with its first flight laid out.
+
+    Raises:
+        FlightError: the layout in the configuration does not fit the ClientHello.
+        UsageError: the TLS configuration cannot make a ClientHello.
+    """
+    version = config.versions[0]
+    local_cid = generator.generate()
+    original_cid = config.random(config.initial.destination_cid_size)
+    negotiation = Negotiation(
+        config, is_client=True, original_cid=original_cid, local_cid=local_cid, version=version
+    )
+
+    def make_tls(parameters: TransportParameters) -> tuple[ClientHandshake, list[TlsEvent]]:
+        handshake = ClientHandshake(
+            tls,
+            server_name=server_name,
+            transport_parameters=parameters.encode(),
+            quic_version=negotiation.version,
+            random=config.random,
+            wall_clock=wall_clock,
+        )
+        try:
+            return handshake, handshake.start()
+        except LocalAlert as alert:
+            raise UsageError(f"no ClientHello can be made: {alert}") from alert
+
+    def restart_tls() -> tuple[TlsHandshake, bytes]:
+        handshake, _ = make_tls(negotiation.local_parameters())
+        return handshake, handshake.client_hello
+
+    parameters = negotiation.local_parameters()
+    handshake, events = make_tls(parameters)
+    parts = Parts(
+        config,
+        parameters,
+        handshake,
+        is_client=True,
+        address=address,
+        local_cid=local_cid,
+        remote_cid=original_cid,
+        original_cid=None,
+        generator=generator,
+        reset_token=reset_token,
+        version=version,
+        now=now,
+        is_validated=True,
+    )
+    keys = initial_keys(original_cid, version)
+    parts.install_initial_keys(keys.client_sealer, keys.server_opener)
+    parts.packer.token = config.token
+    parts.receiver.is_version_change_allowed = True
+    others = parts.handshake.queue(events)
+    parts.packer.begin_flight(FlightReason.FIRST, handshake.client_hello)
+    parts.packer.plan_flight()
+    return Opening(parts, negotiation, others, restart_tls)
+
+
+def open_server(
+    first: FirstInitial,
+    *,
+    address: Address,
+    tls: ServerTLS,
+    config: QuicConfig,
+    generator: ConnectionIdGenerator,
+    reset_token: Callable[[bytes], bytes],
+    now: float,
+    wall_clock: float,
+    on_client_parameters: Callable[[bytes], bytes],
+) -> Opening:
+    """The parts of a server for a client whose first Initial packet has arrived.
+
+    Args:
+        on_client_parameters: called with the client's transport parameters once its ClientHello is read; answers
+            with ours.
+    """
+    local_cid = generator.generate()
+    negotiation = Negotiation(
+        config, is_client=False, original_cid=first.original_cid, local_cid=local_cid, version=first.version
+    )
+    negotiation.peer_cid = first.source_cid
+    if first.is_retried:
+        negotiation.retry_cid = first.destination_cid
+    handshake = ServerHandshake(
+        tls,
+        transport_parameters=on_client_parameters,
+        quic_version=first.version,
+        random=config.random,
+        wall_clock=wall_clock,
+    )
+    parts = Parts(
+        config,
+        negotiation.local_parameters(reset_token(local_cid)),
+        handshake,
+        is_client=False,
+        address=address,
+        local_cid=local_cid,
+        remote_cid=first.source_cid,
+        original_cid=first.destination_cid,
+        generator=generator,
+        reset_token=reset_token,
+        version=first.version,
+        now=now,
+        is_validated=first.is_validated,
+    )
+    keys = initial_keys(first.destination_cid, first.version)
+    parts.install_initial_keys(keys.server_sealer, keys.client_opener)
+    return Opening(parts, negotiation, [])

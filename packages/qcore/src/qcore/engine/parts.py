@@ -1,0 +1,209 @@
+"""The parts of one connection, and how they are put together."""
+
+from collections.abc import Callable
+from typing import Final, final
+
+from qtls.protection import Opener, Sealer
+from qwire.transport_parameters import TransportParameters
+
+from ..ackhandler import packet_numbers
+from ..ackhandler.ecn import EcnValidator
+from ..ackhandler.received import ReceivedPacketHandler
+from ..ackhandler.rtt import RttEstimator
+from ..ackhandler.sent import SentPacketHandler
+from ..batch import Address
+from ..config import QuicConfig
+from ..congestion import make
+from ..congestion.pacer import Pacer
+from ..control_frames import ControlFrames
+from ..crypto_stream import POST_HANDSHAKE_LIMIT, CryptoStream
+from ..datagrams import DatagramQueue
+from ..flow_control import ConnectionFlow
+from ..ids.generator import ConnectionIdGenerator
+from ..ids.local import LocalIds
+from ..ids.remote import RemoteIds
+from ..packet_space import PacketSpace
+from ..packing.builder import PacketBuilder
+from ..packing.packer import Packer
+from ..packing.source import FrameSource
+from ..paths.migration import PathManager
+from ..paths.mtu import MtuDiscovery
+from ..spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
+from ..streams import StreamManager
+from ..streams.limits import StreamLimits
+from .handshake import Handshake, TlsHandshake
+from .idle import IdleTimer
+from .receiving import PacketReceiver
+
+SERVER_BASE_SIZE: Final = 1200
+
+
+@final
+class ActivePath(FrameSource):
+    """Challenges and responses of whichever path is active."""
+
+    __slots__ = ("_paths",)
+
+    def __init__(self, paths: PathManager) -> None:
+        self._paths = paths
+
+    def has_frames(self, space: int) -> bool:
+        return self._paths.active.has_frames(space)
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        self._paths.active.write_frames(builder)
+
+
+@final
+class Parts:
+    """Everything one connection consists of."""
+
+    __slots__ = (
+        "_peer_ack_delay",
+        "base_size",
+        "control",
+        "datagrams",
+        "flow",
+        "handshake",
+        "idle",
+        "is_client",
+        "local_ids",
+        "packer",
+        "parameters",
+        "paths",
+        "receiver",
+        "recovery",
+        "remote_ids",
+        "spaces",
+        "streams",
+    )
+
+    def __init__(
+        self,
+        config: QuicConfig,
+        parameters: TransportParameters,
+        tls: TlsHandshake,
+        *,
+        is_client: bool,
+        address: Address,
+        local_cid: bytes,
+        remote_cid: bytes,
+        original_cid: bytes | None,
+        generator: ConnectionIdGenerator,
+        reset_token: Callable[[bytes], bytes],
+        version: int,
+        now: float,
+        is_validated: bool,
+    ) -> None:
+        random = config.random
+        policy = config.initial
+        is_ipv6 = len(address) == 4 and not str(address[0]).startswith("::ffff:")
+        self.is_client = is_client
+        self.parameters = parameters
+        self.base_size = policy.size_for(is_ipv6) if is_client else SERVER_BASE_SIZE
+        self.flow = ConnectionFlow(
+            parameters.initial_max_data, max(config.max_connection_window, parameters.initial_max_data)
+        )
+        self.streams = StreamManager(
+            is_client=is_client,
+            flow=self.flow,
+            local=StreamLimits.of(parameters),
+            send_buffer=config.send_buffer,
+            max_stream_window=config.max_stream_window,
+        )
+        self.datagrams = DatagramQueue(parameters.max_datagram_frame_size)
+        self.control = ControlFrames()
+        self.local_ids = LocalIds(
+            first=local_cid, generator=generator, reset_token=reset_token, original=original_cid
+        )
+        self.remote_ids = RemoteIds(remote_cid, parameters.active_connection_id_limit)
+        self.paths = PathManager(address, is_client=is_client, validated=is_validated, random=random)
+        self.paths.active.mtu = MtuDiscovery(
+            base=self.base_size, ceiling=max(config.max_udp_payload, self.base_size), enabled=config.pmtud
+        )
+        self.recovery = _recovery(config, is_client, self.base_size)
+        self.spaces = _spaces(parameters)
+        self.handshake = Handshake(tls, [space.crypto for space in self.spaces])
+        self.packer = Packer(
+            is_client=is_client,
+            spaces=self.spaces,
+            recovery=self.recovery,
+            policy=policy,
+            is_ipv6=is_ipv6,
+            random=random,
+        )
+        self.packer.destination_cid = remote_cid
+        self.packer.source_cid = local_cid
+        self.packer.version = version
+        for space in self.spaces[:APPLICATION]:
+            self.packer.sources[space.index] = [space.crypto]
+        early: list[FrameSource] = [self.flow, self.streams, self.datagrams]
+        self.packer.early_sources = early
+        self.packer.sources[APPLICATION] = [
+            self.spaces[APPLICATION].crypto,
+            self.control,
+            ActivePath(self.paths),
+            self.local_ids,
+            self.remote_ids,
+            *early,
+        ]
+        self.receiver = PacketReceiver(self.spaces, len(local_cid), version, config.versions)
+        self.idle = IdleTimer(parameters.max_idle_timeout / 1000, config.keep_alive, now)
+        self._peer_ack_delay = 0.025  # RFC 9000 §18.2: the default until the peer's parameters are known
+
+    def install_initial_keys(self, sealer: Sealer, opener: Opener) -> None:
+        """Keys of Initial packets, which follow from the client's first destination connection ID."""
+        self.spaces[INITIAL].sealer = sealer
+        self.spaces[INITIAL].opener = opener
+
+    def discard(self, space: int) -> bool:
+        """Drop keys and state of a space; False when that has happened before. RFC 9001 §4.9."""
+        if self.spaces[space].is_discarded:
+            return False
+        self.spaces[space].discard()
+        self.recovery.discard_space(space)
+        return True
+
+    def set_peer_ack_delay(self, exponent: int, max_delay: float) -> None:
+        """How the peer writes delays into ACK frames, and how long it delays them, in seconds."""
+        self._peer_ack_delay = max_delay
+        self.recovery.set_peer_ack_delay(exponent, max_delay)
+
+    def pto(self) -> float:
+        """The probe timeout without backoff, in seconds."""
+        return self.recovery.rtt.pto(self._peer_ack_delay)
+
+
+def _recovery(config: QuicConfig, is_client: bool, datagram_size: int) -> SentPacketHandler:
+    policy = config.initial
+    if is_client and policy.shared_packet_numbers:
+        numbers = packet_numbers.shared(policy.first_packet_number)
+    else:
+        first = policy.first_packet_number if is_client else 0
+        numbers = packet_numbers.separate(first, config.random)
+    return SentPacketHandler(
+        is_client=is_client,
+        rtt=RttEstimator(policy.initial_rtt),
+        congestion=make(config.congestion, datagram_size),
+        pacer=Pacer(datagram_size, config.max_pacing_burst),
+        numbers=numbers,
+        ecn=EcnValidator() if config.ecn else None,
+        probes_per_timeout=policy.probes_per_timeout,
+        skip_before_probe=policy.skip_before_probe if is_client else 0,
+    )
+
+
+def _spaces(parameters: TransportParameters) -> list[PacketSpace]:
+    limits = {INITIAL: None, HANDSHAKE: None, APPLICATION: POST_HANDSHAKE_LIMIT}
+    return [
+        PacketSpace(
+            index,
+            CryptoStream(index, total_limit=limits[index]),
+            ReceivedPacketHandler(
+                index,
+                max_ack_delay=parameters.max_ack_delay / 1000,
+                ack_delay_exponent=parameters.ack_delay_exponent,
+            ),
+        )
+        for index in range(COUNT)
+    ]

@@ -1,0 +1,218 @@
+"""The handshake as the connection sees it: keys come, peers prove themselves, keys go.
+
+Obeys what TLS reports, and takes the steps of RFC 9001 §4: installing keys, obeying the peer's parameters,
+completing and confirming the handshake, discarding keys.
+"""
+
+from collections.abc import Callable
+from typing import Final, final
+
+from qtls.constants import Level
+from qtls.events import EarlyData, HandshakeDone, KeysInstalled, NewSession, PeerParameters, TlsEvent, TlsInfo
+from qtls.protection import Opener, Sealer
+from qwire.transport_parameters import TransportParameters
+
+from ..batch import Address
+from ..events import EarlyDataDecided, Event, HandshakeCompleted, HandshakeConfirmed, SessionReceived
+from ..key_phases import KeyPhases
+from ..observer import Observer
+from ..spaces import APPLICATION, HANDSHAKE, INITIAL, NAMES
+from .lifecycle import Lifecycle, Step
+from .negotiation import Negotiation
+from .parts import Parts
+
+# Makes an address validation token for a client's next connection: RFC 9000 §8.1.3.
+TokenMaker = Callable[[Address], bytes]
+LEVEL_NAMES: Final = {
+    Level.INITIAL: "initial",
+    Level.EARLY: "0rtt",
+    Level.HANDSHAKE: "handshake",
+    Level.APPLICATION: "1rtt",
+}
+
+
+@final
+class ConnectionInfo:
+    """What the handshake settled; filled in as it goes.
+
+    Attributes:
+        version: the QUIC version in use.
+        datagrams: the peer takes DATAGRAM frames.
+        peer_parameters: the peer's transport parameters, or None before they are known.
+        tls: everything TLS has to tell, or None before the handshake is complete.
+    """
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        self.datagrams = False
+        self.peer_parameters: TransportParameters | None = None
+        self.tls: TlsInfo | None = None
+        self.alpn: str | None = None
+        self.resumed = False
+        self.early_accepted = False
+        self.server_name: str | None = None
+        self.peer_certificates: tuple[object, ...] = ()
+        self.cipher_suite: str | None = None
+        self.group: str | None = None
+
+    def on_handshake_done(self, tls: TlsInfo) -> None:
+        """Take over what TLS negotiated."""
+        self.tls = tls
+        self.alpn = tls.alpn
+        self.resumed = tls.resumed
+        self.early_accepted = tls.early_accepted
+        self.server_name = tls.server_name
+        self.peer_certificates = tls.peer_certificates
+        self.cipher_suite = tls.cipher_suite_name
+        self.group = tls.group_name
+
+
+@final
+class Progress:
+    """Takes a connection through its handshake.
+
+    Attributes:
+        events: for the application, until the engine collects them.
+        info: what is settled so far.
+    """
+
+    __slots__ = (
+        "_lifecycle",
+        "_negotiation",
+        "_new_token",
+        "_observer",
+        "_opener",
+        "_parts",
+        "_sealer",
+        "events",
+        "info",
+    )
+
+    def __init__(
+        self,
+        parts: Parts,
+        negotiation: Negotiation,
+        lifecycle: Lifecycle,
+        observer: Observer | None,
+        new_token: TokenMaker | None,
+    ) -> None:
+        self.events: list[Event] = []
+        self.info = ConnectionInfo(negotiation.version)
+        self._parts = parts
+        self._negotiation = negotiation
+        self._lifecycle = lifecycle
+        self._observer = observer
+        self._new_token = new_token
+        self._sealer: Sealer | None = None
+        self._opener: Opener | None = None
+
+    def obey(self, tls_events: list[TlsEvent], now: float) -> None:
+        """Do what TLS says, in order.
+
+        Raises:
+            TransportError: the peer's transport parameters are wrong.
+        """
+        for event in tls_events:
+            if isinstance(event, KeysInstalled):
+                self._install(event, now)
+            elif isinstance(event, PeerParameters):
+                if self._parts.is_client:
+                    self._on_peer_parameters(self._negotiation.read_peer(event.data), now)
+            elif isinstance(event, HandshakeDone):
+                self._complete(event, now)
+            elif isinstance(event, EarlyData):
+                self._on_early_data(event.accepted)
+            elif isinstance(event, NewSession):
+                self.events.append(SessionReceived(event.session))
+
+    def on_peer_parameters(self, data: bytes, now: float) -> TransportParameters:
+        """Server: read the client's parameters, which its own depend on, and obey them at once."""
+        parameters = self._negotiation.read_peer(data)
+        self._on_peer_parameters(parameters, now)
+        self._negotiation.apply(self._parts)
+        return parameters
+
+    def _on_peer_parameters(self, parameters: TransportParameters, now: float) -> None:
+        self.info.peer_parameters = parameters
+        self.info.datagrams = parameters.max_datagram_frame_size > 0
+        self.info.version = self._negotiation.version
+        if self._observer is not None:
+            self._observer.parameters_set(now, False, parameters)
+
+    def _install(self, event: KeysInstalled, now: float) -> None:
+        parts = self._parts
+        application = parts.spaces[APPLICATION]
+        if self._observer is not None:
+            name = LEVEL_NAMES[event.level]
+            self._observer.keys_installed(now, name, event.sealer is not None, event.opener is not None)
+        if event.level is Level.HANDSHAKE:
+            space = parts.spaces[HANDSHAKE]
+            space.sealer = event.sealer or space.sealer
+            space.opener = event.opener or space.opener
+            parts.recovery.set_handshake_keys()
+        elif event.level is Level.EARLY:
+            application.early_sealer = event.sealer
+            application.early_opener = event.opener
+        elif event.level is Level.APPLICATION:
+            self._sealer = event.sealer or self._sealer
+            self._opener = event.opener or self._opener
+            if self._sealer is not None and self._opener is not None and application.phases is None:
+                application.phases = KeyPhases(self._sealer, self._opener)
+                application.early_sealer = None  # RFC 9001 §4.9.3
+
+    def _complete(self, event: HandshakeDone, now: float) -> None:
+        parts, info = self._parts, event.info
+        self.info.on_handshake_done(info)
+        if parts.is_client:
+            self._negotiation.apply(parts)
+        parts.handshake.is_complete = True
+        parts.spaces[APPLICATION].can_open_application = True
+        self._step(Step.HANDSHAKE_COMPLETE, now)
+        if self._observer is not None:
+            self._observer.alpn_chosen(now, info.alpn)
+        self.events.append(HandshakeCompleted(info.alpn, info.resumed, info.early_accepted))
+        parts.local_ids.issue()
+        if not parts.is_client:
+            parts.control.handshake_done()
+            if self._new_token is not None:
+                parts.control.new_token(self._new_token(parts.paths.active.address))
+            self.confirm(now)
+
+    def confirm(self, now: float) -> None:
+        """The handshake is confirmed: Handshake keys go, and the path is explored. RFC 9001 §4.1.2."""
+        parts = self._parts
+        if self._lifecycle.is_confirmed:
+            return
+        self._step(Step.HANDSHAKE_CONFIRMED, now)
+        parts.recovery.set_handshake_confirmed()
+        self.discard(INITIAL, now)
+        self.discard(HANDSHAKE, now)
+        mtu = parts.paths.active.mtu
+        if mtu is not None:
+            mtu.start(now)
+        self.events.append(HandshakeConfirmed())
+
+    def on_handshake_packet(self, now: float) -> None:
+        """Server: a Handshake packet proves the client's address and ends the Initial space. RFC 9001 §4.9.1."""
+        parts = self._parts
+        if not parts.spaces[INITIAL].is_discarded:
+            parts.paths.active.set_validated()
+            self.discard(INITIAL, now)
+
+    def discard(self, space: int, now: float) -> None:
+        """Drop the keys of a space."""
+        if self._parts.discard(space) and self._observer is not None:
+            self._observer.keys_discarded(now, NAMES[space])
+
+    def _on_early_data(self, accepted: bool) -> None:
+        parts = self._parts
+        if parts.is_client:
+            if not accepted:
+                parts.recovery.requeue_all(APPLICATION)
+                parts.streams.reject_early_data()
+            self.events.append(EarlyDataDecided(accepted))
+
+    def _step(self, step: Step, now: float) -> None:
+        old, new = self._lifecycle.advance(step)
+        if self._observer is not None:
+            self._observer.connection_state(now, old.value, new.value)

@@ -1,0 +1,233 @@
+"""Datagrams to opened packets.
+
+Finds the packets of a datagram, picks the keys, removes header protection, restores the packet number and opens
+the payload. What cannot be opened yet waits, within bounds; what cannot be opened at all is dropped with a
+reason. Knows nothing of frames. RFC 9000 §12, RFC 9001 §5.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from qtls.protection import Opener
+from qwire.constants import PROTOCOL_VIOLATION, PacketType
+from qwire.errors import DecodeError
+from qwire.headers import LongHeader, parse_long_header
+from qwire.packet_number import expand
+
+from ..batch import Datagram
+from ..errors import TransportError
+from ..packet_space import PacketSpace
+from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
+from ..spaces import APPLICATION, HANDSHAKE, INITIAL
+
+# Packets for which keys are still to come. Peers keep 10 to 32; more than one flight is not worth the memory.
+MAX_WAITING: Final = 10
+# RFC 9001 §5.4.2: shorter packets cannot be sampled, and are dropped.
+SHORTEST: Final = SAMPLE_OFFSET + SAMPLE_SIZE
+
+SPACE_OF: Final = {
+    PacketType.INITIAL: INITIAL,
+    PacketType.HANDSHAKE: HANDSHAKE,
+    PacketType.ZERO_RTT: APPLICATION,
+    PacketType.ONE_RTT: APPLICATION,
+}
+
+
+@final
+class OpenedPacket:
+    """A packet whose protection is off."""
+
+    __slots__ = ("first_byte", "header", "packet_number", "packet_type", "payload", "size", "space", "spin")
+
+    def __init__(
+        self,
+        packet_type: PacketType,
+        space: int,
+        packet_number: int,
+        payload: bytes,
+        header: LongHeader | None,
+        size: int,
+        first_byte: int,
+    ) -> None:
+        self.packet_type = packet_type
+        self.space = space
+        self.packet_number = packet_number
+        self.payload = payload
+        self.header = header
+        self.size = size
+        self.first_byte = first_byte
+        self.spin = bool(first_byte & 0x20)
+
+
+@final
+class PacketReceiver:
+    """Opens the packets of one connection.
+
+    Attributes:
+        version: the version that long headers must show.
+        drop_reason: why the last packet was not returned; empty when it waits for keys.
+        is_version_change_allowed: a client that has seen no packet of the server yet takes another of its
+            `versions` (RFC 9368 §2.3); `changed_version` then holds it.
+    """
+
+    __slots__ = (
+        "_masks",
+        "changed_version",
+        "cid_size",
+        "drop_reason",
+        "is_version_change_allowed",
+        "requires_fixed_bit",
+        "spaces",
+        "version",
+        "versions",
+        "waiting",
+    )
+
+    def __init__(
+        self, spaces: Sequence[PacketSpace], cid_size: int, version: int, versions: Sequence[int]
+    ) -> None:
+        self.spaces = spaces
+        self.cid_size = cid_size
+        self.version = version
+        self.versions = versions
+        self.drop_reason = ""
+        self.is_version_change_allowed = False
+        self.changed_version: int | None = None
+        self.requires_fixed_bit = True
+        self.waiting: list[Datagram] = []
+        self._masks: dict[int, bytes] = {}
+
+    def prepare(self, datagrams: Sequence[Datagram]) -> None:
+        """Make the header-protection masks of the short-header datagrams of a batch in one call."""
+        self._masks.clear()
+        phases = self.spaces[APPLICATION].phases
+        if phases is None or len(datagrams) < 2:
+            return
+        at = 1 + self.cid_size + SAMPLE_OFFSET
+        indexes: list[int] = []
+        samples: list[bytes] = []
+        for index, datagram in enumerate(datagrams):
+            data = datagram.data
+            if len(data) >= at + SAMPLE_SIZE and not data[0] & 0x80:
+                indexes.append(index)
+                samples.append(data[at : at + SAMPLE_SIZE])
+        if samples:
+            masks = phases.opener.masks(b"".join(samples))
+            for number, index in enumerate(indexes):
+                self._masks[index] = masks[number * SAMPLE_SIZE : number * SAMPLE_SIZE + 5]
+
+    def open_next(
+        self, datagram: Datagram, position: int, index: int, now: float, pto: float, next_packet_number: int
+    ) -> tuple[OpenedPacket | None, int]:
+        """Open the packet that starts at `position` of a datagram, which is number `index` of its batch.
+
+        Returns:
+            The packet, or None with `drop_reason`; and where the next packet starts.
+
+        Raises:
+            TransportError: reserved bits set, or a key update that is not allowed.
+        """
+        data = datagram.data
+        if data[position] & 0x80:
+            return self._open_long(datagram, position)
+        return self._open_short(datagram, position, index, now, pto, next_packet_number), len(data)
+
+    def _open_short(
+        self, datagram: Datagram, position: int, index: int, now: float, pto: float, next_packet_number: int
+    ) -> OpenedPacket | None:
+        data = datagram.data
+        space = self.spaces[APPLICATION]
+        phases = space.phases
+        number_at = position + 1 + self.cid_size
+        if len(data) < number_at + SHORTEST:
+            return self._drop("too short to be sampled")
+        if self.requires_fixed_bit and not data[position] & 0x40:
+            return self._drop("fixed bit is 0")
+        if phases is None or not space.can_open_application:
+            return self._keep(datagram, position)
+        mask = self._masks.get(index) if position == 0 else None
+        if mask is None:
+            sample_at = number_at + SAMPLE_OFFSET
+            mask = phases.opener.masks(data[sample_at : sample_at + SAMPLE_SIZE])
+        first = data[position] ^ (mask[0] & 0x1F)
+        number_size = (first & 3) + 1
+        header = masked(data[position : number_at + number_size], number_size, mask)
+        truncated = int.from_bytes(header[-number_size:], "big")
+        packet_number = expand(truncated, number_size, space.largest_received)
+        payload = phases.open(
+            packet_number,
+            bool(first & 4),
+            header,
+            data[number_at + number_size :],
+            now,
+            pto,
+            next_packet_number,
+        )
+        if payload is None:
+            return self._drop("does not authenticate")
+        if first & 0x18:  # RFC 9000 §17.3.1, and only after the packet proved genuine
+            raise TransportError(PROTOCOL_VIOLATION, None, "reserved bits of a short header are set")
+        return OpenedPacket(
+            PacketType.ONE_RTT, APPLICATION, packet_number, payload, None, len(data) - position, first
+        )
+
+    def _open_long(self, datagram: Datagram, position: int) -> tuple[OpenedPacket | None, int]:
+        data = datagram.data
+        try:
+            header = parse_long_header(data, position)
+        except DecodeError as error:
+            return self._drop(error.reason), len(data)
+        end = header.end
+        if self.requires_fixed_bit and not data[position] & 0x40:
+            return self._drop("fixed bit is 0"), end
+        if header.version != self.version:
+            if not (self.is_version_change_allowed and header.version in self.versions):
+                return self._drop("version of another connection"), end
+            self.changed_version = header.version
+            return None, position
+        space = self.spaces[SPACE_OF[header.packet_type]]
+        opener = space.early_opener if header.packet_type is PacketType.ZERO_RTT else space.opener
+        if space.is_discarded:
+            return self._drop("keys are discarded"), end
+        if opener is None:
+            return self._keep(datagram, position, end), end
+        number_at = header.packet_number_offset
+        if end - number_at < SHORTEST:
+            return self._drop("too short to be sampled"), end
+        packet = self._open_with(opener, datagram.data, position, header, space)
+        return packet, end
+
+    def _open_with(
+        self, opener: Opener, data: bytes, position: int, header: LongHeader, space: PacketSpace
+    ) -> OpenedPacket | None:
+        number_at = header.packet_number_offset
+        sample_at = number_at + SAMPLE_OFFSET
+        mask = opener.masks(data[sample_at : sample_at + SAMPLE_SIZE])
+        first = data[position] ^ (mask[0] & 0x0F)
+        number_size = (first & 3) + 1
+        clear = masked(data[position : number_at + number_size], number_size, mask)
+        truncated = int.from_bytes(clear[-number_size:], "big")
+        packet_number = expand(truncated, number_size, space.largest_received)
+        payload = opener.open(packet_number, clear, data[number_at + number_size : header.end])
+        if payload is None:
+            return self._drop("does not authenticate")
+        if first & 0x0C:  # RFC 9000 §17.2
+            raise TransportError(PROTOCOL_VIOLATION, None, "reserved bits of a long header are set")
+        return OpenedPacket(
+            header.packet_type, space.index, packet_number, payload, header, header.end - position, first
+        )
+
+    def take_waiting(self) -> list[Datagram]:
+        """Packets that waited for keys, to be tried again."""
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def _keep(self, datagram: Datagram, position: int, end: int | None = None) -> None:
+        if len(self.waiting) >= MAX_WAITING:
+            return self._drop("too many packets wait for keys")
+        stop = len(datagram.data) if end is None else end
+        self.waiting.append(Datagram(datagram.data[position:stop], datagram.address, datagram.ecn))
+        self.drop_reason = ""
+
+    def _drop(self, reason: str) -> None:
+        self.drop_reason = reason

@@ -1,0 +1,152 @@
+"""Whether, where to and how much to send.
+
+Asks the recovery for the send mode and the path for its budget, lets the packer build datagram after datagram,
+and applies header protection to all of them at the end. RFC 9000 §8.1, RFC 9002 §7.
+"""
+
+import math
+from typing import final
+
+from qwire.frames import Frame
+
+from ..ackhandler.sent import SendMode
+from ..batch import Address, SendBatch
+from ..packing.builder import HeaderMasker
+from ..packing.packer import PackedDatagram
+from ..paths.path import Path
+from ..spaces import APPLICATION, HANDSHAKE, INITIAL
+from .parts import Parts
+
+
+@final
+class Transmitter:
+    """Fills send batches for one connection.
+
+    Attributes:
+        pacing_deadline: when the pacer lets the next datagram go; `math.inf` when nothing waits for it.
+        sent_handshake: a Handshake packet has been sent.
+        sent_ack_eliciting: the last pass sent something that the peer has to acknowledge.
+    """
+
+    __slots__ = ("_masker", "_parts", "_pending", "pacing_deadline", "sent_ack_eliciting", "sent_handshake")
+
+    def __init__(self, parts: Parts) -> None:
+        self.pacing_deadline = math.inf
+        self.sent_handshake = False
+        self.sent_ack_eliciting = False
+        self._parts = parts
+        self._masker = HeaderMasker()
+        self._pending: list[tuple[Address, int]] = []
+
+    def transmit(self, now: float, batch: SendBatch) -> int:
+        """Add what may be sent now to the batch; returns the number of datagrams."""
+        parts = self._parts
+        recovery = parts.recovery
+        self.pacing_deadline = math.inf
+        self.sent_ack_eliciting = False
+        room = batch.limit - batch.count
+        if len(parts.paths.paths()) > 1:
+            self._send_probes_of_paths(now, room)
+        while len(self._pending) < room:
+            path = parts.paths.active
+            budget = path.budget()
+            recovery.set_amplification_blocked(budget <= 0)
+            mode = recovery.send_mode(now)
+            if mode is SendMode.NONE:
+                break
+            datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
+            if datagram is None:
+                if mode is SendMode.PACED:
+                    if self._has_data():
+                        self.pacing_deadline = recovery.pacing_deadline()
+                elif mode is SendMode.ANY:
+                    self._send_mtu_probe(now, path)
+                break
+            self._record(datagram, path, now, recovery.ecn_codepoint())
+        return self._flush(batch)
+
+    def transmit_close(self, now: float, batch: SendBatch, frames: list[Frame | None]) -> int:
+        """Add a datagram with CONNECTION_CLOSE frames."""
+        parts = self._parts
+        path = parts.paths.active
+        limit = min(self._size_limit(path), path.budget())
+        datagram = parts.packer.pack_close(now, frames, limit)
+        if datagram is None or datagram.size > path.budget():
+            return 0
+        path.on_sent(datagram.size)
+        self._masker.add(datagram.packets, datagram.zeros)
+        self._pending.append((path.address, 0))
+        return self._flush(batch)
+
+    def _size_limit(self, path: Path) -> int:
+        parts = self._parts
+        size = path.mtu.current if path.mtu is not None else parts.base_size
+        if parts.is_client and not parts.spaces[INITIAL].is_discarded:
+            return max(size, parts.base_size)
+        return size
+
+    def _has_data(self) -> bool:
+        packer = self._parts.packer
+        for space in self._parts.spaces:
+            if space.is_discarded:
+                continue
+            for source in packer.sources[space.index]:
+                if source.has_frames(space.index):
+                    return True
+        return False
+
+    def _record(self, datagram: PackedDatagram, path: Path, now: float, ecn: int) -> None:
+        parts = self._parts
+        for packet in datagram.sent:
+            packet.ecn = ecn
+            parts.recovery.on_packet_sent(packet, now)
+            if packet.ack_eliciting:
+                self.sent_ack_eliciting = True
+            if packet.space == HANDSHAKE:
+                self.sent_handshake = True
+            elif packet.space == APPLICATION:
+                phases = parts.spaces[APPLICATION].phases
+                if phases is not None:
+                    phases.check_seal_limit()
+                    if phases.on_sealed(1) and phases.can_update:
+                        phases.update(packet.packet_number + 1)
+        path.on_sent(datagram.size)
+        self._masker.add(datagram.packets, datagram.zeros)
+        self._pending.append((path.address, ecn))
+
+    def _send_mtu_probe(self, now: float, path: Path) -> None:
+        parts = self._parts
+        mtu = path.mtu
+        if mtu is None or not path.validated:
+            return
+        size = mtu.probe_size(now)
+        if not size:
+            return
+        datagram = parts.packer.pack_mtu_probe(now, size, mtu)
+        if datagram is not None:
+            mtu.on_probe_sent(size, now, parts.recovery.rtt.smoothed)
+            self._record(datagram, path, now, parts.recovery.ecn_codepoint())
+
+    def _send_probes_of_paths(self, now: float, room: int) -> None:
+        """Challenges and responses of paths other than the active one, each on its own path."""
+        parts = self._parts
+        for path in parts.paths.paths():
+            if path is parts.paths.active or not path.has_frames(APPLICATION) or len(self._pending) >= room:
+                continue
+            limit = min(parts.base_size, path.budget())
+            cid = path.remote_id.cid if path.remote_id is not None else parts.remote_ids.current_cid
+            datagram = parts.packer.pack_path(now, path, limit, cid) if limit > 0 else None
+            if datagram is not None:
+                self._record(datagram, path, now, 0)
+
+    def _flush(self, batch: SendBatch) -> int:
+        """Protect the headers of everything packed and hand it over."""
+        pending = self._pending
+        if not pending:
+            return 0
+        count = len(pending)
+        datagrams = self._masker.finish()
+        for data, (address, ecn) in zip(datagrams, pending, strict=True):
+            batch.add(address, ecn, data)
+        self._pending = []
+        return count

@@ -1,0 +1,153 @@
+"""1-RTT keys through their phases. RFC 9001 §6.
+
+Keeps the keys in use, the receive keys before them for late packets, and the next receive keys ready, so that
+the time a packet takes does not tell whether it tried to change the phase (§9.5).
+"""
+
+import math
+from typing import Final, final
+
+from qtls.protection import Opener, Sealer
+from qwire.constants import AEAD_LIMIT_REACHED, KEY_UPDATE_ERROR
+
+from .errors import TransportError
+
+# Keys change well before the limit of the cipher: the larger of the two margins that others use.
+UPDATE_MARGIN: Final = 10_000
+
+
+@final
+class KeyPhases:
+    """Sends with one generation of keys and opens with up to three."""
+
+    __slots__ = (
+        "_failures",
+        "_first_received",
+        "_first_sent",
+        "_is_acked",
+        "_next",
+        "_previous",
+        "_previous_until",
+        "_sealed",
+        "generation",
+        "opener",
+        "peer_generation",
+        "sealer",
+    )
+
+    def __init__(self, sealer: Sealer, opener: Opener) -> None:
+        self.sealer = sealer
+        self.opener = opener
+        self.generation = 0
+        self.peer_generation = 0
+        self._previous: Opener | None = None
+        self._next = opener.next()
+        self._previous_until = math.inf
+        self._first_received = 0  # lowest packet number seen in the current receive phase
+        self._first_sent = 0  # first packet number sealed in the current send phase
+        self._sealed = 0
+        self._failures = 0
+        self._is_acked = False
+
+    @property
+    def send_phase(self) -> bool:
+        """Value of the Key Phase bit for packets that leave."""
+        return bool(self.generation & 1)
+
+    @property
+    def deadline(self) -> float:
+        """When the receive keys of the last phase are dropped."""
+        return self._previous_until if self._previous is not None else math.inf
+
+    def on_sealed(self, count: int) -> bool:
+        """Count packets; True when it is time to update because the cipher's limit draws near."""
+        self._sealed += count
+        return self._sealed >= self.sealer.confidentiality_limit - UPDATE_MARGIN
+
+    def check_seal_limit(self) -> None:
+        """RFC 9001 §6.6: stop before the confidentiality limit.
+
+        Raises:
+            TransportError: AEAD_LIMIT_REACHED.
+        """
+        if self._sealed >= self.sealer.confidentiality_limit:
+            raise TransportError(
+                AEAD_LIMIT_REACHED, None, "the confidentiality limit of the cipher is reached"
+            )
+
+    def on_acked(self, largest: int) -> None:
+        """The peer acknowledged `largest`; a packet of the current phase confirms the phase."""
+        if not self._is_acked and self._sealed and largest >= self._first_sent:
+            self._is_acked = True
+
+    @property
+    def can_update(self) -> bool:
+        """RFC 9001 §6.1: only after a packet of the current phase was acknowledged."""
+        return self._is_acked and self.generation == self.peer_generation and self._previous is None
+
+    def update(self, next_packet_number: int) -> None:
+        """Start a new phase ourselves; the receive keys follow when the peer answers in it."""
+        self.sealer = self.sealer.next()
+        self.generation += 1
+        self._first_sent = next_packet_number
+        self._sealed = 0
+        self._is_acked = False
+
+    def open(
+        self,
+        packet_number: int,
+        key_phase: bool,
+        header: bytes,
+        ciphertext: bytes,
+        now: float,
+        pto: float,
+        next_packet_number: int,
+    ) -> bytes | None:
+        """Open a packet with the keys of its phase; None when it does not authenticate.
+
+        Raises:
+            TransportError: KEY_UPDATE_ERROR, AEAD_LIMIT_REACHED.
+        """
+        if key_phase == bool(self.peer_generation & 1):
+            payload = self.opener.open(packet_number, header, ciphertext)
+            if payload is None:
+                self._count_failure()
+            elif packet_number < self._first_received:
+                self._first_received = packet_number
+            return payload
+        if self._previous is not None and packet_number < self._first_received:
+            payload = self._previous.open(packet_number, header, ciphertext)
+            if payload is None:
+                self._count_failure()
+            return payload
+        payload = self._next.open(packet_number, header, ciphertext)
+        if payload is None:
+            self._count_failure()
+            return None
+        if self.generation == self.peer_generation:
+            # RFC 9001 §6.2: the peer has to wait for an acknowledgement, so for a packet of ours in this phase.
+            if self.generation > 0 and self._sealed == 0:
+                raise TransportError(
+                    KEY_UPDATE_ERROR, None, "a second key update before the first was acknowledged"
+                )
+            self.update(next_packet_number)
+        if packet_number < self._first_received:
+            raise TransportError(KEY_UPDATE_ERROR, None, "an older packet number in a newer key phase")
+        self._previous = self.opener
+        self._previous_until = now + 3 * pto
+        self.opener = self._next
+        self._next = self.opener.next()
+        self.peer_generation += 1
+        self._first_received = packet_number
+        return payload
+
+    def handle_timeout(self, now: float) -> None:
+        """Drop the receive keys of the last phase three probe timeouts after the change. RFC 9001 §6.5."""
+        if now >= self._previous_until:
+            self._previous = None
+            self._previous_until = math.inf
+
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self._failures >= self.opener.integrity_limit:
+            raise TransportError(AEAD_LIMIT_REACHED, None, "the integrity limit of the cipher is reached")

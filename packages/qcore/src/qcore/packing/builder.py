@@ -1,0 +1,247 @@
+"""One packet under construction.
+
+Collects frames up to a size, remembers who wrote them, and turns into header and protected payload. Header
+protection is not applied here: `HeaderMasker` does that for all packets of a pass in one call.
+"""
+
+from typing import Final, final
+
+from qtls.protection import Sealer
+from qwire.buffer import Writer
+from qwire.constants import PacketType
+from qwire.frames import Frame
+from qwire.headers import append_long_header, append_short_header
+
+from .source import FrameSource
+
+TAG_SIZE: Final = 16
+# RFC 9001 §5.4.2: the sample starts four bytes behind the start of the packet number, so packet number and
+# payload must have four bytes together.
+SAMPLE_OFFSET: Final = 4
+SAMPLE_SIZE: Final = 16
+# Length of a long header without connection IDs, token and packet number: first byte, version, two sizes.
+LONG_HEADER_SIZE: Final = 7
+
+
+@final
+class PacketBuilder:
+    """Takes frames for one packet.
+
+    Attributes:
+        space: packet-number space.
+        room: bytes left for frames.
+        frames: (frame, source) pairs so far.
+        ack_eliciting, in_flight: as RFC 9002 §2 defines them.
+    """
+
+    __slots__ = (
+        "_data",
+        "_writer",
+        "ack_eliciting",
+        "destination_cid",
+        "frames",
+        "in_flight",
+        "is_probe",
+        "key_phase",
+        "length_size",
+        "limit",
+        "now",
+        "packet_number",
+        "packet_number_size",
+        "packet_type",
+        "sealer",
+        "source_cid",
+        "space",
+        "spin",
+        "token",
+        "version",
+    )
+
+    def __init__(
+        self,
+        *,
+        space: int,
+        packet_type: PacketType,
+        packet_number: int,
+        packet_number_size: int,
+        limit: int,
+        now: float,
+        sealer: Sealer,
+        destination_cid: bytes,
+        source_cid: bytes = b"",
+        version: int = 0,
+        token: bytes = b"",
+        length_size: int = 2,
+        key_phase: bool = False,
+        spin: bool = False,
+    ) -> None:
+        self.space = space
+        self.packet_type = packet_type
+        self.packet_number = packet_number
+        self.packet_number_size = packet_number_size
+        self.limit = limit
+        self.now = now
+        self.frames: list[tuple[Frame, FrameSource]] = []
+        self.ack_eliciting = False
+        self.in_flight = False
+        self.sealer = sealer
+        self.destination_cid = destination_cid
+        self.source_cid = source_cid
+        self.version = version
+        self.token = token
+        self.length_size = length_size
+        self.key_phase = key_phase
+        self.spin = spin
+        self.is_probe = False
+        self._writer = Writer()
+        self._data = self._writer.data
+
+    @property
+    def room(self) -> int:
+        return self.limit - len(self._data)
+
+    @property
+    def size(self) -> int:
+        """Bytes of frames so far."""
+        return len(self._data)
+
+    def append(self, frame: Frame, owner: FrameSource) -> bool:
+        """Add a frame; False, and nothing written, when it does not fit."""
+        data = self._data
+        start = len(data)
+        frame.append(self._writer)
+        if len(data) > self.limit:
+            del data[start:]
+            return False
+        self.frames.append((frame, owner))
+        if frame.ack_eliciting:
+            self.ack_eliciting = True
+            self.in_flight = True
+        return True
+
+    def pad(self, count: int) -> None:
+        """Add `count` PADDING frames, which nobody needs to hear of. RFC 9000 §19.1."""
+        self._data.extend(bytes(count))
+        self.in_flight = True
+
+    def pad_for_sample(self) -> None:
+        """Make the packet long enough for a header-protection sample."""
+        short = SAMPLE_OFFSET - self.packet_number_size - len(self._data)
+        if short > 0:
+            self._data.extend(bytes(short))
+
+    def header_size(self) -> int:
+        """Bytes before the frames."""
+        if self.packet_type is PacketType.ONE_RTT:
+            return 1 + len(self.destination_cid) + self.packet_number_size
+        size = LONG_HEADER_SIZE + len(self.destination_cid) + len(self.source_cid) + self.length_size
+        if self.packet_type is PacketType.INITIAL:
+            size += token_size(self.token)
+        return size + self.packet_number_size
+
+    def total_size(self) -> int:
+        """Bytes of the whole packet as it stands."""
+        return self.header_size() + len(self._data) + TAG_SIZE
+
+    def seal(self) -> tuple[bytes, bytes]:
+        """Header, still without header protection, and encrypted payload."""
+        payload = bytes(self._data)
+        writer = Writer()
+        if self.packet_type is PacketType.ONE_RTT:
+            append_short_header(
+                writer,
+                self.destination_cid,
+                self.packet_number,
+                self.packet_number_size,
+                self.key_phase,
+                self.spin,
+            )
+        else:
+            append_long_header(
+                writer,
+                self.packet_type,
+                self.version,
+                self.destination_cid,
+                self.source_cid,
+                self.token,
+                self.packet_number,
+                self.packet_number_size,
+                len(payload) + TAG_SIZE,
+                self.length_size,
+            )
+        header = bytes(writer.data)
+        return header, self.sealer.seal(self.packet_number, header, payload)
+
+
+def token_size(token: bytes) -> int:
+    """Bytes that an Initial header spends on its token and the token's length."""
+    count = len(token)
+    return count + (1 if count < 64 else 2 if count < 16_384 else 4)
+
+
+@final
+class HeaderMasker:
+    """Header protection for all packets of one pass. RFC 9001 §5.4.
+
+    Sealed packets wait here as headers and payloads; `finish` makes the masks of each key in one call and
+    returns the datagrams in order.
+    """
+
+    __slots__ = ("_datagrams", "_packets")
+
+    def __init__(self) -> None:
+        # A datagram is a list of indexes into _packets, and the zero bytes that follow the packets.
+        self._datagrams: list[tuple[list[int], int]] = []
+        self._packets: list[tuple[Sealer, bytes, int, bytes]] = []
+
+    def add(self, packets: list[tuple[Sealer, bytes, int, bytes]], zeros: int) -> None:
+        """Queue a datagram of (sealer, header, packet number size, ciphertext) packets and trailing zeros."""
+        start = len(self._packets)
+        self._packets.extend(packets)
+        self._datagrams.append((list(range(start, start + len(packets))), zeros))
+
+    def finish(self) -> list[bytes]:
+        """The datagrams, protected."""
+        packets = self._packets
+        done: list[bytes] = []
+        start = 0
+        while start < len(packets):
+            sealer = packets[start][0]
+            stop = start + 1
+            while stop < len(packets) and packets[stop][0] is sealer:
+                stop += 1
+            samples = b"".join(
+                [
+                    ciphertext[SAMPLE_OFFSET - number_size : SAMPLE_OFFSET - number_size + SAMPLE_SIZE]
+                    for _, _, number_size, ciphertext in packets[start:stop]
+                ]
+            )
+            masks = sealer.masks(samples)
+            for index in range(start, stop):
+                _, header, number_size, ciphertext = packets[index]
+                at = (index - start) * SAMPLE_SIZE
+                done.append(masked(header, number_size, masks[at : at + 5]) + ciphertext)
+            start = stop
+        datagrams = [
+            done[indexes[0]]
+            if len(indexes) == 1 and not zeros
+            else b"".join([done[i] for i in indexes]) + bytes(zeros)
+            for indexes, zeros in self._datagrams
+        ]
+        self._packets = []
+        self._datagrams = []
+        return datagrams
+
+
+def masked(header: bytes, number_size: int, mask: bytes) -> bytes:
+    """Apply a five-byte mask to the first byte and the packet number of a header. RFC 9001 §5.4.1."""
+    # The bits in play: the low four (long) or five (short) of the first byte, and the number at the end.
+    size = len(header)
+    first_bits = 0x0F if header[0] & 0x80 else 0x1F
+    mask_value = int.from_bytes(mask[1 : 1 + number_size], "big")
+    number = int.from_bytes(header[size - number_size :], "big") ^ mask_value
+    return (
+        bytes((header[0] ^ (mask[0] & first_bits),))
+        + header[1 : size - number_size]
+        + number.to_bytes(number_size, "big")
+    )
