@@ -42,7 +42,7 @@ from qhttp3.observer import Observer
 from qhttp3.qpack import Decoder, Encoder, QpackError, SectionTooLarge
 from qhttp3.request_stream import Phase, RequestStream
 from qhttp3.settings import H3Settings, check_resumed
-from qhttp3.transport import StreamTransport, is_request_stream, is_unidirectional
+from qhttp3.transport import EndedTransport, StreamTransport, is_request_stream, is_unidirectional
 from qhttp3.uni_streams import LocalStreams, PeerStreams
 
 # A client may abandon this many requests more than it lets finish: opening and resetting costs it less than us.
@@ -71,7 +71,7 @@ class H3Engine:
         self.config = config if config is not None else H3Config()
         self.is_client = is_client
         self.peer_settings: H3Settings | None = None
-        self._transport = transport
+        self._transport: StreamTransport = transport
         self._observer = observer
         self._remembered = remembered
         settings = self.config.settings
@@ -89,7 +89,8 @@ class H3Engine:
         self._requests: dict[int, RequestStream] = {}
         self._events: list[H3Event] = []
         self._is_started = False
-        self._is_closed = False
+        self._is_closed = False  # by us; nothing matters any more
+        self._is_ended = False  # by the transport
         self._is_short_of_streams = False
         self._next_request = 0  # above every request seen
         self._skipped: set[int] = set()  # requests below that which have not been seen
@@ -188,10 +189,14 @@ class H3Engine:
         if stream_id in self._requests:
             self._events.append(HttpDatagramReceived(stream_id, data))
 
-    def connection_closed(self) -> None:
-        """The transport is gone: nothing can be sent or read any more."""
-        self._is_closed = True
-        self._requests.clear()
+    def connection_ended(self) -> None:
+        """The connection is over: nothing can be sent, but what has arrived is still handed out."""
+        if not self._is_ended:
+            self._is_ended = True
+            self._transport = EndedTransport(self._transport)
+            self._local.transport = self._peer.transport = self._transport
+            for stream in self._requests.values():
+                stream.transport = self._transport
 
     # Output
 
@@ -217,13 +222,13 @@ class H3Engine:
 
     @property
     def is_going_away(self) -> bool:
-        """Whether either side has sent GOAWAY, or the connection is closed."""
-        return self._is_closed or self._goaway_received >= 0 or self._goaway_sent >= 0
+        """Whether either side has sent GOAWAY, or the connection is over."""
+        return self.is_closed or self._goaway_received >= 0 or self._goaway_sent >= 0
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can be sent or read any more."""
-        return self._is_closed
+        """Whether the connection is over, by this side or as reported by the transport."""
+        return self._is_closed or self._is_ended
 
     # Verbs
 
@@ -239,7 +244,7 @@ class H3Engine:
             MalformedMessage: the fields are no request, or too many for the peer.
             GoingAway: the connection takes no further requests.
         """
-        if self._is_closed or self._goaway_received >= 0:
+        if self.is_closed or self._goaway_received >= 0:
             raise GoingAway("the connection takes no further requests")
         prepared = headers.outgoing(fields, self.config.pseudo_order)
         settings = self.peer_settings or self._remembered
@@ -370,7 +375,8 @@ class H3Engine:
     def close(self, code: int = H3_NO_ERROR, reason: str = "") -> None:
         """Close the connection at once."""
         if not self._is_closed:
-            self.connection_closed()
+            self._is_closed = True
+            self._requests.clear()
             self._transport.close(code, reason)
 
     # Inside
@@ -425,7 +431,7 @@ class H3Engine:
 
     def _stream(self, stream_id: int) -> RequestStream:
         stream = self._requests.get(stream_id)
-        if stream is None or self._is_closed:
+        if stream is None or self.is_closed:
             raise UsageError(f"no request on stream {stream_id}, or it is over")
         return stream
 

@@ -76,12 +76,12 @@ class RequestStream:
         "_pieces",
         "_position",
         "_skip",
-        "_transport",
         "allows_extended_connect",
         "has_sent_head",
         "is_head_request",
         "phase",
         "stream_id",
+        "transport",
     )
 
     def __init__(
@@ -103,7 +103,7 @@ class RequestStream:
         self.has_sent_head = False  # of the request, or of the final response
         self.is_head_request = False  # its response has no body
         self._is_short_of_room = False
-        self._transport = transport
+        self.transport = transport
         self._is_client = is_client
         self._local = local
         self._encoder = encoder
@@ -181,7 +181,7 @@ class RequestStream:
             self._decoder.cancel(self.stream_id)
         self.abandon()
         if not self._fin:
-            self._transport.stop_sending(self.stream_id, code)
+            self.transport.stop_sending(self.stream_id, code)
 
     def abandon(self) -> None:
         """Forget what was received and expect no more."""
@@ -204,7 +204,7 @@ class RequestStream:
             if self._data_left or self._skip or self._missing:
                 raise ConnectionViolation(H3_FRAME_ERROR, f"stream {self.stream_id} ended within a frame")
             return False
-        data, self._fin = self._transport.read(self.stream_id, n)
+        data, self._fin = self.transport.read(self.stream_id, n)
         if data:
             self._buffer = (
                 self._buffer[self._position :] + data if self._position < len(self._buffer) else data
@@ -366,7 +366,7 @@ class RequestStream:
                 self._observer.encoder_instructions(True, len(instructions))
         if self._observer is not None:
             self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
-        self._transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
+        self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
         self._can_send = not end
 
     def send_data(self, data: bytes, end: bool) -> int:
@@ -376,7 +376,7 @@ class RequestStream:
         size = len(data)
         if size:
             # A frame header has at most 9 bytes.
-            size = min(size, self._transport.send_capacity(self.stream_id) - 9)
+            size = min(size, self.transport.send_capacity(self.stream_id) - 9)
             if size <= 0:
                 self._is_short_of_room = True
                 return 0
@@ -386,16 +386,16 @@ class RequestStream:
             data = data[:size]
         if not size:
             if is_last:
-                self._transport.send(self.stream_id, b"", True)
+                self.transport.send(self.stream_id, b"", True)
         else:
             if self._observer is not None:
                 self._observer.frame_created(self.stream_id, frames.DATA, size)
             header = frames.frame_header(frames.DATA, size)
             if size <= JOIN_SIZE:
-                self._transport.send(self.stream_id, header + data, is_last)
+                self.transport.send(self.stream_id, header + data, is_last)
             else:
-                self._transport.send(self.stream_id, header, False)
-                self._transport.send(self.stream_id, data, is_last)
+                self.transport.send(self.stream_id, header, False)
+                self.transport.send(self.stream_id, data, is_last)
         self._can_send = not is_last
         return size
 
@@ -413,7 +413,7 @@ class RequestStream:
         """Abandon sending."""
         if self._can_send:
             self._can_send = False
-            self._transport.reset(self.stream_id, code)
+            self.transport.reset(self.stream_id, code)
 
     def _can_insert(self) -> bool:
         return self._encoder.table.capacity > 0 and self._local.can_insert()

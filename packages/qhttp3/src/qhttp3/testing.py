@@ -1,12 +1,12 @@
 """Two ends of a connection joined in memory, for tests of HTTP/3 without a transport underneath.
 
 `MemoryTransport` keeps to what `StreamTransport` promises, back-pressure included; `Pair` puts an engine on each
-end. Delivery is in pieces and in an order drawn from a seed, so that what holds for one seed can be tried on many.
+end. Delivery is in whole or in pieces whose sizes the caller chooses, so that a seeded choice can be tried on many
+seeds.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 from qhttp3.config import H3Config
@@ -191,14 +191,17 @@ class MemoryTransport:
 
 
 class Pair:
-    """A client engine and a server engine; either can be left out to act in its place on the transport."""
+    """A client engine and a server engine; either can be left out to act in its place on the transport.
+
+    ``size_of`` chooses how much of what waits on a stream is delivered next, at least one byte; all by default.
+    """
 
     def __init__(
         self,
         client: H3Config | None = None,
         server: H3Config | None = None,
         *,
-        seed: int | None = None,
+        size_of: Callable[[int], int] | None = None,
         with_client: bool = True,
         with_server: bool = True,
         window: int = 1 << 20,
@@ -223,7 +226,7 @@ class Pair:
         self.server_events: list[H3Event] = []
         self._client = self.client if with_client else None
         self._server = self.server if with_server else None
-        self._random = None if seed is None else random.Random(seed)
+        self._size = size_of if size_of is not None else int
         for engine in (self._client, self._server):
             if engine is not None:
                 engine.start()
@@ -248,8 +251,3 @@ class Pair:
             self.client_events += self._client.events()
         if self._server is not None:
             self.server_events += self._server.events()
-
-    def _size(self, available: int) -> int:
-        if self._random is None:
-            return available
-        return self._random.choice((1, 2, 3, 7, 64, available))

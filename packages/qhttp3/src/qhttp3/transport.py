@@ -36,6 +36,37 @@ class StreamTransport(Protocol):
         """Close the connection with an application error code."""
 
 
+class EndedTransport:
+    """A transport whose connection is over: what arrived can still be read, and nothing is sent."""
+
+    def __init__(self, transport: StreamTransport) -> None:
+        self._transport = transport
+
+    def open_stream(self, bidirectional: bool = True) -> int:
+        raise RuntimeError("the connection is over")
+
+    def send(self, stream_id: int, data: bytes, fin: bool = False) -> None:
+        pass
+
+    def send_capacity(self, stream_id: int) -> int:
+        return 0
+
+    def read(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:
+        return self._transport.read(stream_id, n)
+
+    def reset(self, stream_id: int, code: int) -> None:
+        pass
+
+    def stop_sending(self, stream_id: int, code: int) -> None:
+        pass
+
+    def send_datagram(self, data: bytes) -> bool:
+        return False
+
+    def close(self, code: int = 0, reason: str = "", *, application: bool = True) -> None:
+        pass
+
+
 def is_request_stream(stream_id: int) -> bool:
     """Tell whether a stream id is client-initiated and bidirectional (RFC 9000 §2.1)."""
     return stream_id & 3 == 0

@@ -41,13 +41,13 @@ class LocalStreams:
         "_ids",
         "_observer",
         "_pending",
-        "_transport",
         "_unopened",
         "_unwritten",
+        "transport",
     )
 
     def __init__(self, transport: StreamTransport, config: H3Config, observer: Observer | None) -> None:
-        self._transport = transport
+        self.transport = transport
         self._config = config
         self._observer = observer
         self._unopened = list(config.stream_order)
@@ -64,7 +64,7 @@ class LocalStreams:
         while self._unopened:
             kind = self._unopened[0]
             try:
-                stream_id = self._transport.open_stream(False)
+                stream_id = self.transport.open_stream(False)
             except RuntimeError:
                 return False
             del self._unopened[0]
@@ -104,15 +104,14 @@ class LocalStreams:
         prefix = self._unwritten.pop(kind, None)
         if prefix is not None:
             data = prefix + data
-        elif self._transport.send_capacity(stream_id) < -MAX_BACKLOG:
+        elif self.transport.send_capacity(stream_id) < -MAX_BACKLOG:
             raise ConnectionViolation(H3_EXCESSIVE_LOAD, f"the peer does not read our {_NAMES[kind]} stream")
-        self._transport.send(stream_id, data)
+        self.transport.send(stream_id, data)
 
     def can_insert(self) -> bool:
         """Whether the encoder stream has room for instructions that nobody waits for."""
         return (
-            not self._unopened
-            and self._transport.send_capacity(self._ids[StreamKind.ENCODER]) >= ENCODER_ROOM
+            not self._unopened and self.transport.send_capacity(self._ids[StreamKind.ENCODER]) >= ENCODER_ROOM
         )
 
 
@@ -122,10 +121,10 @@ class PeerStreams:
     `read` gives the bytes that arrived on a known stream; the engine passes them to the part that owns them.
     """
 
-    __slots__ = ("_beginnings", "_ids", "_is_client", "_observer", "_refused", "_transport")
+    __slots__ = ("_beginnings", "_ids", "_is_client", "_observer", "_refused", "transport")
 
     def __init__(self, transport: StreamTransport, is_client: bool, observer: Observer | None) -> None:
-        self._transport = transport
+        self.transport = transport
         self._is_client = is_client
         self._observer = observer
         self._ids: dict[int, StreamKind] = {}
@@ -143,7 +142,7 @@ class PeerStreams:
         """
         if stream_id in self._refused:
             return None, b""
-        data, end = self._transport.read(stream_id)
+        data, end = self.transport.read(stream_id)
         kind = self._ids.get(stream_id)
         if kind is None:
             data = self._beginnings.pop(stream_id, b"") + data
@@ -194,7 +193,7 @@ class PeerStreams:
         # RFC 9114 §6.2: unknown types are not an error; nobody here would read them.
         if not end:
             self._refused.add(stream_id)
-            self._transport.stop_sending(stream_id, H3_STREAM_CREATION_ERROR)
+            self.transport.stop_sending(stream_id, H3_STREAM_CREATION_ERROR)
         return None
 
 
