@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from qtls.resumption import Session
 from qwire.constants import INTERNAL_ERROR
 
+from ..batch import Address
 from ..engine.engine import QuicEngine
 from ..engine.progress import ConnectionInfo
-from ..errors import ApplicationError, ConnectionRefused, QuicError, TransportError, UsageError
+from ..errors import ApplicationError, QuicError, TransportError, UsageError
 from ..events import (
     ConnectionEnded,
     DatagramReceived,
     Event,
     HandshakeCompleted,
-    SessionReceived,
     TokenReceived,
 )
 from ..stats import ConnectionStats
@@ -62,12 +61,9 @@ class CloseInfo:
 class ConnectionOwner:
     """Who made a connection, and hears of its milestones."""
 
-    def on_established(self, connection: "Connection") -> bool:
-        """The handshake is complete; tells whether a task was woken."""
+    def on_accepted(self, connection: "Connection") -> bool:
+        """A connection that arrived has completed its handshake; tells whether a task was woken."""
         return False
-
-    def on_session(self, session: Session) -> None:
-        """A ticket to resume from."""
 
     def on_token(self, token: bytes) -> None:
         """A token for a later connection to the same server."""
@@ -166,10 +162,16 @@ class Connection(Driven, StreamHost):
             self.engine.close(code, reason)
             self.flush()
 
-    def update_keys(self) -> None:
-        """Move to the next key phase. RFC 9001 §6."""
-        self.engine.update_keys()
+    @property
+    def address(self) -> Address:
+        """Where the peer is now."""
+        return self.engine.address
+
+    def update_keys(self) -> bool:
+        """Move to the next key phase; False while the last change is not confirmed. RFC 9001 §6."""
+        has_changed = self.engine.update_keys()
         self.flush()
+        return has_changed
 
     def export(self, label: bytes, context: bytes, size: int) -> bytes:
         """Keying material for the application. RFC 8446 §7.5."""
@@ -252,10 +254,7 @@ class Connection(Driven, StreamHost):
         for event in events:
             if isinstance(event, HandshakeCompleted):
                 self._is_established = True
-                woken = self._owner.on_established(self) or woken
                 woken = self._changed.notify() or woken
-            elif isinstance(event, SessionReceived):
-                self._owner.on_session(event.session)
             elif isinstance(event, TokenReceived):
                 self._owner.on_token(event.token)
             elif isinstance(event, ConnectionEnded):
@@ -266,6 +265,9 @@ class Connection(Driven, StreamHost):
         self._save(events)
         return woken
 
+    def on_accepted(self) -> bool:
+        return self._owner.on_accepted(self)
+
     def on_fault(self, error: Exception) -> None:
         self._cause = TransportError(INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
         if not self.engine.is_closed:
@@ -274,16 +276,10 @@ class Connection(Driven, StreamHost):
             self._end(self._cause, True)
             self._changed.notify()
 
-    def on_socket_error(self, error: OSError) -> None:
-        # Later on, ICMP messages can be stale or forged, and loss recovery knows better. RFC 9000 §14.2.1.
-        if self._is_established or self._cause is not None or self.engine.is_closed:
-            return
-        if isinstance(error, ConnectionRefusedError):
-            self._cause = ConnectionRefused("nobody listens on this port")
-        else:
-            self._cause = Unreachable(error.strerror or str(error))
-        self.engine.close(INTERNAL_ERROR, "", application=False)
-        self.flush()
+    def on_socket_error(self, error: OSError, now: float) -> None:
+        if not isinstance(error, ConnectionRefusedError) and not self._is_established:
+            self._cause = Unreachable(error.errno, f"{error.strerror}: {self.engine.address[0]}")
+        self.engine.refuse(error, now)
 
     def on_released(self) -> None:
         if self._close_info is None:

@@ -43,11 +43,15 @@ class Driven:
         """
         raise NotImplementedError
 
+    def on_accepted(self) -> bool:
+        """An arriving connection has completed its handshake; tells whether a task was woken."""
+        raise NotImplementedError
+
     def on_fault(self, error: Exception) -> None:
         """The engine or whoever heard of its events raised: close the connection with an internal error."""
         raise NotImplementedError
 
-    def on_socket_error(self, error: OSError) -> None:
+    def on_socket_error(self, error: OSError, now: float) -> None:
         """The socket of this connection reported an error."""
         raise NotImplementedError
 
@@ -131,6 +135,9 @@ class Driver(SocketOwner):
             self._enqueue(driven)
             if self._deliver(driven):
                 woken = True
+        for engine in self._router.accepted():
+            if self._driven[engine].on_accepted():
+                woken = True
         if woken:
             self._schedule_flush()
         else:
@@ -143,7 +150,8 @@ class Driver(SocketOwner):
     def on_socket_error(self, error: OSError) -> None:
         if self._udp.is_connected:
             for driven in list(self._driven.values()):
-                driven.on_socket_error(error)
+                driven.on_socket_error(error, self.now())
+                self.wake(driven)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -267,4 +275,5 @@ class Driver(SocketOwner):
     def _release(self, driven: Driven) -> None:
         driven.alarm.cancel()
         if self._driven.pop(driven.engine, None) is not None:
+            self._router.forget(driven.engine)
             driven.on_released()

@@ -6,18 +6,21 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from qtls import ClientTLS, ServerTLS, Session
+from qtls import ClientTLS, ServerTLS
 from qwire.constants import INTERNAL_ERROR
 
+from ..admission import Admit
 from ..batch import Address
 from ..config import QuicConfig
 from ..engine.engine import QuicEngine
 from ..errors import QuicError, UsageError
 from ..ids.generator import ConnectionIdGenerator
-from ..router import Admit, Router
+from ..router import Router
+from ..spaces import APPLICATION
 from ..tokens import TokenStore
 from .connection import Connection, ConnectionOwner
 from .driver import Driver
@@ -36,7 +39,7 @@ DEFAULT_CONFIG: Final = QuicConfig()
 
 
 class Dial(ConnectionOwner):
-    """One wish to connect: what all attempts at it share. Keeps the tickets and tokens that come of it.
+    """One wish to connect: what all attempts at it share. Keeps the tokens that come of it.
 
     Args:
         tokens: where address validation tokens are kept between connections.
@@ -55,18 +58,10 @@ class Dial(ConnectionOwner):
         self.server_name = tls.server_name or host.strip("[]").partition("%")[0].rstrip(".")
         self._key = f"{self.server_name}:{port}"
 
-    def take_session(self) -> Session | None:
-        """A ticket to resume from; each is used once. RFC 8446 §C.4."""
-        return self.tls.sessions.pop(self._key) if self.tls.sessions is not None else None
-
-    def take_token(self) -> bytes:
-        """An address validation token; each is used once. RFC 9000 §8.1.3."""
-        kept = self.tokens.pop(self._key) if self.tokens is not None else None
-        return kept or self.config.token
-
-    def on_session(self, session: Session) -> None:
-        if self.tls.sessions is not None:
-            self.tls.sessions.put(self._key, session)
+    def take_config(self) -> QuicConfig:
+        """The configuration of one attempt: with an address validation token, each used once. RFC 9000 §8.1.3."""
+        token = self.tokens.pop(self._key) if self.tokens is not None else None
+        return replace(self.config, token=token) if token else self.config
 
     def on_token(self, token: bytes) -> None:
         if self.tokens is not None:
@@ -122,8 +117,12 @@ class Endpoint:
         token_keys: Sequence[bytes] = (),
     ) -> "Endpoint":
         sock = open_socket(local, remote)
-        udp = await wrap_socket(asyncio.get_running_loop(), sock, is_connected=remote is not None)
-        return cls(udp, Router(cids=cids, reset_key=reset_key, token_keys=tuple(token_keys)))
+        loop = asyncio.get_running_loop()
+        udp = await wrap_socket(loop, sock, is_connected=remote is not None)
+        router = Router(
+            cids=cids, reset_key=reset_key, token_keys=token_keys, wall_offset=time.time() - loop.time()
+        )
+        return cls(udp, router)
 
     @property
     def address(self) -> Address:
@@ -163,18 +162,16 @@ class Endpoint:
         engine = self._router.connect(
             address,
             tls=dial.tls,
-            config=dial.config,
+            config=dial.take_config(),
             server_name=dial.server_name,
             now=self._driver.now(),
             wall_clock=time.time(),
-            session=dial.take_session(),
-            token=dial.take_token(),
             observer=dial.observers() if dial.observers else None,
         )
         connection = Connection(engine, self._driver, dial)
         self._driver.add(connection)
         try:
-            if not (dial.early and engine.can_send_early):
+            if not (dial.early and engine.parts.spaces[APPLICATION].early_sealer is not None):
                 await connection.handshake()
         except BaseException:
             connection.abort()

@@ -62,7 +62,7 @@ class Listener(ConnectionOwner):
 
     # Reports of connections
 
-    def on_established(self, connection: Connection) -> bool:
+    def on_accepted(self, connection: Connection) -> bool:
         if self._is_closed or len(self._waiting) >= MAX_WAITING:
             connection.engine.close(CONNECTION_REFUSED, "not accepted in time", application=False)
             return False

@@ -1,7 +1,7 @@
 """What the environment asks to be written down: SSLKEYLOGFILE and QLOGDIR.
 
-Key log lines are written here. Traces are written by a layer above, which offers itself as an entry point of
-the group `uquic.observers`: a callable ``make(directory: str, is_client: bool) -> Observer``. It is looked for
+Traces are written by a layer above, which offers itself as an entry point of the group `uquic.observers`: a
+callable ``make(directory: str, is_client: bool) -> Observer``, called once for each connection. It is looked for
 only when a trace is asked for.
 """
 
@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import Final, TypeAlias, TypeVar
 
 from qtls import ClientTLS, ServerTLS
+from qtls.adapters.files import KeyLogFile
 
 from ..config import QuicConfig
 from ..errors import UsageError
@@ -27,24 +28,12 @@ ObserverFactory: TypeAlias = Callable[[], Observer]
 MakeObserver: TypeAlias = Callable[[str, bool], Observer]
 
 
-def append_line(path: str, line: str) -> None:
-    """Append one line to a file that only its owner can read.
-
-    A single write to a file opened for appending: lines of several processes do not mix.
-    """
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, line.rstrip("\n").encode("ascii") + b"\n")
-    finally:
-        os.close(descriptor)
-
-
 def with_key_log(tls: TLS, environment: Mapping[str, str] = os.environ) -> TLS:
     """The configuration with a key log, if the environment names a file and there is none yet."""
     path = environment.get(KEY_LOG_VARIABLE)
     if not path or tls.keylog is not None:
         return tls
-    return replace(tls, keylog=partial(append_line, path))
+    return replace(tls, keylog=KeyLogFile(path))
 
 
 def observer_factory(
