@@ -135,7 +135,8 @@ PARAMETERS = {
     "qtls.initial:initial_keys": ["destination_cid", "version"],
 }
 
-PROFILES = {"chrome", "chrome-156", "plain"}
+# The name asked for, and the one of the profile that answers: a bare client's name is its newest profile.
+PROFILES = {"chrome": "chrome-156", "chrome-156": "chrome-156", "plain": "plain"}
 
 
 def find(place: str) -> Any:
@@ -199,5 +200,7 @@ def test_what_a_package_exports_exists_and_is_documented(package: str) -> None:
     assert [] == [name for name, value in to_document.items() if not inspect.getdoc(value)]
 
 
-def test_profiles_are_built_in() -> None:
-    assert set() == PROFILES - {info.name for info in find("qmimic:profiles")()}
+@pytest.mark.parametrize("name", PROFILES)
+def test_profile_is_built_in(name: str) -> None:
+    assert PROFILES[name] == find("qmimic:profile")(name).name
+    assert PROFILES[name] in {info.name for info in find("qmimic:profiles")()}
