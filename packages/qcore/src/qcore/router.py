@@ -6,11 +6,13 @@ resets), and makes engines for clients that are let in. RFC 9000 §5.2, §6, §8
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 from qtls.config import ClientTLS, ServerTLS
 from qtls.initial import initial_keys
+from qtls.resumption import Session
 from qtls.retry import integrity_tag
 from qwire.constants import CONNECTION_REFUSED, INVALID_TOKEN, PacketType
 from qwire.errors import DecodeError
@@ -39,13 +41,13 @@ MIN_FIRST_CID: Final = 8
 # Answers without state that wait for the socket; what does not fit is not sent.
 MAX_REPLIES: Final = 64
 
-ObserverFactory = Callable[[], Observer | None]
+ObserverFactory: TypeAlias = Callable[[], Observer | None]
 
 
 class Listening:
     """How arriving clients are served."""
 
-    __slots__ = ("tls", "config", "admit", "observer_factory")
+    __slots__ = ("admit", "config", "observer_factory", "tls")
 
     def __init__(
         self, tls: ServerTLS, config: QuicConfig, admit: Admit, observer_factory: ObserverFactory | None
@@ -101,9 +103,15 @@ class Router:
         server_name: str | None,
         now: float,
         wall_clock: float,
+        session: Session | None = None,
+        token: bytes = b"",
         observer: Observer | None = None,
     ) -> QuicEngine:
         """Start a connection to a server.
+
+        Args:
+            session: what to resume from; without one, the session store of the TLS configuration is asked.
+            token: address validation token, in place of that in the configuration.
 
         Raises:
             UsageError: an empty source connection ID, and a connection to the same address without one.
@@ -111,13 +119,16 @@ class Router:
         """
         size = config.initial.source_cid_size
         if size == 0 and address in self._by_address:
-            raise UsageError(f"a second connection to {address[0]} needs connection IDs or a socket of its own")
+            raise UsageError(
+                f"a second connection to {address[0]} needs connection IDs or a socket of its own"
+            )
         generator = self._cids if size == self._cids.size else RandomIds(size, config.random)
         engine = QuicEngine.client(
             address=address,
             tls=tls,
-            config=config,
+            config=replace(config, token=token) if token else config,
             server_name=server_name,
+            session=session,
             generator=generator,
             reset_token=self._reset_token,
             now=now,

@@ -21,17 +21,20 @@ NEVER: Final = 1 << 62
 class PacketNumbers:
     """An ascending counter.
 
+    Attributes:
+        next_number: the next number, for those who look at it for every packet; only this class changes it.
+
     Args:
         first: the first number.
         random: source of random bytes; without it nothing is left out unless `skip` is called.
     """
 
-    __slots__ = ("_next", "_period", "_random", "_skip_at")
+    __slots__ = ("_period", "_random", "_skip_at", "next_number")
 
     def __init__(self, first: int = 0, random: Callable[[int], bytes] | None = None) -> None:
         if first < 0:
             raise ValueError(f"a packet number cannot be {first}")
-        self._next = first
+        self.next_number = first
         self._random = random
         self._period = FIRST_SKIP_PERIOD
         self._skip_at = NEVER
@@ -40,14 +43,14 @@ class PacketNumbers:
 
     def peek(self) -> int:
         """The next number; it stays the next one."""
-        return self._next
+        return self.next_number
 
     def pop(self) -> int:
         """Use the next number up."""
-        number = self._next
-        self._next = number + 1
+        number = self.next_number
+        self.next_number = number + 1
         if number + 1 >= self._skip_at and self._random is not None:
-            self._next = number + 2
+            self.next_number = number + 2
             self._plan_skip(self._random)
         return number
 
@@ -55,12 +58,12 @@ class PacketNumbers:
         """Leave the next `count` numbers out."""
         if count < 0:
             raise ValueError(f"cannot skip {count} packet numbers")
-        self._next += count
+        self.next_number += count
 
     def _plan_skip(self, random: Callable[[int], bytes]) -> None:
         # The number that follows at once is never left out: there is always a packet in between.
         draw = int.from_bytes(random(RANDOM_BYTES), "big") % self._period
-        self._skip_at = self._next + 1 + draw
+        self._skip_at = self.next_number + 1 + draw
         self._period = min(2 * self._period, MAX_SKIP_PERIOD)
 
 

@@ -53,16 +53,18 @@ class AckOutcome:
 
     Attributes:
         acked, acked_bytes: packets newly acknowledged, and the bytes of those in flight.
+        largest_acked_size: bytes of the largest of them.
         lost: packets newly declared lost.
         largest_advanced: whether the largest acknowledged number of the space rose.
         ecn_ce: whether it reports new congestion marks.
     """
 
-    __slots__ = ("acked", "acked_bytes", "ecn_ce", "largest_advanced", "lost")
+    __slots__ = ("acked", "acked_bytes", "ecn_ce", "largest_acked_size", "largest_advanced", "lost")
 
     def __init__(self) -> None:
         self.acked = 0
         self.acked_bytes = 0
+        self.largest_acked_size = 0
         self.lost = 0
         self.largest_advanced = False
         self.ecn_ce = False
@@ -75,6 +77,7 @@ class SentPacketHandler:
     Attributes:
         bytes_in_flight: bytes that count against the congestion window.
         lost_count: packets declared lost.
+        largest_lost_size: bytes of the largest of them since whoever looks for black holes set it to 0.
         spurious_count: of these, packets that were acknowledged after all.
         rtt, congestion, pacer: the parts that hold the state of the path.
         observer: may be exchanged or removed at any time.
@@ -103,6 +106,7 @@ class SentPacketHandler:
         "_unanswerable",
         "bytes_in_flight",
         "congestion",
+        "largest_lost_size",
         "lost_count",
         "observer",
         "pacer",
@@ -129,6 +133,7 @@ class SentPacketHandler:
         self.observer = observer
         self.bytes_in_flight = 0
         self.lost_count = 0
+        self.largest_lost_size = 0
         self.spurious_count = 0
         self._numbers = list(numbers)
         self._ecn = ecn
@@ -182,9 +187,9 @@ class SentPacketHandler:
         space = packet.space
         number = packet.packet_number
         numbers = self._numbers[space]
-        if number >= numbers.peek():
-            if number > numbers.peek():
-                raise ValueError(f"packet number {number} sent, but {numbers.peek()} is next")
+        if number >= numbers.next_number:
+            if number > numbers.next_number:
+                raise ValueError(f"packet number {number} sent, but {numbers.next_number} is next")
             numbers.pop()
         self._histories[space].append(packet)
         self._is_deadline_stale = True
@@ -290,6 +295,7 @@ class SentPacketHandler:
                 growing_bytes, newest_time, now, rtt_sample, self.rtt.smoothed, in_flight_before
             )
         outcome.acked = len(acked)
+        outcome.largest_acked_size = max([packet.size for packet in acked], default=0)
         outcome.acked_bytes = acked_bytes
         if space == HANDSHAKE:
             # RFC 9002 §6.2.2.1: only a server that has validated us can read, and answer, Handshake packets.
@@ -490,6 +496,8 @@ class SentPacketHandler:
                 else:
                     lost_bytes += packet.size
                     count += 1
+                    if packet.size > self.largest_lost_size:
+                        self.largest_lost_size = packet.size
                     newest_time = packet.sent_time
                     history.remember_lost(packet)
                     if packet.ecn:

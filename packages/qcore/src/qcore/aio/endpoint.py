@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -58,10 +57,10 @@ class Dial(ConnectionOwner):
         self.server_name = tls.server_name or host.strip("[]").partition("%")[0].rstrip(".")
         self._key = f"{self.server_name}:{port}"
 
-    def take_config(self) -> QuicConfig:
-        """The configuration of one attempt: with an address validation token, each used once. RFC 9000 §8.1.3."""
-        token = self.tokens.pop(self._key) if self.tokens is not None else None
-        return replace(self.config, token=token) if token else self.config
+    def take_token(self) -> bytes:
+        """An address validation token from an earlier connection; each is used once. RFC 9000 §8.1.3."""
+        kept = self.tokens.pop(self._key) if self.tokens is not None else None
+        return kept or b""
 
     def on_token(self, token: bytes) -> None:
         if self.tokens is not None:
@@ -162,10 +161,11 @@ class Endpoint:
         engine = self._router.connect(
             address,
             tls=dial.tls,
-            config=dial.take_config(),
+            config=dial.config,
             server_name=dial.server_name,
             now=self._driver.now(),
             wall_clock=time.time(),
+            token=dial.take_token(),
             observer=dial.observers() if dial.observers else None,
         )
         connection = Connection(engine, self._driver, dial)

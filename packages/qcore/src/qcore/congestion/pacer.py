@@ -25,7 +25,16 @@ class Pacer:
         burst: datagrams that may leave at once, at any rate.
     """
 
-    __slots__ = ("_budget", "_burst", "_capacity", "_datagram_size", "_deadline", "_rate", "_updated")
+    __slots__ = (
+        "_budget",
+        "_burst",
+        "_capacity",
+        "_datagram_size",
+        "_deadline",
+        "_is_waiting",
+        "_rate",
+        "_updated",
+    )
 
     def __init__(self, datagram_size: int, burst: int = BURST_DATAGRAMS) -> None:
         if burst < 1:
@@ -36,21 +45,22 @@ class Pacer:
         self._capacity = float(burst * datagram_size)
         self._budget = self._capacity
         self._updated = -math.inf
-        self._deadline = math.inf
+        self._deadline = 0.0
+        self._is_waiting = False
 
     @property
     def deadline(self) -> float:
         """When sending may go on; math.inf when nothing holds it back."""
-        return self._deadline
+        return self._deadline if self._is_waiting else math.inf
 
     def is_ready(self, now: float) -> bool:
         """Whether a datagram may leave now; if not, `deadline` says when."""
         if now > self._updated:
             self._fill(now)
-        if self._deadline != math.inf:
+        if self._is_waiting:
             if now < self._deadline:
                 return False
-            self._deadline = math.inf
+            self._is_waiting = False
             if self._budget < self._datagram_size:
                 self._budget = float(self._datagram_size)
             return True
@@ -65,6 +75,7 @@ class Pacer:
         elif worth > self._capacity:
             worth = self._capacity
         self._deadline = now + (worth - self._budget) / self._rate
+        self._is_waiting = True
         return False
 
     def on_sent(self, size: int) -> None:
@@ -75,7 +86,7 @@ class Pacer:
         """Pace at `rate` bytes per second from now on."""
         if now > self._updated:
             self._fill(now)
-        if self._deadline != math.inf and rate > self._rate > 0.0:
+        if self._is_waiting and rate > self._rate > 0.0:
             # What is left of the wait shrinks with the rate.
             self._deadline = now + max(self._deadline - now, 0.0) * self._rate / rate
         self._rate = rate
@@ -89,7 +100,7 @@ class Pacer:
     def reset(self) -> None:
         """Another path: start with a full bucket."""
         self._budget = self._capacity
-        self._deadline = math.inf
+        self._is_waiting = False
 
     def _set_capacity(self) -> None:
         self._capacity = max(float(self._burst * self._datagram_size), self._rate * CAPACITY_TIME)

@@ -125,10 +125,12 @@ class FrameDispatcher:
         mtu = path.mtu
         if mtu is not None and space == APPLICATION:
             if outcome.acked:
-                mtu.on_packets_acked(max([packet.size for packet in outcome.acked]))
-            lost = [packet.size for packet in outcome.lost if not packet.is_mtu_probe]
-            if lost and mtu.on_packets_lost(max(lost), now):
-                self._recovery.set_datagram_size(mtu.current)
+                mtu.on_packets_acked(outcome.largest_acked_size)
+            lost_size = self._recovery.largest_lost_size
+            if lost_size:
+                self._recovery.largest_lost_size = 0
+                if mtu.on_packets_lost(lost_size, now):
+                    self._recovery.set_datagram_size(mtu.current)
         rtt = self._recovery.rtt
         if rtt.has_sample:
             parts.flow.smoothed_rtt = rtt.smoothed

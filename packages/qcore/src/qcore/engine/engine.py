@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from qtls.config import ClientTLS, ServerTLS
+from qtls.resumption import Session
 from qwire.constants import (
     FRAME_ENCODING_ERROR,
     INTERNAL_ERROR,
@@ -106,6 +107,7 @@ class QuicEngine:
         tls: ClientTLS,
         config: QuicConfig,
         server_name: str | None,
+        session: Session | None = None,
         generator: ConnectionIdGenerator,
         reset_token: Callable[[bytes], bytes],
         now: float,
@@ -122,6 +124,7 @@ class QuicEngine:
             tls=tls,
             config=config,
             server_name=server_name,
+            session=session,
             generator=generator,
             reset_token=reset_token,
             now=now,

@@ -65,7 +65,7 @@ class Handshake:
         others: list[TlsEvent] = []
         for event in events:
             if isinstance(event, SendCrypto):
-                self.streams[SPACES[event.level]].write(event.data)
+                self.streams[SPACES[event.level]].send(event.data)
             else:
                 others.append(event)
         return others

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qtls.server import ServerHandshake
-
 from qtls.client import ClientHandshake
 from qtls.config import ClientTLS, ServerTLS
 from qtls.errors import LocalAlert
-from qtls.events import TlsEvent
+from qtls.events import KeysInstalled, TlsEvent
 from qtls.initial import initial_keys
+from qtls.resumption import Session
+from qtls.server import ServerHandshake
 from qwire.transport_parameters import TransportParameters
 
 from ..batch import Address
@@ -61,6 +61,7 @@ def open_client(
     tls: ClientTLS,
     config: QuicConfig,
     server_name: str | None,
+    session: Session | None,
     generator: ConnectionIdGenerator,
     reset_token: Callable[[bytes], bytes],
     now: float,
@@ -87,6 +88,8 @@ def open_client(
             quic_version=negotiation.version,
             random=config.random,
             wall_clock=wall_clock,
+            session=session,
+            early_data=config.early_data,
         )
         try:
             return handshake, handshake.start()
@@ -119,6 +122,9 @@ def open_client(
     parts.packer.token = config.token
     parts.receiver.is_version_change_allowed = True
     others = parts.handshake.queue(events)
+    if handshake.session is not None and any(isinstance(event, KeysInstalled) for event in others):
+        # RFC 9000 §7.4.1: 0-RTT data obeys the limits that the server gave last time.
+        parts.streams.set_peer_limits(TransportParameters.parse(handshake.session.transport_parameters))
     parts.packer.begin_flight(FlightReason.FIRST, handshake.client_hello)
     parts.packer.plan_flight()
     return Opening(parts, negotiation, others, restart_tls)

@@ -140,11 +140,14 @@ class PacketReceiver:
         phases = space.phases
         number_at = position + 1 + self.cid_size
         if len(data) < number_at + SHORTEST:
-            return self._drop("too short to be sampled")
+            self._drop("too short to be sampled")
+            return None
         if self.requires_fixed_bit and not data[position] & 0x40:
-            return self._drop("fixed bit is 0")
+            self._drop("fixed bit is 0")
+            return None
         if phases is None or not space.can_open_application:
-            return self._keep(datagram, position)
+            self._keep(datagram, position)
+            return None
         mask = self._masks.get(index) if position == 0 else None
         if mask is None:
             sample_at = number_at + SAMPLE_OFFSET
@@ -164,7 +167,8 @@ class PacketReceiver:
             next_packet_number,
         )
         if payload is None:
-            return self._drop("does not authenticate")
+            self._drop("does not authenticate")
+            return None
         if first & 0x18:  # RFC 9000 §17.3.1, and only after the packet proved genuine
             raise TransportError(PROTOCOL_VIOLATION, None, "reserved bits of a short header are set")
         return OpenedPacket(
@@ -176,24 +180,30 @@ class PacketReceiver:
         try:
             header = parse_long_header(data, position)
         except DecodeError as error:
-            return self._drop(error.reason), len(data)
+            self._drop(error.reason)
+            return None, len(data)
         end = header.end
         if self.requires_fixed_bit and not data[position] & 0x40:
-            return self._drop("fixed bit is 0"), end
+            self._drop("fixed bit is 0")
+            return None, end
         if header.version != self.version:
             if not (self.is_version_change_allowed and header.version in self.versions):
-                return self._drop("version of another connection"), end
+                self._drop("version of another connection")
+            return None, end
             self.changed_version = header.version
             return None, position
         space = self.spaces[SPACE_OF[header.packet_type]]
         opener = space.early_opener if header.packet_type is PacketType.ZERO_RTT else space.opener
         if space.is_discarded:
-            return self._drop("keys are discarded"), end
+            self._drop("keys are discarded")
+            return None, end
         if opener is None:
-            return self._keep(datagram, position, end), end
+            self._keep(datagram, position, end)
+            return None, end
         number_at = header.packet_number_offset
         if end - number_at < SHORTEST:
-            return self._drop("too short to be sampled"), end
+            self._drop("too short to be sampled")
+            return None, end
         packet = self._open_with(opener, datagram.data, position, header, space)
         return packet, end
 
@@ -210,7 +220,8 @@ class PacketReceiver:
         packet_number = expand(truncated, number_size, space.largest_received)
         payload = opener.open(packet_number, clear, data[number_at + number_size : header.end])
         if payload is None:
-            return self._drop("does not authenticate")
+            self._drop("does not authenticate")
+            return None
         if first & 0x0C:  # RFC 9000 §17.2
             raise TransportError(PROTOCOL_VIOLATION, None, "reserved bits of a long header are set")
         return OpenedPacket(
@@ -224,7 +235,8 @@ class PacketReceiver:
 
     def _keep(self, datagram: Datagram, position: int, end: int | None = None) -> None:
         if len(self.waiting) >= MAX_WAITING:
-            return self._drop("too many packets wait for keys")
+            self._drop("too many packets wait for keys")
+            return
         stop = len(datagram.data) if end is None else end
         self.waiting.append(Datagram(datagram.data[position:stop], datagram.address, datagram.ecn))
         self.drop_reason = ""

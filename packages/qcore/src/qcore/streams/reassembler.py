@@ -51,31 +51,25 @@ class Reassembler:
     def add(self, offset: int, data: bytes) -> bool:
         """Take in a piece; False when it would leave more gaps than are kept (nothing has changed then)."""
         have = self.offset
-        if offset == have and not self._starts:
-            size = len(data)
-            if size:
-                self._ready.append(data)
-                self.offset = have + size
-                if size < SMALL_PIECE and len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
-                    self._join_ready()
-            return True
         stop = offset + len(data)
-        if stop <= have:
+        if stop <= have or offset == stop:
             return True
         if offset < have:
             data = data[have - offset :]
             offset = have
-        if not self._starts:
-            if offset == have:
-                self._ready.append(data)
-                self.offset = stop
-                return True
+        if self._starts:
+            return self._insert(offset, stop, data)
+        if offset > have:
             self._starts.append(offset)
             self._pieces.append(data)
             self.gaps = 1
-            self.held = len(data)
+            self.held = stop - offset
             return True
-        return self._insert(offset, stop, data)
+        self._ready.append(data)
+        self.offset = stop
+        if stop - offset < SMALL_PIECE and len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
+            self._join_ready()
+        return True
 
     def _insert(self, offset: int, stop: int, data: bytes) -> bool:
         starts = self._starts
@@ -160,6 +154,8 @@ class Reassembler:
         self.gaps -= 1
         self.held -= position - self.offset
         self.offset = position
+        if len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
+            self._join_ready()
 
     def _join(self) -> None:
         """Make one piece of each run. Its cost is spread over the pieces that had to arrive to make it due."""
@@ -181,6 +177,9 @@ class Reassembler:
 
     def _join_ready(self) -> None:
         """Make one piece of the ordered data, at the same spread cost."""
+        if self._head:
+            self._ready[0] = self._ready[0][self._head :]
+            self._head = 0
         data = b"".join(self._ready)
         self._ready.clear()
         self._ready.append(data)

@@ -124,9 +124,9 @@ class Link:
             return True
         if any(start <= now < stop for start, stop in config.black_holes):
             return True
-        if config.loss and self._random.uniform() < config.loss:
-            if config.max_loss_run is None or self._loss_run < config.max_loss_run:
-                self._loss_run += 1
-                return True
+        may_lose = config.max_loss_run is None or self._loss_run < config.max_loss_run
+        if config.loss and self._random.uniform() < config.loss and may_lose:
+            self._loss_run += 1
+            return True
         self._loss_run = 0
         return False

@@ -1,0 +1,209 @@
+"""A client and a server on a simulated path, in virtual time.
+
+    pair = Pair(to_server=LinkConfig(loss=0.05), seed=7)
+    pair.run_until(lambda: pair.client.is_established)
+
+Everything follows from the seed: connection IDs, keys of the handshake, and what the links do.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Final, final
+
+from qtls.adapters.self_signed import Authority, MadeCertificate
+from qtls.config import ClientTLS, ServerTLS
+
+from ..admission import Admit
+from ..batch import Address, Datagram, SendBatch
+from ..config import QuicConfig
+from ..engine.engine import QuicEngine
+from ..events import Event, StreamReadable
+from ..router import Router
+from .network import Link, LinkConfig
+from .seeded import Seeded
+from .trace import Trace
+
+SERVER_NAME: Final = "server.test"
+CLIENT_ADDRESS: Final[Address] = ("10.0.0.1", 50_000)
+SERVER_ADDRESS: Final[Address] = ("10.0.0.2", 443)
+START: Final = 1_000.0
+WALL: Final = 1_800_000_000.0
+
+
+@cache
+def test_certificate() -> MadeCertificate:
+    """A throw-away certificate for `SERVER_NAME`, one per process."""
+    authority = Authority(wall_clock=WALL)
+    return MadeCertificate(authority.issue([SERVER_NAME]), authority.pem)
+
+
+class Stalled(AssertionError):
+    """Nothing is due any more, or time is up, and the condition does not hold."""
+
+
+@final
+class Pair:
+    """Two engines and the links between them.
+
+    Attributes:
+        client, server: the engines; `server` is None until the first datagram has arrived.
+        to_server, to_client: the links.
+        client_trace, server_trace: what both sides did.
+        client_events, server_events: events so far.
+        received: data by (side, stream ID); filled when `auto_read` is on.
+        now: virtual time in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_config: QuicConfig | None = None,
+        server_config: QuicConfig | None = None,
+        client_tls: ClientTLS | None = None,
+        server_tls: ServerTLS | None = None,
+        to_server: LinkConfig | None = None,
+        to_client: LinkConfig | None = None,
+        admit: Admit | None = None,
+        seed: int = 0,
+        auto_read: bool = True,
+    ) -> None:
+        self.seed = seed
+        self.now = START
+        self.auto_read = auto_read
+        self.to_server = Link(to_server, f"{seed} to server")
+        self.to_client = Link(to_client, f"{seed} to client")
+        self.client_trace = Trace()
+        self.server_trace = Trace()
+        self.client_events: list[Event] = []
+        self.server_events: list[Event] = []
+        self.received: dict[tuple[str, int], bytearray] = {}
+        self.finished: set[tuple[str, int]] = set()
+        made = test_certificate()
+        random = Seeded(f"{seed} server")
+        self.router = Router(random=random, wall_offset=WALL - START)
+        self.router.listen(
+            tls=server_tls or ServerTLS(certs=made.chain, alpn=("test",)),
+            config=_seeded(server_config or QuicConfig(), random),
+            admit=admit,
+            observer_factory=lambda: self.server_trace,
+        )
+        self.server: QuicEngine | None = None
+        client_random = Seeded(f"{seed} client")
+        self.client_router = Router(random=client_random, wall_offset=WALL - START)
+        self.client = self.client_router.connect(
+            SERVER_ADDRESS,
+            tls=client_tls or ClientTLS(alpn=("test",), ca=made.ca_pem),
+            config=_seeded(client_config or QuicConfig(), client_random),
+            server_name=SERVER_NAME,
+            now=self.now,
+            wall_clock=WALL,
+            observer=self.client_trace,
+        )
+        self.client_address = CLIENT_ADDRESS
+        self.flush()
+
+    # Time
+
+    def run_until(self, holds: Callable[[], bool], limit: float = 60.0) -> None:
+        """Let time pass until the condition holds.
+
+        Raises:
+            Stalled: it does not within `limit` seconds of virtual time.
+        """
+        end = self.now + limit
+        while not holds():
+            self.flush()
+            if holds():
+                return
+            due = self._next()
+            if due > end:
+                raise Stalled(
+                    f"seed {self.seed}: {'nothing is due' if due == math.inf else 'time is up'} at {self.now:.3f}"
+                )
+            self._advance(due)
+
+    def run_for(self, seconds: float) -> None:
+        """Let so much time pass."""
+        end = self.now + seconds
+        self.flush()
+        while self._next() <= end:
+            self._advance(self._next())
+        self.now = end
+
+    def run_until_idle(self, limit: float = 10.0) -> None:
+        """Let time pass until neither side has anything in flight or to send."""
+        end = self.now + limit
+        self.flush()
+        while min(self.to_server.next_delivery(), self.to_client.next_delivery()) <= end:
+            self._advance(self._next())
+
+    def _next(self) -> float:
+        due = min(self.to_server.next_delivery(), self.to_client.next_delivery(), self.client.next_timeout())
+        if self.server is not None:
+            due = min(due, self.server.next_timeout())
+        return due
+
+    def _advance(self, due: float) -> None:
+        self.now = max(self.now, due)
+        now = self.now
+        for engine in (self.client, self.server):
+            if engine is not None and engine.next_timeout() <= now:
+                engine.handle_timeout(now)
+        arrived = self.to_server.deliver(now)
+        if arrived:
+            touched = self.router.receive(
+                [Datagram(datagram.data, self.client_address, datagram.ecn) for datagram in arrived], now
+            )
+            for engine in touched:
+                self.server = self.server or engine
+        arrived = self.to_client.deliver(now)
+        if arrived:
+            self.client_router.receive(
+                [Datagram(datagram.data, SERVER_ADDRESS, datagram.ecn) for datagram in arrived], now
+            )
+        self.flush()
+
+    # Output
+
+    def flush(self) -> None:
+        """Put on the links what both sides have to say now, and take their events."""
+        self._send(self.client, self.client_router, self.to_server)
+        self._send(self.server, self.router, self.to_client)
+        for side, engine, events in (
+            ("client", self.client, self.client_events),
+            ("server", self.server, self.server_events),
+        ):
+            if engine is not None:
+                fresh = engine.events()
+                events += fresh
+                if self.auto_read:
+                    self._read(side, engine, fresh)
+        self._send(self.client, self.client_router, self.to_server)
+        self._send(self.server, self.router, self.to_client)
+
+    def _send(self, engine: QuicEngine | None, router: Router, link: Link) -> None:
+        batch = SendBatch()
+        while True:
+            router.transmit(self.now, batch)
+            if engine is not None:
+                engine.transmit(self.now, batch)
+            if not batch.count:
+                return
+            for datagram in batch.datagrams():
+                link.send(datagram, self.now)
+            batch.clear()
+
+    def _read(self, side: str, engine: QuicEngine, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, StreamReadable):
+                data, is_end = engine.read(event.stream_id)
+                key = (side, event.stream_id)
+                self.received.setdefault(key, bytearray()).extend(data)
+                if is_end:
+                    self.finished.add(key)
+
+
+def _seeded(config: QuicConfig, random: Callable[[int], bytes]) -> QuicConfig:
+    return replace(config, random=random)
