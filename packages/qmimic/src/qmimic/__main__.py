@@ -1,0 +1,18 @@
+"""`qmimic`, also as `python -m qmimic`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; it needs the extra `cli`."""
+    try:
+        from qmimic.adapters.cli import cli
+    except ModuleNotFoundError as error:
+        if error.name not in ("click", "rich", "dpkt"):
+            raise
+        sys.exit(f"qmimic: {error.name} is missing: install uquic-qmimic[cli]")
+    cli(prog_name="qmimic")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""The commands of `qmimic`, one module each."""
+
+import click
+
+from qmimic import __version__
+
+from .dissects import dissect_command
+from .fingerprints import fingerprint_command
+from .profiles import profiles_command, show_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qmimic")
+def cli() -> None:
+    """QUIC and HTTP/3 with the first flight of a browser."""
+
+
+for command in (
+    profiles_command,
+    show_command,
+    fingerprint_command,
+    dissect_command,
+):
+    cli.add_command(command)
