@@ -136,6 +136,11 @@ class FlightCollector:
         self._versions = versions
         self._gatherings: OrderedDict[tuple[int, bytes], Gathering] = OrderedDict()
 
+    @property
+    def connection_count(self) -> int:
+        """Connections remembered, whatever their state."""
+        return len(self._gatherings)
+
     def receive(self, datagram: bytes) -> Flight | None:
         """Take one UDP payload of either direction; the flight that it completes, if it does."""
         header = initial_header(datagram, self._versions)

@@ -5,6 +5,7 @@ import click
 from qmimic import __version__
 
 from .dissects import dissect_command
+from .draws import draw_command
 from .fingerprints import fingerprint_command
 from .profiles import profiles_command, show_command
 
@@ -18,6 +19,7 @@ def cli() -> None:
 for command in (
     profiles_command,
     show_command,
+    draw_command,
     fingerprint_command,
     dissect_command,
 ):
