@@ -112,7 +112,10 @@ class ReceivedPacketHandler(FrameSource):
             if (
                 self._unacked >= self._eliciting_threshold
                 or ecn == CE  # RFC 9000 §13.2.1
-                or (packet_number != expected and self._is_out_of_order(packet_number, expected))
+                or (
+                    (packet_number != expected or self._reordering_threshold > 1)
+                    and self._is_out_of_order(packet_number, expected)
+                )
             ):
                 self._is_owed = True
                 self.deadline = math.inf

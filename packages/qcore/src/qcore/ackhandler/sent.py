@@ -496,8 +496,7 @@ class SentPacketHandler:
                 else:
                     lost_bytes += packet.size
                     count += 1
-                    if packet.size > self.largest_lost_size:
-                        self.largest_lost_size = packet.size
+                    self.largest_lost_size = max(self.largest_lost_size, packet.size)
                     newest_time = packet.sent_time
                     history.remember_lost(packet)
                     if packet.ecn:
