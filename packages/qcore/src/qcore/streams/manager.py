@@ -377,8 +377,7 @@ class StreamManager(FrameSource):
     def drain_events(self) -> list[Event]:
         """What happened since the last call, in order."""
         events = self._events
-        if events:
-            self._events = []
+        self._events = []
         if self._reset_untold:
             untold = self._reset_untold
             self._reset_untold = []

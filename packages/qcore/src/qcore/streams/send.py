@@ -47,8 +47,9 @@ class SendStream:
         limit: the offset up to which the peer takes data.
         final_size: where the stream ends, or -1 while that is open.
         reset_code: the code of our RESET_STREAM, if `state` is a reset one.
-        low_water: `StreamWritable` is due when fewer bytes than this are buffered after `is_full`.
+        bound: bytes that may be written ahead of acknowledgements.
         is_full: the application has met a full buffer and waits.
+        blocked_at: the limit for which STREAM_DATA_BLOCKED was last owed.
     """
 
     __slots__ = (

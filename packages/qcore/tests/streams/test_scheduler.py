@@ -1,0 +1,89 @@
+"""Turns of streams."""
+
+from collections import Counter
+
+from qcore.streams.scheduler import Scheduler
+from qcore.streams.stream import Stream
+
+
+def new_stream(stream_id: int, urgency: int = 3, incremental: bool = True) -> Stream:
+    stream = Stream(stream_id, None, None)
+    stream.urgency = urgency
+    stream.incremental = incremental
+    return stream
+
+
+def turns(scheduler: Scheduler, count: int) -> list[int]:
+    order: list[int] = []
+    for _ in range(count):
+        stream = scheduler.head()
+        assert stream is not None
+        order.append(stream.stream_id)
+        scheduler.rotate()
+    return order
+
+
+def test_incremental_streams_take_turns() -> None:
+    scheduler = Scheduler()
+    for stream_id in (0, 4, 8):
+        scheduler.add(new_stream(stream_id))
+
+    assert Counter({0: 10, 4: 10, 8: 10}) == Counter(turns(scheduler, 30))
+    assert [0, 4, 8, 0] == turns(scheduler, 4)
+
+
+def test_urgent_streams_go_first() -> None:  # RFC 9218 §4.1
+    scheduler = Scheduler()
+    scheduler.add(new_stream(0))
+    scheduler.add(new_stream(4, urgency=1))
+
+    assert [4, 4] == turns(scheduler, 2)
+    scheduler.pop()
+    assert [0] == turns(scheduler, 1)
+
+
+def test_others_are_served_to_their_end() -> None:  # RFC 9218 §4.2
+    scheduler = Scheduler()
+    for stream_id in (0, 4):
+        scheduler.add(new_stream(stream_id, incremental=False))
+
+    assert [0, 0, 0] == turns(scheduler, 3)
+    scheduler.pop()
+    assert [4] == turns(scheduler, 1)
+
+
+def test_a_stream_is_in_the_queue_once() -> None:
+    scheduler = Scheduler()
+    stream = new_stream(0)
+    scheduler.add(stream)
+    scheduler.add(stream)
+
+    assert 1 == len(scheduler)
+    scheduler.pop()
+    assert scheduler.head() is None
+    assert not stream.is_scheduled
+
+
+def test_a_changed_urgency_moves_a_waiting_stream() -> None:
+    scheduler = Scheduler()
+    first, second = new_stream(0), new_stream(4)
+    scheduler.add(first)
+    scheduler.add(second)
+
+    scheduler.reprioritize(second, 0, False)
+
+    assert [4, 4] == turns(scheduler, 2)
+    assert (0, False) == (second.urgency, second.incremental)
+
+
+def test_clear_lets_streams_come_back() -> None:
+    scheduler = Scheduler()
+    stream = new_stream(0)
+    scheduler.add(stream)
+
+    scheduler.clear()
+    scheduler.pop()
+    scheduler.rotate()
+    scheduler.add(stream)
+
+    assert 1 == len(scheduler)
