@@ -32,7 +32,7 @@ class SendCrypto:
     """Handshake bytes to be sent in CRYPTO frames of a level, after those sent there before."""
 
     level: Level
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ClientHelloReceived:
 
     server_name: str | None
     alpn: tuple[str, ...]
-    raw: bytes
+    raw: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
