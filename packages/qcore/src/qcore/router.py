@@ -210,10 +210,13 @@ class Router:
     def _find(self, datagram: Datagram) -> QuicEngine | None:
         data = datagram.data
         if data[0] & 0x80:
-            if len(data) > 6:
-                engine = self._by_cid.get(data[6 : 6 + data[5]])
-                if engine is not None:
-                    return engine
+            if len(data) <= 6:
+                return None
+            # A first Initial names an ID that nobody has yet, and may come from a peer that we dialled, too: so
+            # the address counts only for clients without connection IDs.
+            engine = self._by_cid.get(data[6 : 6 + data[5]])
+            if engine is not None or data[5]:
+                return engine
         else:
             for size in self._cid_sizes:
                 engine = self._by_cid.get(data[1 : 1 + size])
