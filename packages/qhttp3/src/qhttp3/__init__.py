@@ -1,5 +1,8 @@
 """HTTP/3 and QPACK over any stream transport, with an asyncio client and an ASGI server."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from qhttp3.config import H3Config, StreamKind
 from qhttp3.engine import H3Engine
 from qhttp3.errors import GoingAway, MalformedMessage, UsageError, error_name
@@ -10,9 +13,15 @@ from qhttp3.qpack import EncoderPolicy, Insert
 from qhttp3.settings import H3Settings, Setting
 from qhttp3.transport import StreamTransport
 
+if TYPE_CHECKING:
+    from qhttp3.adapters.asgi import serve_asgi as serve_asgi
+    from qhttp3.aio.client import Client as Client
+    from qhttp3.aio.client import Response as Response
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "EncoderPolicy",
     "GoingAway",
     "H3Config",
@@ -23,9 +32,25 @@ __all__ = [
     "Observer",
     "Priority",
     "RawFrame",
+    "Response",
     "Setting",
     "StreamKind",
     "StreamTransport",
     "UsageError",
     "error_name",
+    "serve_asgi",
 ]
+
+# These need qcore, which the engine does without: they are imported when first asked for.
+_LAZY = {
+    "Client": "qhttp3.aio.client",
+    "Response": "qhttp3.aio.client",
+    "serve_asgi": "qhttp3.adapters.asgi",
+}
+
+
+def __getattr__(name: str) -> Any:
+    place = _LAZY.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(place), name)

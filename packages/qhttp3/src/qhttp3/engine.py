@@ -220,6 +220,15 @@ class H3Engine:
         """Requests under way."""
         return len(self._requests)
 
+    def has_request(self, stream_id: int) -> bool:
+        """Whether a request is under way, in either direction."""
+        return stream_id in self._requests
+
+    def is_sent(self, stream_id: int) -> bool:
+        """Whether our half of a request is complete or given up."""
+        stream = self._requests.get(stream_id)
+        return stream is None or stream.is_sent
+
     @property
     def is_going_away(self) -> bool:
         """Whether either side has sent GOAWAY, or the connection is over."""
@@ -306,8 +315,8 @@ class H3Engine:
     def read_body(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:
         """Take up to ``n`` bytes of a body, or all that has arrived; and whether the message has ended.
 
-        An empty result without end means to wait for `DataReadable`. An unknown request counts as ended: it may
-        have failed, which an event has told.
+        An empty result without end means to wait for `DataReadable`, unless the request failed, which an event
+        tells. A request that is over counts as ended.
         """
         stream = self._requests.get(stream_id)
         if stream is None or self._is_closed:
@@ -316,7 +325,7 @@ class H3Engine:
             data, end = stream.read_body(n)
         except _VIOLATIONS as violation:
             self._refuse(violation, stream)
-            return b"", True
+            return b"", False
         if end:
             self._forget_if_done(stream)
         return data, end
@@ -378,6 +387,11 @@ class H3Engine:
             self._is_closed = True
             self._requests.clear()
             self._transport.close(code, reason)
+
+    def abandon(self) -> None:
+        """Forget everything without a word: the transport has forgotten it too, as when it refused early data."""
+        self._is_closed = True
+        self._requests.clear()
 
     # Inside
 

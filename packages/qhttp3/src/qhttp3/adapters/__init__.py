@@ -1,0 +1,1 @@
+"""HTTP/3 for others: ASGI applications, a file server, httpx transports."""

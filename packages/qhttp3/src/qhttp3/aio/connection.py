@@ -1,0 +1,260 @@
+"""HTTP/3 on one `qcore.aio.Connection`: events of the transport in, events of HTTP/3 to exchanges.
+
+There is no task here. Whoever waits is woken through its exchange; whoever used a verb calls `pump`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qcore.aio.connection import Connection
+from qcore.aio.signal import Signal
+from qcore.errors import EarlyDataRejected, QuicError, StreamError
+from qcore.events import (
+    ConnectionEnded,
+    DatagramReceived,
+    EarlyDataDecided,
+    Event,
+    StreamReadable,
+    StreamReset,
+    StreamsAvailable,
+    StreamStopped,
+    StreamWritable,
+)
+from qhttp3.aio.fields import Headers
+from qhttp3.aio.tracing import observer_for
+from qhttp3.config import H3Config
+from qhttp3.engine import H3Engine
+from qhttp3.errors import H3_NO_ERROR, error_name
+from qhttp3.events import (
+    BodyWritable,
+    DataReadable,
+    GoawayReceived,
+    H3Event,
+    HeadersReceived,
+    InformationalReceived,
+    RequestFailed,
+    RequestsAvailable,
+    SendingStopped,
+    TrailersReceived,
+)
+
+# A piece of a body handed to the application at once.
+READ_SIZE: Final = 1 << 18
+
+
+class Exchange:
+    """One request with its response, as either side sees it.
+
+    Attributes:
+        error: why it cannot go on; raised by whoever waits.
+        stopped: the code with which the peer asked to be sent no more, or None.
+        trailers: fields behind the body, once it was read.
+    """
+
+    def __init__(self, connection: H3Connection, stream_id: int) -> None:
+        self.connection = connection
+        self.engine = connection.engine  # another one takes over if early data is refused
+        self.stream_id = stream_id
+        self.error: Exception | None = None
+        self.stopped: int | None = None
+        self.trailers = Headers()
+        self.is_ended = False  # everything from the peer was read
+        self.changed = Signal()
+
+    def on_headers(self, event: HeadersReceived) -> bool:
+        """The head of the peer's message arrived; whether anybody was woken, as for all of these."""
+        raise NotImplementedError
+
+    def on_informational(self, event: InformationalReceived) -> bool:
+        """An interim response arrived."""
+        return False
+
+    def fail(self, error: Exception) -> bool:
+        """The exchange is over."""
+        if self.error is None:
+            self.error = error
+        return self.changed.notify()
+
+    async def read_body(self, n: int = READ_SIZE) -> bytes:
+        """Take the next piece of the body; empty at its end.
+
+        Raises:
+            StreamError: the request ended early.
+            QuicError: the connection did.
+        """
+        while not self.is_ended:
+            if not self.engine.has_request(self.stream_id):
+                self.raise_error()
+                self.is_ended = True
+                break
+            data, self.is_ended = self.engine.read_body(self.stream_id, n)
+            self.connection.pump()
+            if data:
+                return data
+            if not self.is_ended:
+                self.raise_error()
+                await self.changed.wait()
+        return b""
+
+    async def write(self, data: bytes, end: bool = False) -> None:
+        """Send a piece of a body; waits while the transport has no room.
+
+        Raises:
+            StreamError: the peer wants no more, or the request ended early.
+        """
+        while True:
+            self.raise_error()
+            if self.stopped is not None:
+                raise StreamError(self.stream_id, self.stopped)
+            taken = self.engine.send_data(self.stream_id, data, end)
+            self.connection.pump()
+            if taken == len(data):
+                return
+            data = data[taken:]
+            await self.changed.wait()
+
+    def raise_error(self) -> None:
+        """Raise why the exchange is over, if it is."""
+        if self.error is not None:
+            raise self.error
+
+
+class H3Connection:
+    """Joins a connection and an `H3Engine`, and knows the exchanges that are under way."""
+
+    def __init__(self, connection: Connection, config: H3Config) -> None:
+        self.connection = connection
+        self.config = config
+        self.observer = observer_for(connection)
+        self.exchanges: dict[int, Exchange] = {}
+        self.changed = Signal()  # requests are possible again, or the connection is winding down
+        self.engine = self._make_engine()
+
+    def start(self) -> None:
+        """Begin: what the connection has already seen comes first."""
+        self.engine.start()
+        self.connection.attach(self)
+        self.pump()
+
+    def _make_engine(self) -> H3Engine:
+        transport = self.connection.engine
+        return H3Engine(transport, is_client=transport.is_client, config=self.config, observer=self.observer)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a request can be tried."""
+        return not self.engine.is_going_away and not self.connection.is_closed
+
+    # Events
+
+    def on_events(self, events: list[Event]) -> bool:
+        """Take the events of one wake-up; tells whether a task was woken."""
+        engine = self.engine
+        woken = False
+        ended: ConnectionEnded | None = None
+        if events and isinstance(events[-1], ConnectionEnded):
+            ended = events[-1]
+            engine.connection_ended()
+        for event in events:
+            kind = type(event)
+            if kind is StreamReadable:
+                engine.stream_readable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
+            elif kind is StreamWritable:
+                engine.stream_writable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
+            elif isinstance(event, StreamReset):
+                engine.stream_reset(event.stream_id, event.code)
+            elif isinstance(event, StreamStopped):
+                engine.stream_stopped(event.stream_id, event.code)
+            elif isinstance(event, StreamsAvailable):
+                engine.streams_available(event.bidirectional)
+            elif isinstance(event, DatagramReceived):
+                engine.datagram_received(event.data)
+            elif isinstance(event, EarlyDataDecided) and not event.accepted:
+                woken = self._restart() or woken
+                engine = self.engine
+        woken = self._dispatch(engine.events()) or woken
+        if ended is not None:
+            woken = self._on_ended(ended) or woken
+        return woken
+
+    def pump(self) -> None:
+        """After verbs: hand out what they caused, and have sent what they queued."""
+        events = self.engine.events()
+        if events:
+            self._dispatch(events)
+        if not self.connection.is_closed:
+            self.connection.flush()
+
+    def _dispatch(self, events: list[H3Event]) -> bool:
+        woken = False
+        for event in events:
+            if isinstance(event, HeadersReceived):
+                woken = self.on_headers(event) or woken
+            elif isinstance(event, DataReadable | BodyWritable):
+                exchange = self.exchanges.get(event.stream_id)
+                woken = (exchange is not None and exchange.changed.notify()) or woken
+            elif isinstance(event, TrailersReceived):
+                exchange = self.exchanges.get(event.stream_id)
+                if exchange is not None:
+                    exchange.trailers = Headers(event.fields)
+            elif isinstance(event, InformationalReceived):
+                exchange = self.exchanges.get(event.stream_id)
+                woken = (exchange is not None and exchange.on_informational(event)) or woken
+            elif isinstance(event, SendingStopped):
+                exchange = self.exchanges.get(event.stream_id)
+                if exchange is not None:
+                    exchange.stopped = event.code
+                    woken = exchange.changed.notify() or woken
+            elif isinstance(event, RequestFailed):
+                exchange = self.exchanges.pop(event.stream_id, None)
+                woken = (exchange is not None and exchange.fail(RequestError(event))) or woken
+            elif isinstance(event, GoawayReceived | RequestsAvailable):
+                woken = self.changed.notify() or woken
+        return woken
+
+    def on_headers(self, event: HeadersReceived) -> bool:
+        """The head of a message arrived."""
+        exchange = self.exchanges.get(event.stream_id)
+        return exchange is not None and exchange.on_headers(event)
+
+    def _restart(self) -> bool:
+        # The server took no early data, and so has never heard of our streams (RFC 9001 §4.6.2).
+        self.engine.abandon()
+        self.engine = self._make_engine()
+        self.engine.start()
+        woken = self.changed.notify()
+        for exchange in self.exchanges.values():
+            woken = exchange.fail(EarlyDataRejected("the server did not take early data")) or woken
+        self.exchanges.clear()
+        return woken
+
+    def _on_ended(self, event: ConnectionEnded) -> bool:
+        error = self.connection.ended_by() or event.error or QuicError("the connection is closed")
+        woken = self.changed.notify()
+        for stream_id, exchange in list(self.exchanges.items()):
+            if self.engine.has_request(stream_id):
+                woken = exchange.fail(error) or woken
+        return woken
+
+    # Verbs
+
+    async def close(self, code: int = H3_NO_ERROR, reason: str = "") -> None:
+        """Close the connection at once."""
+        await self.connection.close(code, reason)
+
+
+class RequestError(StreamError):
+    """A request ended early: by the peer, or because the peer broke the rules.
+
+    ``is_unprocessed`` says that the server has done nothing with it.
+    """
+
+    def __init__(self, event: RequestFailed) -> None:
+        super().__init__(event.stream_id, event.code, event.is_local)
+        self.reason = event.reason
+        self.is_unprocessed = event.is_unprocessed
+
+    def __str__(self) -> str:
+        side = "" if self.is_local else "peer: "
+        return f"{side}{error_name(self.code)} on stream {self.stream_id}: {self.reason}"

@@ -1,0 +1,209 @@
+"""A server: connections in, one handler call per request out.
+
+What a handler gets is a `Request`; what it does with it, ASGI or else, is its own affair. RFC 9114.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+from qcore.admission import Admit
+from qcore.aio.connection import Connection
+from qcore.aio.endpoint import serve as serve_quic
+from qcore.aio.listener import Listener
+from qcore.batch import Address
+from qcore.config import QuicConfig
+from qhttp3.aio.connection import READ_SIZE, Exchange, H3Connection
+from qhttp3.config import H3Config
+from qhttp3.errors import H3_INTERNAL_ERROR, H3_NO_ERROR
+from qhttp3.events import Field, HeadersReceived
+from qtls.config import ServerTLS
+
+DEFAULT_QUIC: Final = QuicConfig()
+DEFAULT_H3: Final = H3Config()
+# Seconds that requests under way have to end when a server is closed.
+DEFAULT_DRAIN: Final = 5.0
+
+
+class Request(Exchange):
+    """A request to be answered.
+
+    Attributes:
+        method, scheme, authority, path: Its pseudo-headers; empty if absent.
+        fields: All other fields.
+    """
+
+    def __init__(self, connection: H3Connection, event: HeadersReceived) -> None:
+        super().__init__(connection, event.stream_id)
+        self.is_ended = event.end
+        self.method = self.scheme = self.authority = self.path = b""
+        self.protocol: bytes | None = None
+        self.fields: list[Field] = []
+        self.is_answered = False
+        for name, value in event.fields:
+            if name[:1] != b":":
+                self.fields.append((name, value))
+            elif name == b":method":
+                self.method = value
+            elif name == b":scheme":
+                self.scheme = value
+            elif name == b":authority":
+                self.authority = value
+            elif name == b":path":
+                self.path = value
+            else:
+                self.protocol = value
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method.decode('latin-1')} {self.path.decode('latin-1')}>"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.error is not None or self.stopped is not None
+
+    async def read(self, n: int = READ_SIZE) -> bytes:
+        """Take the next piece of the body; empty at its end."""
+        return await self.read_body(n)
+
+    def send_informational(self, status: int, fields: Iterable[Field] = ()) -> None:
+        """Send an interim response, 1xx."""
+        self.raise_error()
+        self.engine.send_headers(self.stream_id, [(b":status", b"%d" % status), *fields])
+        self.connection.pump()
+
+    def send_head(self, status: int, fields: Iterable[Field] = (), *, end: bool = False) -> None:
+        """Send the head of the response."""
+        self.raise_error()
+        self.is_answered = True
+        self.engine.send_headers(self.stream_id, [(b":status", b"%d" % status), *fields], end)
+        self.connection.pump()
+
+    def send_trailers(self, fields: Iterable[Field]) -> None:
+        """Send fields behind the body, which ends the response."""
+        self.raise_error()
+        self.engine.send_headers(self.stream_id, fields, True)
+        self.connection.pump()
+
+    async def wait_gone(self) -> None:
+        """Wait until nobody waits for the answer any more."""
+        while not self.is_gone:
+            await self.changed.wait()
+
+    def finish(self) -> None:
+        """The handler is done: a response that has no end is broken off, an unread request body refused."""
+        self.connection.exchanges.pop(self.stream_id, None)
+        engine = self.engine
+        if not engine.has_request(self.stream_id) or engine.is_closed:
+            return
+        if engine.is_sent(self.stream_id):
+            # RFC 9114 §4.1: the answer is complete, the rest of the request is not needed.
+            engine.stop_reading(self.stream_id, H3_NO_ERROR)
+        else:
+            engine.cancel(self.stream_id, H3_INTERNAL_ERROR)
+        self.connection.pump()
+
+
+Handler = Callable[[Request], object]
+
+
+class ServerConnection(H3Connection):
+    """One connection of a server; ``on_request`` is called with each request and must not wait."""
+
+    def __init__(
+        self, connection: Connection, config: H3Config, on_request: Callable[[Request], None]
+    ) -> None:
+        super().__init__(connection, config)
+        self._on_request = on_request
+
+    def on_headers(self, event: HeadersReceived) -> bool:
+        request = Request(self, event)
+        self.exchanges[event.stream_id] = request
+        self._on_request(request)
+        return True
+
+    def go_away(self) -> None:
+        """Take no further requests."""
+        if not self.engine.is_closed:
+            self.engine.goaway()
+            self.pump()
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, listener: Listener, config: H3Config, on_request: Callable[[Request], None]) -> None:
+        self._listener = listener
+        self._config = config
+        self._on_request = on_request
+        self._connections: set[ServerConnection] = set()
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The local addresses."""
+        return self._listener.addresses
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    async def handle(self, connection: Connection) -> None:
+        """Serve a connection until it ends."""
+        served = ServerConnection(connection, self._config, self._on_request)
+        self._connections.add(served)
+        try:
+            served.start()
+            await connection.wait_closed()
+        finally:
+            self._connections.discard(served)
+
+    async def close(self, *, drain: float = DEFAULT_DRAIN) -> None:
+        """Take no more requests, give those under way ``drain`` seconds, then close all connections."""
+        for connection in self._connections:
+            connection.go_away()
+        if drain > 0:
+            try:
+                async with asyncio.timeout(drain):
+                    while any(connection.engine.request_count for connection in self._connections):
+                        await asyncio.sleep(_DRAIN_STEP)
+            except TimeoutError:
+                pass
+        for connection in list(self._connections):
+            connection.connection.abort(H3_NO_ERROR)
+
+
+@asynccontextmanager
+async def serve(
+    on_request: Callable[[Request], None],
+    local: Address,
+    *,
+    tls: ServerTLS,
+    config: QuicConfig = DEFAULT_QUIC,
+    h3: H3Config = DEFAULT_H3,
+    admit: Admit | None = None,
+    drain: float = DEFAULT_DRAIN,
+) -> AsyncIterator[Server]:
+    """Listen and call ``on_request`` for each request; leaving the context winds everything down."""
+    if not tls.alpn:
+        tls = replace(tls, alpn=("h3",))
+    server: Server | None = None
+
+    async def handle(connection: Connection) -> None:
+        assert server is not None, "connections come after the listener"
+        await server.handle(connection)
+
+    async with serve_quic(handle, local, tls=tls, config=config, admit=admit) as listener:
+        server = Server(listener, h3, on_request)
+        try:
+            yield server
+        finally:
+            await server.close(drain=drain)
+
+
+# How often a closing server looks whether its requests are done.
+_DRAIN_STEP: Final = 0.01
