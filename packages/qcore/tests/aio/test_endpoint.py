@@ -77,9 +77,11 @@ def closed_port() -> int:
 )
 def test_connect_and_serve(server_tls: ServerTLS, client_tls: ClientTLS, local: str, host: str) -> None:
     async def main() -> None:
-        async with serve(echo_all, (local, 0), tls=server_tls) as listener:
-            async with connect(host, listener.addresses[0][1], tls=client_tls) as connection:
-                assert b"hello" == await exchange(connection, b"hello")
+        async with (
+            serve(echo_all, (local, 0), tls=server_tls) as listener,
+            connect(host, listener.addresses[0][1], tls=client_tls) as connection,
+        ):
+            assert b"hello" == await exchange(connection, b"hello")
 
     run(main())
 
@@ -264,9 +266,11 @@ def test_retry_is_answered(server_tls: ServerTLS, client_tls: ClientTLS) -> None
         return always_retry(arrival)
 
     async def main() -> None:
-        async with serve(echo_all, (HOST, 0), tls=server_tls, admit=admit) as listener:
-            async with connect(HOST, listener.addresses[0][1], tls=client_tls) as connection:
-                assert b"x" == await exchange(connection, b"x")
+        async with (
+            serve(echo_all, (HOST, 0), tls=server_tls, admit=admit) as listener,
+            connect(HOST, listener.addresses[0][1], tls=client_tls) as connection,
+        ):
+            assert b"x" == await exchange(connection, b"x")
         assert (False, True) == (arrivals[0].is_validated, arrivals[-1].is_validated)
 
     run(main())
@@ -341,10 +345,12 @@ def test_how_a_connection_ended_is_no_failure_of_its_handler(
     async def main() -> None:
         reported: list[dict[str, object]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-        async with serve(read, (HOST, 0), tls=server_tls) as listener:
-            async with connect(HOST, listener.addresses[0][1], tls=client_tls) as connection:
-                await (await connection.open_stream()).write(b"x")
-                await connection.close(77, "changed my mind")
+        async with (
+            serve(read, (HOST, 0), tls=server_tls) as listener,
+            connect(HOST, listener.addresses[0][1], tls=client_tls) as connection,
+        ):
+            await (await connection.open_stream()).write(b"x")
+            await connection.close(77, "changed my mind")
         assert [] == reported
 
     run(main())
@@ -422,9 +428,11 @@ def test_loops_that_cannot_watch_descriptors(server_tls: ServerTLS, client_tls: 
             raise NotImplementedError
 
     async def main() -> None:
-        async with serve(echo_all, (HOST, 0), tls=server_tls) as listener:
-            async with connect(HOST, listener.addresses[0][1], tls=client_tls) as connection:
-                assert bytes(1 << 20) == await exchange(connection, bytes(1 << 20))
+        async with (
+            serve(echo_all, (HOST, 0), tls=server_tls) as listener,
+            connect(HOST, listener.addresses[0][1], tls=client_tls) as connection,
+        ):
+            assert bytes(1 << 20) == await exchange(connection, bytes(1 << 20))
 
     with asyncio.Runner(loop_factory=WithoutReaders) as runner:
         runner.run(main())

@@ -155,7 +155,7 @@ def test_ecn_marks_travel(local: str, target: str, count: int, ecn: int) -> None
         there.start(recorder)
         address = (target, *there.address[1:])
 
-        here.send(batch_of(address, payloads(count, 1200), ecn))  # type: ignore[arg-type]  # a tuple of its kind
+        here.send(batch_of(address, payloads(count, 1200), ecn))
         await recorder.until(lambda: len(recorder.datagrams) >= count)
 
         assert [ecn] * count == [datagram.ecn for datagram in recorder.datagrams]
