@@ -287,9 +287,10 @@ class SentPacketHandler:
             elif self._ecn.on_ack(space, marked, frame.ecn):
                 outcome.ecn_ce = True
                 congestion.on_ecn_ce(newest_time, now)
+        window = congestion.window
         outcome.lost = self._detect_losses(space, now)
-        if congestion.recovery_start != recovery_start:
-            growing_bytes = 0  # whatever was acknowledged had been sent before this recovery began
+        if congestion.window < window:
+            growing_bytes = 0  # whatever was acknowledged had been sent before this reaction
         if acked_bytes:
             congestion.on_acked(
                 growing_bytes, newest_time, now, rtt_sample, self.rtt.smoothed, in_flight_before
@@ -327,19 +328,23 @@ class SentPacketHandler:
     def handle_timeout(self, now: float) -> None:
         """Declare packets lost, or ask for probes; nothing before the time.
 
-        RFC 9002 appendix A.9. Afterwards `next_timeout` differs from what it was.
+        RFC 9002 appendix A.9. Afterwards `next_timeout` is later than `now`.
         """
         if now < self.next_timeout():
             return
-        self._is_deadline_stale = True
         old_state = self.congestion.state if self.observer is not None else ""
-        if self._is_loss_deadline:
+        # A probe timeout may be due together with the loss timer, which hides it.
+        for _ in range(2):
+            if self.next_timeout() > now:
+                break
+            self._is_deadline_stale = True
+            if not self._is_loss_deadline:
+                self._on_probe_timeout(now)
+                continue
             for space in range(COUNT):
                 if self._histories[space].loss_time <= now:
                     self._detect_losses(space, now)
-            self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
-        else:
-            self._on_probe_timeout(now)
+        self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
         if self.observer is not None:
             self._report(now, old_state)
 
