@@ -405,7 +405,7 @@ SERVER_FAULTS = [
     ),
     ("cut", CERT, body(lambda data: data[:-1]), "decode_error", "truncated"),
     ("a byte too many", CERT, body(lambda data: data + b"\0"), "decode_error", "after the end"),
-    ("signature over another", CERT, flip(-3), "bad_certificate", ""),
+    ("broken signature of the issuer", CERT, flip(-3), "unknown_ca", "unknown issuer"),
     (
         "compressed, unknown algorithm",
         CERT,
@@ -554,7 +554,7 @@ def fault_once(side: str, message_type: int, edit: Edit) -> Callable[[str, Level
 
     def tamper(sender: str, level: Level, raw: bytes) -> bytes:
         nonlocal done
-        if raw[0] == constants.COMPRESSED_CERTIFICATE and message_type == CERT:
+        if raw[0] == constants.COMPRESSED_CERTIFICATE and sender == side and message_type == CERT:
             raw = open_certificate(raw, (1, 2, 3)).encode()
         if done or sender != side or raw[0] != message_type:
             return raw
