@@ -375,14 +375,14 @@ class RequestStream:
             raise UsageError(f"stream {self.stream_id} takes no data now")
         size = len(data)
         if size:
-            # A frame header has at most 9 bytes.
-            size = min(size, self.transport.send_capacity(self.stream_id) - 9)
+            # The frame header comes on top: a transport takes what it is given.
+            size = min(size, self.transport.send_capacity(self.stream_id))
             if size <= 0:
                 self._is_short_of_room = True
                 return 0
         is_last = end and size == len(data)
-        if size < len(data):
-            self._is_short_of_room = True
+        is_part = size < len(data)
+        if is_part:
             data = data[:size]
         if not size:
             if is_last:
@@ -396,6 +396,11 @@ class RequestStream:
             else:
                 self.transport.send(self.stream_id, header, False)
                 self.transport.send(self.stream_id, data, is_last)
+        if is_part:
+            # Asked when there is no room, the transport will say when there is.
+            self._is_short_of_room = self.transport.send_capacity(self.stream_id) <= 0
+            if not self._is_short_of_room:
+                self._emit(BodyWritable(self.stream_id))
         self._can_send = not is_last
         return size
 

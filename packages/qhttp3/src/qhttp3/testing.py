@@ -79,8 +79,8 @@ class MemoryTransport:
     def send_capacity(self, stream_id: int) -> int:
         stream = self.outgoing[stream_id]
         capacity = self.send_buffer - len(stream.data)
-        # Once asked, room is reported when there is again a good part of it.
-        stream.is_short = True
+        if capacity <= 0:
+            stream.is_short = True
         return capacity
 
     def read(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:

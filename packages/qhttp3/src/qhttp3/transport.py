@@ -18,7 +18,7 @@ class StreamTransport(Protocol):
         """Queue data, all of it."""
 
     def send_capacity(self, stream_id: int) -> int:
-        """Give how many bytes `send` should take now; not above zero means to wait."""
+        """Give how many bytes `send` should take now; if not above zero, the transport reports room once there is."""
 
     def read(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:
         """Take up to ``n`` bytes that have arrived, all if negative; and whether the stream has ended with them."""
