@@ -105,7 +105,7 @@ def read_packets(path: Path) -> Iterator[tuple[float, Endpoint, Endpoint, bytes]
         CaptureError: dpkt is not installed, or the file is broken.
     """
     try:
-        import dpkt
+        import dpkt  # type: ignore[import-untyped] # it ships no types
     except ImportError:
         raise CaptureError("reading pcap files needs dpkt: install uquic-qmimic[cli]") from None
     with path.open("rb") as file:

@@ -88,6 +88,7 @@ class EngineSpec:
         datagrams: whether DATAGRAM frames are taken (RFC 9221).
         max_udp_payload: largest UDP payload in bytes.
         connected_socket: whether the client connects its UDP socket, which shows in the IP identification.
+        token_needs_session: whether a token is kept only if a ticket of the server has come before it.
     """
 
     versions: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
@@ -97,6 +98,7 @@ class EngineSpec:
     datagrams: bool = True
     max_udp_payload: int = 1472
     connected_socket: bool = True
+    token_needs_session: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ProfileError
@@ -178,7 +177,6 @@ def classes_in(hint: Any) -> list[type]:
     return [cls for argument in get_args(hint) for cls in classes_in(argument)]
 
 
-@cache
 def type_hints(cls: type) -> dict[str, Any]:
     """Resolved annotations of a dataclass."""
     return get_type_hints(cls)

@@ -56,7 +56,7 @@ RECOVERY: Final = RecoverySpec(
     coalesce=False,
 )
 
-ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472)
+ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472, token_needs_session=True)
 
 # The roots that Chromium 156 ships with identifiers, in its order.
 TRUST_ANCHORS_156: Final = tuple(

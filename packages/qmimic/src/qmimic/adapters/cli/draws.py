@@ -20,7 +20,7 @@ from .profile_option import PROFILE
 DEFAULT_NAME = "www.example.com"
 
 
-class ServerNames(click.ParamType):
+class ServerNames(click.ParamType[tuple[str, ...]]):
     """One name, or @FILE with a name a line."""
 
     name = "name"

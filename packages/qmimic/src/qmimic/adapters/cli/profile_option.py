@@ -9,7 +9,7 @@ from qmimic.errors import ProfileError
 from qmimic.profile import ClientProfile
 
 
-class ProfileParameter(click.ParamType):
+class ProfileParameter(click.ParamType[ClientProfile]):
     """The name of a built-in profile, or the path of a TOML file."""
 
     name = "profile"

@@ -1,0 +1,207 @@
+"""`Client`, `get` and `connect`: HTTP/3 and QUIC as a profile does them.
+
+Each connection is drawn anew from the profile; what servers hand out (tickets, tokens) and the round-trip time
+are remembered per origin and used as the profile's client would.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import qcore.aio
+from qcore.aio.connection import Connection
+from qcore.aio.endpoint import Endpoint
+from qhttp3.aio.client import Client as Http3Client
+from qhttp3.aio.client import Content, Response
+from qhttp3.aio.fields import FieldsInput, encode_fields
+from qhttp3.config import H3Config
+from qhttp3.priority import Priority
+from qtls.certificates import CertificateChain
+from qtls.config import ClientTLS, Trust
+
+from .catalog import profile as built_in
+from .memory import Memory
+from .profile import ClientProfile, DrawnClient
+from .randomness import RandomBytes
+
+DEFAULT_TIMEOUT: Final = 30.0
+HANDSHAKE_TIMEOUT: Final = 10.0
+
+Resolve = dict[tuple[str, int], tuple[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialOptions:
+    """What the user of a client decides, whatever the profile.
+
+    Attributes:
+        verify: check certificates.
+        ca: what is trusted: a path, PEM bytes, or None for the roots of the system.
+        client_cert: the client's own certificate.
+        alpn: protocols in place of the profile's.
+        keylog: takes lines of an NSS key log; SSLKEYLOGFILE is honoured without it.
+        qlog: directory for traces; QLOGDIR is honoured without it.
+        handshake_timeout: seconds until a connection must stand.
+        resolve: where to connect instead of what a URL says: `{(host, port): (address, port)}`.
+    """
+
+    verify: bool = True
+    ca: Trust = None
+    client_cert: CertificateChain | None = None
+    alpn: tuple[str, ...] | None = None
+    keylog: Callable[[str], None] | None = None
+    qlog: str | None = None
+    handshake_timeout: float = HANDSHAKE_TIMEOUT
+    resolve: Resolve | None = None
+
+
+class Dialer:
+    """Connects as a profile does; a connector of `qhttp3.Client`."""
+
+    def __init__(
+        self,
+        profile: ClientProfile,
+        *,
+        memory: Memory,
+        random: RandomBytes = secrets.token_bytes,
+        options: DialOptions | None = None,
+    ) -> None:
+        self.profile = profile
+        self.memory = memory
+        self.random = random
+        self.options = options or DialOptions()
+
+    @asynccontextmanager
+    async def __call__(self, host: str, port: int, early: bool) -> AsyncIterator[tuple[Connection, H3Config]]:
+        """Draw a connection's configuration and connect."""
+        options = self.options
+        key = f"{host}:{port}"
+        drawn = self.profile.draw(self.random, self.memory.resumption(key))
+        address, to_port = (options.resolve or {}).get((host, port), (host, port))
+        tls = self._tls(drawn, host if address != host else None)
+        config = replace(drawn.quic, qlog=options.qlog, handshake_timeout=options.handshake_timeout)
+        tokens = self.memory.tokens(key, only_with_session=self.profile.engine.token_needs_session)
+        dial = connect_alone if drawn.connected_socket else connect_unconnected
+        async with dial(address, to_port, tls=tls, config=config, early=early, tokens=tokens) as connection:
+            try:
+                yield connection, drawn.http3
+            finally:
+                if connection.is_established:
+                    self.memory.origin(key).rtt = connection.stats().smoothed_rtt
+
+    def _tls(self, drawn: DrawnClient, server_name: str | None) -> ClientTLS:
+        options = self.options
+        return replace(
+            drawn.tls,
+            verify=options.verify,
+            ca=options.ca,
+            client_cert=options.client_cert,
+            keylog=options.keylog,
+            alpn=drawn.tls.alpn if options.alpn is None else options.alpn,
+            server_name=server_name,
+        )
+
+
+connect_alone = qcore.aio.connect
+
+
+@asynccontextmanager
+async def connect_unconnected(host: str, port: int, **arguments: Any) -> AsyncIterator[Connection]:
+    """Like `qcore.aio.connect`, on a socket that is not connected, which shows in the IP identification."""
+    async with Endpoint.open() as endpoint, await endpoint.connect(host, port, **arguments) as connection:
+        yield connection
+
+
+class Client(Http3Client):
+    """An HTTP/3 client that looks like the client of a profile.
+
+    Requests get the profile's headers, in its order, unless `browser_headers` is false; a header given to
+    `request` takes the place of the profile's, an empty one takes it away.
+
+    Args:
+        profile: a profile, or the name of a built-in one.
+        memory: what is known of servers; a new one starts with nothing.
+        random: bytes in the shape of `os.urandom`; a seeded one repeats the same flights.
+        timeout: seconds to wait for the head of a response and for each piece of a body.
+        browser_headers: whether the profile's headers are added to requests.
+        options: as `DialOptions`: verify, ca, client_cert, alpn, keylog, qlog, handshake_timeout, resolve.
+    """
+
+    def __init__(
+        self,
+        profile: str | ClientProfile = "chrome",
+        *,
+        memory: Memory | None = None,
+        random: RandomBytes = secrets.token_bytes,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        browser_headers: bool = True,
+        **options: Any,
+    ) -> None:
+        self.profile = built_in(profile) if isinstance(profile, str) else profile
+        self.memory = Memory() if memory is None else memory
+        dialer = Dialer(self.profile, memory=self.memory, random=random, options=DialOptions(**options))
+        super().__init__(connector=dialer, timeout=timeout)
+        self._browser_headers = browser_headers
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: FieldsInput = (),
+        content: Content = None,
+        trailers: FieldsInput | None = None,
+        priority: Priority | str | None = None,
+        early: bool = False,
+    ) -> Response:
+        """Send a request and wait for the head of the response; arguments as in `qhttp3.Client.request`."""
+        spec = self.profile.http3
+        fields: FieldsInput = headers
+        if spec is not None and self._browser_headers:
+            given = [
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in encode_fields(headers)
+            ]
+            fields = spec.complete(given)
+        return await super().request(
+            method, url, headers=fields, content=content, trailers=trailers, priority=priority, early=early
+        )
+
+
+async def get(url: str, *, profile: str | ClientProfile = "chrome", **options: Any) -> Response:
+    """Fetch one page on a connection of its own; the body of the response is there to `read`.
+
+    Takes the options of `Client`, and `headers`.
+    """
+    headers: FieldsInput = options.pop("headers", ())
+    async with Client(profile, **options) as client:
+        response = await client.request("GET", url, headers=headers)
+        await response.read()
+        return response
+
+
+@asynccontextmanager
+async def connect(
+    host: str,
+    port: int = 443,
+    *,
+    profile: str | ClientProfile = "chrome",
+    memory: Memory | None = None,
+    random: RandomBytes = secrets.token_bytes,
+    early: bool = False,
+    **options: Any,
+) -> AsyncIterator[Connection]:
+    """A QUIC connection that looks like the profile's client; leaving the context closes it.
+
+    Takes the options of `Client`. `alpn` names other protocols than the profile's, which shows.
+    """
+    chosen = built_in(profile) if isinstance(profile, str) else profile
+    dialer = Dialer(
+        chosen,
+        memory=Memory() if memory is None else memory,
+        random=random,
+        options=DialOptions(**options),
+    )
+    async with dialer(host, port, early) as (connection, _):
+        yield connection
