@@ -1,0 +1,204 @@
+"""Which path is in use. RFC 9000 §9."""
+
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import pytest
+
+from qcore.batch import Address
+from qcore.paths.migration import MAX_PATHS, Migration, PathManager
+from qcore.paths.path import Path
+from qwire.frames import Frame, PathChallengeFrame, PathResponseFrame
+
+Written = Callable[..., list[Frame]]
+HOME: Final = ("192.0.2.1", 4433)
+NEXT_PORT: Final = ("192.0.2.1", 4434)
+ELSEWHERE: Final = ("198.51.100.7", 4433)
+PTO: Final = 0.1
+
+
+def new_manager(is_client: bool = False, validated: bool = True) -> PathManager:
+    return PathManager(HOME, is_client=is_client, validated=validated, random=Random(1).randbytes)
+
+
+def arrive(
+    paths: PathManager,
+    address: Address,
+    *,
+    is_probing: bool = False,
+    is_newest: bool = True,
+    confirmed: bool = True,
+    now: float = 0.0,
+) -> Migration | None:
+    path = paths.on_datagram(address, 1200)
+    assert path is not None
+    return paths.on_packet(
+        path, is_probing=is_probing, is_newest=is_newest, confirmed=confirmed, now=now, pto=PTO
+    )
+
+
+def answer(paths: PathManager, path: Path, written: Written) -> Path | None:
+    (frame,) = written(path)
+    assert isinstance(frame, PathChallengeFrame)
+    return paths.receive_response(PathResponseFrame(frame.data), 0.0)
+
+
+def test_bytes_are_counted_per_path() -> None:
+    paths = new_manager(validated=False)
+    paths.on_datagram(HOME, 1200)
+    arrive(paths, ELSEWHERE)
+    paths.on_datagram(ELSEWHERE, 50)
+
+    assert {HOME: 1200, ELSEWHERE: 1250} == {path.address: path.received for path in paths.paths()}
+
+
+def test_nothing_changes_as_long_as_the_address_stays() -> None:
+    paths = new_manager()
+
+    assert arrive(paths, HOME) is None
+    assert math.inf == paths.next_timeout()
+
+
+@pytest.mark.parametrize(
+    ("address", "address_changed"),
+    [pytest.param(NEXT_PORT, False, id="port"), pytest.param(ELSEWHERE, True, id="host")],
+)
+def test_a_server_follows_and_probes_both_paths(
+    written: Written, address: Address, address_changed: bool
+) -> None:  # RFC 9000 §9.3, §9.4
+    paths = new_manager()
+
+    migration = arrive(paths, address)
+
+    assert migration is not None
+    assert (address, HOME) == (migration.path.address, migration.old.address)
+    assert address_changed is migration.address_changed
+    assert paths.active is migration.path
+    assert 3600 == paths.active.budget()
+    assert migration.path is answer(paths, migration.path, written)
+    assert migration.old is answer(paths, migration.old, written)
+    assert math.inf == paths.next_timeout()
+    assert paths.active is migration.path
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [{"is_probing": True}, {"is_newest": False}, {"confirmed": False}],
+    ids=lambda hint: next(iter(hint)),
+)
+def test_other_packets_move_nothing(hint: dict[str, bool]) -> None:  # RFC 9000 §9.3
+    paths = new_manager()
+
+    assert arrive(paths, ELSEWHERE, **hint) is None
+    assert HOME == paths.active.address
+    assert paths.find(ELSEWHERE) is not None
+
+
+def test_returns_to_the_validated_path_when_the_new_one_fails(written: Written) -> None:  # RFC 9000 §9.3.2
+    paths = new_manager()
+    migration = arrive(paths, ELSEWHERE)
+    assert migration is not None
+    answer(paths, migration.old, written)
+
+    back = None
+    while back is None:
+        back = paths.handle_timeout(paths.next_timeout())
+
+    assert (HOME, ELSEWHERE) == (back.path.address, back.old.address)
+    assert paths.active.validated
+    assert [HOME] == [path.address for path in paths.paths()]
+    assert not paths.is_lost
+
+
+def test_returns_to_the_last_validated_of_several(written: Written) -> None:
+    paths = new_manager()
+    arrive(paths, NEXT_PORT)
+    home = paths.find(HOME)
+    assert home is not None
+    answer(paths, home, written)
+    arrive(paths, ELSEWHERE)
+
+    back = None
+    while back is None:
+        back = paths.handle_timeout(paths.next_timeout())
+
+    assert HOME == back.path.address
+
+
+def test_moving_back_to_a_validated_path_needs_no_proof(written: Written) -> None:
+    paths = new_manager()
+    arrive(paths, ELSEWHERE)
+
+    migration = arrive(paths, HOME)
+
+    assert migration is not None
+    assert paths.active.validated
+    assert HOME == paths.active.address
+
+
+def test_a_dead_old_path_is_forgotten(written: Written) -> None:
+    paths = new_manager()
+    migration = arrive(paths, NEXT_PORT)
+    assert migration is not None
+    answer(paths, migration.path, written)
+
+    while paths.next_timeout() < math.inf:
+        assert paths.handle_timeout(paths.next_timeout()) is None
+
+    assert [NEXT_PORT] == [path.address for path in paths.paths()]
+    assert not paths.is_lost
+
+
+def test_lost_when_no_path_answers() -> None:
+    paths = new_manager()
+    arrive(paths, ELSEWHERE)
+
+    while paths.next_timeout() < math.inf:
+        assert paths.handle_timeout(paths.next_timeout()) is None
+
+    assert paths.is_lost
+
+
+def test_forged_addresses_cost_nothing() -> None:  # attack A4
+    paths = new_manager()
+
+    for port in range(1, 10_000):
+        assert paths.on_datagram(("203.0.113.9", port), 1200) is not None
+
+    assert [HOME] == [path.address for path in paths.paths()]
+
+
+def test_paths_are_bounded(written: Written) -> None:
+    paths = new_manager()
+    for port in range(1, 1000):
+        arrive(paths, ("203.0.113.9", port))
+        assert len(paths.paths()) <= MAX_PATHS
+
+    assert paths.find(HOME) is not None
+    assert ("203.0.113.9", 999) == paths.active.address
+
+
+def test_an_unknown_answer_is_ignored() -> None:
+    assert new_manager().receive_response(PathResponseFrame(bytes(8)), 0.0) is None
+
+
+def test_a_client_hears_only_its_server() -> None:  # RFC 9000 §9.3
+    paths = new_manager(is_client=True)
+
+    assert paths.on_datagram(ELSEWHERE, 1200) is None
+    assert paths.on_datagram(HOME, 1200) is paths.active
+
+
+def test_a_client_adds_a_path_and_moves(written: Written) -> None:  # RFC 9000 §9.1, §9.2
+    paths = new_manager(is_client=True)
+    paths.on_datagram(HOME, 1200)
+    path = paths.add(ELSEWHERE, "other socket", 0.0, PTO)
+    assert HOME == paths.active.address
+    assert path is answer(paths, path, written)
+
+    migration = paths.switch(path)
+
+    assert (path, HOME) == (paths.active, migration.old.address)
+    assert "other socket" == path.local
