@@ -1,3 +1,80 @@
-"""A QUIC connection engine without I/O, and its asyncio endpoint."""
+"""A QUIC connection engine without I/O, and its asyncio endpoint.
+
+The names here are what applications use. Below them, `qcore.engine`, `qcore.router` and `qcore.testing` serve
+those who bring their own event loop or a simulated network.
+"""
+
+from .admission import Admission, Admit, Arrival, admit_by_load, always_retry
+from .aio import (
+    Connection,
+    Endpoint,
+    Listener,
+    ReceiveStream,
+    SendStream,
+    Stream,
+    connect,
+    serve,
+)
+from .config import QuicConfig
+from .errors import (
+    ApplicationError,
+    CertificateError,
+    ConnectionClosed,
+    ConnectionRefused,
+    DatagramsUnavailable,
+    EarlyDataRejected,
+    FlightError,
+    HandshakeTimeout,
+    IdleTimeout,
+    QuicError,
+    StatelessReset,
+    StreamError,
+    StreamLimitReached,
+    TransportError,
+    UnknownStream,
+    UsageError,
+    VersionMismatch,
+)
+from .observer import Observer
+from .packing.initial_flight import FlightLayout, InitialPolicy
+from .stats import ConnectionStats
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Admission",
+    "Admit",
+    "ApplicationError",
+    "Arrival",
+    "CertificateError",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionRefused",
+    "ConnectionStats",
+    "DatagramsUnavailable",
+    "EarlyDataRejected",
+    "Endpoint",
+    "FlightError",
+    "FlightLayout",
+    "HandshakeTimeout",
+    "IdleTimeout",
+    "InitialPolicy",
+    "Listener",
+    "Observer",
+    "QuicConfig",
+    "QuicError",
+    "ReceiveStream",
+    "SendStream",
+    "StatelessReset",
+    "Stream",
+    "StreamError",
+    "StreamLimitReached",
+    "TransportError",
+    "UnknownStream",
+    "UsageError",
+    "VersionMismatch",
+    "admit_by_load",
+    "always_retry",
+    "connect",
+    "serve",
+]

@@ -415,7 +415,11 @@ class QuicEngine:
             phases = parts.spaces[APPLICATION].phases
             table.set(timers.KEYS, phases.deadline if phases is not None else math.inf)
             mtu = parts.paths.active.mtu
-            table.set(timers.MTU, mtu.deadline if mtu is not None and self.is_confirmed else math.inf)
+            # A probe that was due and did not go waits for an ACK to make room, not for the clock.
+            waits = mtu is None or not self.is_confirmed or mtu.deadline <= self._transmitter.last_pass
+            table.set(timers.MTU, math.inf if waits or mtu is None else mtu.deadline)
+            if self.is_established:
+                table.clear(timers.HANDSHAKE)
         return table.next()
 
     def handle_timeout(self, now: float) -> None:

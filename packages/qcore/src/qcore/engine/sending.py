@@ -24,14 +24,24 @@ class Transmitter:
 
     Attributes:
         pacing_deadline: when the pacer lets the next datagram go; `math.inf` when nothing waits for it.
+        last_pass: when `transmit` was called last.
         sent_handshake: a Handshake packet has been sent.
         sent_ack_eliciting: the last pass sent something that the peer has to acknowledge.
     """
 
-    __slots__ = ("_masker", "_parts", "_pending", "pacing_deadline", "sent_ack_eliciting", "sent_handshake")
+    __slots__ = (
+        "_masker",
+        "_parts",
+        "_pending",
+        "pacing_deadline",
+        "last_pass",
+        "sent_ack_eliciting",
+        "sent_handshake",
+    )
 
     def __init__(self, parts: Parts) -> None:
         self.pacing_deadline = math.inf
+        self.last_pass = -math.inf
         self.sent_handshake = False
         self.sent_ack_eliciting = False
         self._parts = parts
@@ -43,6 +53,7 @@ class Transmitter:
         parts = self._parts
         recovery = parts.recovery
         self.pacing_deadline = math.inf
+        self.last_pass = now
         self.sent_ack_eliciting = False
         room = batch.limit - batch.count
         if len(parts.paths.paths()) > 1:

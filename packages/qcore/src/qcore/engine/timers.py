@@ -45,7 +45,7 @@ class TimerTable:
         return min(self.deadlines)
 
     def is_due(self, slot: int, now: float) -> bool:
-        return self.deadlines[slot] <= now
+        return self.deadlines[slot] <= now < math.inf
 
     def __repr__(self) -> str:
         armed = [f"{name} {at:.6f}" for name, at in zip(NAMES, self.deadlines, strict=True) if at != math.inf]
