@@ -1,7 +1,9 @@
 """The README and the examples run."""
 
+import os
 import re
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,10 +23,15 @@ def test_readme_prints_what_it_says(block: str, tmp_path: Path, capsys: pytest.C
     assert expected == capsys.readouterr().out.splitlines()
 
 
-def test_the_example_dissects(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["dissect_datagram.py"])
-    runpy.run_path(str(PACKAGE / "examples" / "dissect_datagram.py"), run_name="__main__")
+def test_the_example_dissects() -> None:
+    done = subprocess.run(
+        [sys.executable, str(PACKAGE / "examples" / "dissect_datagram.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+    )
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = done.stdout.splitlines()
     assert "0-23 VERSION_NEGOTIATION to f067a5502a4262b5" == lines[0].strip()
     assert "versions ['0x00000001', '0x6b3343cf']" == lines[1].strip()

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             output = options.output or Path(options.file).with_suffix(".html")
             Path(output).write_text(page(traces, Path(options.file).name), encoding="utf-8")
             print(output)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         print(f"qlog: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,6 +14,7 @@ Record: TypeAlias = dict[str, object]
 SEPARATOR: Final = b"\x1e"
 # A record holds one packet; a thousand times the largest is no trace any more.
 MAX_RECORD: Final = 64 << 20
+LARGEST: Final = 1 << 64
 
 
 @dataclass(slots=True)
@@ -126,6 +127,13 @@ def load_traces(data: bytes) -> list[Trace]:
     return [trace]
 
 
+def as_number(value: object) -> float | None:
+    """A finite number of at most 64 bits, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -LARGEST <= value <= LARGEST else None
+
+
 def _contained(entry: Record) -> Trace:
     events = _list(entry, "events")
     kept = [event for event in events if isinstance(event, dict) and isinstance(event.get("name"), str)]
@@ -138,8 +146,7 @@ def _make_absolute(trace: Trace) -> None:
     default = trace.common_fields.get("time_format", "relative_to_epoch")
     now = 0.0
     for event in trace.events:
-        time = event.get("time")
-        value = float(time) if isinstance(time, int | float) and not isinstance(time, bool) else 0.0
+        value = as_number(event.get("time")) or 0.0
         kind = event.pop("time_format", default)
         now = now + value if kind in ("relative_to_previous_event", "delta") else value
         event["time"] = now
@@ -149,10 +156,14 @@ def _make_absolute(trace: Trace) -> None:
 
 def _parse_object(text: bytes) -> Record | None:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested beyond reason
         return None
     return value if isinstance(value, dict) else None
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _object(record: Record, key: str) -> Record:

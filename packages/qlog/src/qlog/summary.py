@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from qlog.reader import Record, Trace
+from qlog.reader import Record, Trace, as_number
 
 
 @dataclass(slots=True)
@@ -76,9 +76,8 @@ def objects_of(record: Record, key: str) -> list[Record]:
 
 
 def number_of(record: Record, key: str) -> float | None:
-    """A field that should be a number."""
-    value = record.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A field that should be a number; None if it is not, or beyond what a trace counts."""
+    return as_number(record.get(key))
 
 
 def text_field(record: Record, key: str) -> str:
