@@ -359,6 +359,14 @@ class SentPacketHandler:
 
     # How much may be sent
 
+    def is_stranded(self, space: int) -> bool:
+        """Whether a handshake space has nothing in flight, so that no timer would bring up what it has to send.
+
+        1-RTT packets can fill the window while the peer cannot open them, and have no probe timeout before the
+        handshake is confirmed (RFC 9002 §6.2.1): the handshake has to go on past the window then.
+        """
+        return space != APPLICATION and not self._histories[space].ack_eliciting
+
     def send_mode(self, now: float) -> SendMode:
         """What may be sent now."""
         if self._probes.is_blocked:

@@ -108,7 +108,7 @@ class Cubic(CongestionController):
             self._w_max = self._window
             self._k = 0.0
         else:
-            self._k = ((self._w_max - self._window) / (C * self.datagram_size)) ** (1 / 3)
+            self._k = math.cbrt((self._w_max - self._window) / (C * self.datagram_size))
 
     def _curve(self, elapsed: float) -> float:
         """The cubic function of RFC 9438 §4.2, in bytes."""
