@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -160,9 +161,8 @@ def test_names_exist(module: str) -> None:
 @pytest.mark.parametrize("place", MEMBERS)
 def test_members_exist(place: str) -> None:
     owner = find(place)
-    # What is set in __init__ is seen in slots and annotations, or not at all on the class.
-    assigned = {name for each in inspect.getmro(owner) for name in getattr(each, "__slots__", ())}
-    assigned |= {name for each in inspect.getmro(owner) for name in inspect.get_annotations(each)}
+    # What __init__ sets is an attribute of the object, not of its class.
+    assigned = set(re.findall(r"\bself\.(\w+)(?:: [^=\n]+)? = ", inspect.getsource(owner)))
 
     assert [] == [name for name in missing(owner, MEMBERS[place]) if name not in assigned]
 
