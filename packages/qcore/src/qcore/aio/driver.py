@@ -7,10 +7,11 @@ share one pass of sending, and so does an acknowledgement with the answer that t
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ..batch import Datagram, SendBatch
+from ..batch import Address, Datagram, SendBatch
 from ..engine.engine import QuicEngine
 from ..events import Event
 from ..router import Router
@@ -79,8 +80,10 @@ class Driver(SocketOwner):
         self._router = router
         self._adopt = adopt
         self._driven: dict[QuicEngine, Driven] = {}
+        self._dialling: set[Driven] = set()
         self._alarms: Alarms[Driven] = Alarms()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_deadline = math.inf
         self._queue: list[Driven] = []
         self._is_flush_scheduled = False
         self._is_blocked = False
@@ -92,16 +95,20 @@ class Driver(SocketOwner):
         self._udp.start(self)
 
     def now(self) -> float:
-        """The loop's clock, never running backwards even where timers fire early."""
-        now = self._loop.time()
+        """Monotonic seconds, never behind a deadline whose timer has fired early.
+
+        Not the loop's own clock: some loops read it once per turn and in milliseconds, too coarse for round trips.
+        """
+        now = time.monotonic()
         if now < self._last:
             return self._last
         self._last = now
         return now
 
-    def add(self, driven: Driven) -> None:
-        """Drive one more engine."""
+    def dial(self, driven: Driven) -> None:
+        """Drive one more engine, of a client that is about to begin."""
         self._driven[driven.engine] = driven
+        self._dialling.add(driven)
         self.wake(driven)
 
     def wake(self, driven: Driven) -> None:
@@ -147,9 +154,12 @@ class Driver(SocketOwner):
         self._is_blocked = False
         self._flush()
 
-    def on_socket_error(self, error: OSError) -> None:
-        if self._udp.is_connected:
-            for driven in list(self._driven.values()):
+    def on_socket_error(self, error: OSError, address: Address | None) -> None:
+        # Only who is dialling listens: later on ICMP messages can be stale or forged. RFC 9000 §14.2.1.
+        for driven in list(self._dialling):
+            if driven.engine.is_established or driven.alarm.owner is None:
+                self._dialling.discard(driven)
+            elif self._udp.is_connected or driven.engine.address == address:
                 driven.on_socket_error(error, self.now())
                 self.wake(driven)
 
@@ -267,13 +277,15 @@ class Driver(SocketOwner):
         if deadline == math.inf:
             return
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if self._timer_deadline <= deadline:
                 return  # fires in time, at the cost of at most one look
             self._timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._on_timer)
+        self._timer_deadline = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._on_timer)
 
     def _release(self, driven: Driven) -> None:
         driven.alarm.cancel()
+        self._dialling.discard(driven)
         if self._driven.pop(driven.engine, None) is not None:
             self._router.forget(driven.engine)
             driven.on_released()

@@ -119,7 +119,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         udp = await wrap_socket(loop, sock, is_connected=remote is not None)
         router = Router(
-            cids=cids, reset_key=reset_key, token_keys=token_keys, wall_offset=time.time() - loop.time()
+            cids=cids, reset_key=reset_key, token_keys=token_keys, wall_offset=time.time() - time.monotonic()
         )
         return cls(udp, router)
 
@@ -154,6 +154,7 @@ class Endpoint:
         addresses = for_family(await resolve(host, port), self._udp.family)
         if not addresses:
             raise UnknownHost(f"{host!r} has no IPv4 address")
+        self._udp.watch_errors()
         attempts = [partial(self._attempt, dial, address) for address in addresses]
         return await race(attempts, release=Connection.abort)
 
@@ -169,7 +170,7 @@ class Endpoint:
             observer=dial.observers() if dial.observers else None,
         )
         connection = Connection(engine, self._driver, dial)
-        self._driver.add(connection)
+        self._driver.dial(connection)
         try:
             if not (dial.early and engine.parts.spaces[APPLICATION].early_sealer is not None):
                 await connection.handshake()

@@ -21,6 +21,9 @@ IP_TOS: Final = 1
 IP_RECVTOS: Final = 13
 IPV6_RECVTCLASS: Final = 66
 IPV6_TCLASS: Final = 67
+IP_RECVERR: Final = 11
+IPV6_RECVERR: Final = 25
+MSG_ERRQUEUE: Final = 0x2000
 
 # RFC 9000 §14: datagrams must not be fragmented. On Linux PROBE sets the bit and leaves the MTU to us (RFC 8899).
 DONT_FRAGMENT: Final[dict[str, tuple[tuple[int, int, int], ...]]] = {
@@ -109,6 +112,16 @@ def enable(sock: socket.socket) -> Capabilities:
         receive_offload=_try_option(sock, SOL_UDP, UDP_GRO, 1),
         ecn=ecn,
     )
+
+
+def enable_error_queue(sock: socket.socket) -> bool:
+    """Have ICMP errors queued with the address they are about; tells whether the platform does that."""
+    if sys.platform != "linux" or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    is_enabled = _try_option(sock, IPPROTO_IP, IP_RECVERR, 1)
+    if sock.family == socket.AF_INET6:
+        is_enabled = _try_option(sock, IPPROTO_IPV6, IPV6_RECVERR, 1) and is_enabled
+    return is_enabled
 
 
 def _try_option(sock: socket.socket, level: int, option: int, value: int) -> bool:

@@ -7,6 +7,7 @@ marks both ways. Knows nothing of QUIC. RFC 9000 §13.4 (ECN), §14 (sizes).
 
 import asyncio
 import errno
+import os
 import socket
 import struct
 import sys
@@ -16,16 +17,20 @@ from typing import Final
 
 from ..batch import Address, Datagram, SendBatch, SendRun
 from .sockets import (
+    IP_RECVERR,
     IP_TOS,
     IPPROTO_IP,
     IPPROTO_IPV6,
+    IPV6_RECVERR,
     IPV6_TCLASS,
+    MSG_ERRQUEUE,
     PLAIN,
     SOL_UDP,
     UDP_GRO,
     UDP_SEGMENT,
     Capabilities,
     enable,
+    enable_error_queue,
 )
 
 # The largest UDP payload; UDP_GRO fills at most this much as well.
@@ -36,6 +41,25 @@ ANCILLARY_SIZE: Final = 3 * socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE"
 # 128 datagrams are half a millisecond of work.
 READS_PER_WAKE_UP: Final = 64
 DATAGRAMS_PER_WAKE_UP: Final = 128
+
+# struct sock_extended_err of <linux/errqueue.h>: errno, origin, type, code; and the origins that are ICMP.
+EXTENDED_ERROR: Final = struct.Struct("=IBBB")
+ICMP_ORIGINS: Final = (2, 3)
+ERROR_KINDS: Final = ((IPPROTO_IP, IP_RECVERR), (IPPROTO_IPV6, IPV6_RECVERR))
+ERROR_SIZE: Final = 512
+# What says that an address cannot be reached: by ICMP, by the routing table, or by a filter of this host.
+UNREACHABLE: Final = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.ENOPROTOOPT,
+        errno.EADDRNOTAVAIL,
+        errno.EACCES,
+        errno.EPERM,
+    }
+)
 
 Ancillary = list[tuple[int, int, bytes]]
 
@@ -51,8 +75,11 @@ class SocketOwner:
         """A `send` that returned False has been completed."""
         raise NotImplementedError
 
-    def on_socket_error(self, error: OSError) -> None:
-        """The system reported an error; the socket goes on."""
+    def on_socket_error(self, error: OSError, address: Address | None) -> None:
+        """The system says that nobody can be reached at an address; the socket goes on.
+
+        `address` is None where the system does not tell, and for a connected socket, which has only one.
+        """
         raise NotImplementedError
 
 
@@ -92,6 +119,9 @@ class UdpSocket:
         """
         raise NotImplementedError
 
+    def watch_errors(self) -> None:
+        """Report errors with the address they are about, if the platform can tell."""
+
     def close(self) -> None:
         """Close the socket; what is still kept is dropped."""
         raise NotImplementedError
@@ -124,6 +154,7 @@ class PolledSocket(UdpSocket):
         self._has_messages = hasattr(sock, "recvmsg_into")
         self.capabilities: Capabilities = enable(sock) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
+        self._has_error_queue = False
         self._buffer = memoryview(bytearray(READ_SIZE))
         self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
 
@@ -143,6 +174,10 @@ class PolledSocket(UdpSocket):
     def start(self, owner: SocketOwner) -> None:
         self._owner = owner
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
+    def watch_errors(self) -> None:
+        if not self.is_connected and not self._has_error_queue:
+            self._has_error_queue = enable_error_queue(self._socket)
 
     def close(self) -> None:
         if self._socket.fileno() < 0:
@@ -170,8 +205,31 @@ class PolledSocket(UdpSocket):
                 break
         if datagrams:
             self._owner.on_datagrams(datagrams)
-        if failure is not None:
-            self._owner.on_socket_error(failure)
+        if self._has_error_queue:
+            if failure is not None or not datagrams:
+                self._read_errors()
+        elif failure is not None:
+            self._report(failure, None)
+
+    def _read_errors(self) -> None:
+        """Empty the error queue; the loop would wake us for ever while there is something in it."""
+        for _ in range(READS_PER_WAKE_UP):
+            try:
+                _, ancillary, _, address = self._socket.recvmsg(1, ERROR_SIZE, MSG_ERRQUEUE)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:  # an error that is pending beside the queue; reading it has cleared it
+                continue
+            for level, kind, value in ancillary:
+                if (level, kind) in ERROR_KINDS and len(value) >= EXTENDED_ERROR.size:
+                    number, origin, _, _ = EXTENDED_ERROR.unpack_from(value)
+                    if origin in ICMP_ORIGINS:
+                        self._report(OSError(number, os.strerror(number)), address)
+
+    def _report(self, error: OSError, address: Address | None) -> None:
+        # Others, such as EMSGSIZE after an ICMP message about the MTU, cost a datagram and no connection.
+        if self._owner is not None and error.errno in UNREACHABLE:
+            self._owner.on_socket_error(error, address)
 
     def _read_plain(self, datagrams: list[Datagram]) -> None:
         size, address = self._socket.recvfrom_into(self._buffer)
@@ -241,7 +299,7 @@ class PolledSocket(UdpSocket):
                 if error.errno in (errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.EOPNOTSUPP):
                     break
                 if is_last_try or not self._is_stale(error):
-                    self._on_send_error(error, len(run.parts))
+                    self._on_send_error(error, address, len(run.parts))
                     return True
         # Refused as one: either the path does not take this size, which sending in parts shows again, or
         # segmentation does not work on this path's device (quirk of drivers without checksum offload: EIO).
@@ -270,7 +328,7 @@ class PolledSocket(UdpSocket):
                     return False
                 except OSError as error:
                     if is_last_try or not self._is_stale(error):
-                        self._on_send_error(error, 1)
+                        self._on_send_error(error, address, 1)
                         break
         return True
 
@@ -278,16 +336,15 @@ class PolledSocket(UdpSocket):
         """Whether the error may belong to an earlier datagram: the system delivers ICMP errors on the next call."""
         if error.errno != errno.ECONNREFUSED:
             return False
-        assert self._owner is not None, "started"
-        self._owner.on_socket_error(error)
+        if not self._has_error_queue:
+            self._report(error, None)
         return True
 
-    def _on_send_error(self, error: OSError, count: int) -> None:
+    def _on_send_error(self, error: OSError, address: Address | None, count: int) -> None:
         # Never fatal: a datagram too large for the path or without a route is a lost datagram (RFC 9002, RFC 8899).
         self.failed_sends += count
-        if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN):
-            assert self._owner is not None, "started"
-            self._owner.on_socket_error(error)
+        if error.errno != errno.ECONNREFUSED:
+            self._report(error, address)
 
     def _ancillary(self, run: SendRun, segment_size: int) -> Ancillary:
         """Control messages: `segment_size` of 0 asks for none of that kind."""

@@ -99,7 +99,7 @@ class TransportSocket(UdpSocket, asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         if isinstance(exc, OSError) and self._owner is not None:
-            self._owner.on_socket_error(exc)
+            self._owner.on_socket_error(exc, None)
 
     def pause_writing(self) -> None:
         self._is_paused = True

@@ -263,6 +263,8 @@ class Packer:
         else:
             sealer, packet_type = space.early_sealer, PacketType.ZERO_RTT
             sources = self.early_sources
+        if (mode is SendMode.ACK_ONLY or mode is SendMode.PACED) and self._recovery.is_stranded(index):
+            mode = SendMode.ANY
         if sealer is None or not self._wants(space, sources, mode, packet_type):
             return None
         if index == INITIAL and self.is_client:

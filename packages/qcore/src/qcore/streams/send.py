@@ -111,12 +111,12 @@ class SendStream:
         buffer = self.buffer
         sent = buffer.next_offset
         if sent < buffer.end:
-            if buffer.has_lost:
+            if buffer.lost and buffer.has_lost:
                 return READY
             if sent >= self.limit:
                 return STREAM_BLOCKED
             return READY if credit > 0 else CONNECTION_BLOCKED
-        return READY if self._fin_due or buffer.has_lost else IDLE
+        return READY if self._fin_due or (buffer.lost and buffer.has_lost) else IDLE
 
     def write_frame(self, builder: PacketBuilder, owner: FrameSource, credit: int) -> int:
         """Append one STREAM frame.
@@ -127,7 +127,7 @@ class SendStream:
             How many bytes went out for the first time, or `NO_ROOM`.
         """
         buffer = self.buffer
-        lost = buffer.peek_lost()
+        lost = buffer.peek_lost() if buffer.lost else None
         if lost is not None:
             offset = lost[0]
             available = len(lost[1])

@@ -24,9 +24,10 @@ class SendBuffer:
         end: bytes written so far.
         next_offset: the first byte that was never sent.
         acked: bytes that were acknowledged.
+        lost: a heap of (offset, bytes) that were lost; some may have been acknowledged since.
     """
 
-    __slots__ = ("_chunks", "_head", "_islands", "_lost", "_prefix", "_tail", "acked", "end", "next_offset")
+    __slots__ = ("_chunks", "_head", "_islands", "_prefix", "_tail", "acked", "end", "lost", "next_offset")
 
     def __init__(self) -> None:
         self.end = 0
@@ -37,7 +38,7 @@ class SendBuffer:
         self._chunks: deque[bytes] = deque()
         self._head = 0  # bytes of the first chunk that were sent
         self._tail = bytearray()
-        self._lost: list[tuple[int, bytes]] = []  # heap by offset
+        self.lost: list[tuple[int, bytes]] = []
 
     @property
     def buffered(self) -> int:
@@ -52,7 +53,7 @@ class SendBuffer:
     @property
     def has_lost(self) -> bool:
         """Whether something waits to be sent again."""
-        return bool(self._lost) and self.peek_lost() is not None
+        return bool(self.lost) and self.peek_lost() is not None
 
     def write(self, data: bytes) -> None:
         """Queue bytes behind all others; large ones are not copied."""
@@ -105,7 +106,7 @@ class SendBuffer:
 
     def peek_lost(self) -> tuple[int, bytes] | None:
         """The lowest lost piece that was not acknowledged since."""
-        lost = self._lost
+        lost = self.lost
         while lost:
             offset, data = lost[0]
             stop = offset + len(data)
@@ -123,7 +124,7 @@ class SendBuffer:
 
     def take_lost(self, size: int) -> bytes:
         """The first `size` bytes of what `peek_lost` has shown."""
-        lost = self._lost
+        lost = self.lost
         offset, data = heappop(lost)
         stop = offset + size
         if size < len(data):
@@ -153,12 +154,12 @@ class SendBuffer:
     def on_lost(self, offset: int, data: bytes) -> None:
         """These bytes have to be sent again, unless they were acknowledged meanwhile."""
         if data and offset + len(data) > self._prefix:
-            heappush(self._lost, (offset, data))
+            heappush(self.lost, (offset, data))
 
     def discard(self) -> None:
         """Drop everything that is not sent, and what would be sent again."""
         self._chunks.clear()
         self._tail.clear()
-        self._lost.clear()
+        self.lost.clear()
         self._head = 0
         self.end = self.next_offset
