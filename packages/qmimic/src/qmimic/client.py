@@ -5,6 +5,7 @@ are remembered per origin and used as the profile's client would.
 """
 
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -58,7 +59,11 @@ class DialOptions:
 
 
 class Dialer:
-    """Connects as a profile does; a connector of `qhttp3.Client`."""
+    """Connects as a profile does; a connector of `qhttp3.Client`.
+
+    Attributes:
+        handshake_time: seconds that the last connection took to stand, names looked up included.
+    """
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class Dialer:
         self.memory = memory
         self.random = random
         self.options = options or DialOptions()
+        self.handshake_time: float | None = None
 
     @asynccontextmanager
     async def __call__(self, host: str, port: int, early: bool) -> AsyncIterator[tuple[Connection, H3Config]]:
@@ -84,7 +90,9 @@ class Dialer:
         config = replace(drawn.quic, qlog=options.qlog, handshake_timeout=options.handshake_timeout)
         tokens = self.memory.tokens(key, only_with_session=self.profile.engine.token_needs_session)
         dial = connect_alone if drawn.connected_socket else connect_unconnected
+        started = time.monotonic()
         async with dial(address, to_port, tls=tls, config=config, early=early, tokens=tokens) as connection:
+            self.handshake_time = time.monotonic() - started
             try:
                 yield connection, drawn.http3
             finally:
@@ -141,8 +149,8 @@ class Client(Http3Client):
     ) -> None:
         self.profile = built_in(profile) if isinstance(profile, str) else profile
         self.memory = Memory() if memory is None else memory
-        dialer = Dialer(self.profile, memory=self.memory, random=random, options=DialOptions(**options))
-        super().__init__(connector=dialer, timeout=timeout)
+        self.dialer = Dialer(self.profile, memory=self.memory, random=random, options=DialOptions(**options))
+        super().__init__(connector=self.dialer, timeout=timeout)
         self._browser_headers = browser_headers
 
     async def request(

@@ -4,10 +4,13 @@ import click
 
 from qmimic import __version__
 
+from .demo import demo_command
 from .dissects import dissect_command
 from .draws import draw_command
 from .fingerprints import fingerprint_command
+from .gets import get_command
 from .profiles import profiles_command, show_command
+from .serves import serve_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,6 +20,9 @@ def cli() -> None:
 
 
 for command in (
+    demo_command,
+    get_command,
+    serve_command,
     profiles_command,
     show_command,
     draw_command,
