@@ -90,7 +90,7 @@ def test_mutated_messages(make_duo: MakeDuo, authority: Any, scenario: str, seed
         try:
             duo.run(tamper, cut=random.choice((0, 0, 7)))
         except LocalAlert as alert:
-            assert 0 <= alert.description <= 255  # noqa: PT017
+            assert 0 <= alert.description <= 255
             assert alert.reason
 
 

@@ -7,6 +7,7 @@ Sends what a ``ClientHelloBuilder`` drew, negotiates from those very bytes, veri
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from . import cert_compression, extensions
 from .client_hello import HelloContext, HelloRetry
@@ -27,6 +28,7 @@ from .constants import (
     EXT_SIGNATURE_ALGORITHMS,
     EXT_SIGNED_CERTIFICATE_TIMESTAMP,
     EXT_STATUS_REQUEST,
+    EXT_TRUST_ANCHORS,
     FINISHED,
     ILLEGAL_PARAMETER,
     MISSING_EXTENSION,
@@ -54,7 +56,13 @@ from .verification import load_certificates, verify_server
 
 __all__ = ["ClientHandshake"]
 
-ENTRY_EXTENSIONS = (EXT_STATUS_REQUEST, EXT_SIGNED_CERTIFICATE_TIMESTAMP, EXT_DELEGATED_CREDENTIALS)
+# What a server may attach to a certificate, if the hello offered it.
+ENTRY_EXTENSIONS: Final = (
+    EXT_STATUS_REQUEST,
+    EXT_SIGNED_CERTIFICATE_TIMESTAMP,
+    EXT_DELEGATED_CREDENTIALS,
+    EXT_TRUST_ANCHORS,
+)
 
 
 class ClientHandshake(Handshake):
@@ -97,6 +105,7 @@ class ClientHandshake(Handshake):
         self._early_accepted = False
         self._peer_parameters = b""
         self._settings_extension = 0
+        self._peer_settings: bytes | None = None
         self._request_signatures: tuple[int, ...] | None = None
         self._peer: PeerCertificate | None = None
         self._resumption_secret = b""
@@ -278,6 +287,7 @@ class ClientHandshake(Handshake):
         for number in (EXT_ALPS, EXT_ALPS_OLD):
             if number in bodies:
                 self._settings_extension = number
+                self._peer_settings = bodies[number]
         self._transcript.add(raw)
         resumed = ClientInput.EXTENSIONS_WITH_PSK if self._resumed else ClientInput.EXTENSIONS
         self._state = advance_client(self._state, resumed)
@@ -395,6 +405,7 @@ class ClientHandshake(Handshake):
             early_accepted=self._early_accepted,
             signature_scheme=None if peer is None else peer.signature_scheme,
             ocsp_response=None if peer is None else peer.ocsp_response,
+            application_settings=self._peer_settings,
         )
 
     def _on_ticket(self, raw: bytes) -> None:

@@ -66,7 +66,7 @@ class ServerTLS:
 
     ``certs`` is one chain or several, of which the first that fits the client's server name is taken. ``ticket_keys``
     are 32 bytes each: the first seals tickets, all open them; an empty tuple turns tickets off. ``groups`` and
-    ``ciphers`` are in order of preference. ``replays`` remembers which 0-RTT hellos were taken; None takes none back.
+    ``ciphers`` are in order of preference. ``replays`` remembers which 0-RTT hellos were taken; None takes none.
     ``select`` sees each ClientHello (name, ALPN, raw bytes) before it is
     answered and may return another configuration.
     """
@@ -79,6 +79,7 @@ class ServerTLS:
     ticket_lifetime: float = 86_400.0
     tickets: int = 2
     early_data: bool = False
+    application_settings: bytes | None = None
     replays: ReplayGuard | None = field(default_factory=ReplayWindow, repr=False)
     groups: tuple[int, ...] = DEFAULT_GROUPS
     ciphers: tuple[int, ...] = DEFAULT_CIPHERS

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from .codec import Reader
-from .constants import ILLEGAL_PARAMETER
+from .constants import BAD_CERTIFICATE, ILLEGAL_PARAMETER
 from .errors import LocalAlert
 from .signatures import check
 
@@ -55,8 +55,12 @@ class DelegatedCredential:
         Raises:
             LocalAlert: illegal_parameter, or decrypt_error for the signature.
         """
-        end = leaf.not_valid_before_utc.timestamp() + self._valid_time
-        if not wall_clock < end <= min(wall_clock + MAX_VALIDITY, leaf.not_valid_after_utc.timestamp()):
+        try:
+            end = leaf.not_valid_before_utc.timestamp() + self._valid_time
+            last = min(wall_clock + MAX_VALIDITY, leaf.not_valid_after_utc.timestamp())
+        except ValueError:
+            raise LocalAlert(BAD_CERTIFICATE, "the certificate's validity cannot be read") from None
+        if not wall_clock < end <= last:
             raise LocalAlert(ILLEGAL_PARAMETER, "delegated credential is not valid now, or for too long")
         if not _may_delegate(leaf):
             raise LocalAlert(ILLEGAL_PARAMETER, "the certificate may not delegate")

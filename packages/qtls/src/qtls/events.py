@@ -80,6 +80,7 @@ class TlsInfo:
     early_accepted: bool = False
     signature_scheme: int | None = None
     ocsp_response: bytes | None = field(default=None, repr=False)
+    application_settings: bytes | None = field(default=None, repr=False)
     version: str = "TLSv1.3"
 
     @property

@@ -31,7 +31,7 @@ def names_of(certificate: x509.Certificate) -> tuple[list[str], list[Address]]:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         addresses = [each for each in names.get_values_for_type(x509.IPAddress) if hasattr(each, "packed")]
         return names.get_values_for_type(x509.DNSName), addresses  # type: ignore[return-value]
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return [], []
 
 

@@ -17,7 +17,10 @@ from .constants import (
     CERTIFICATE_REQUIRED,
     CERTIFICATE_VERIFY,
     CLIENT_HELLO,
+    ENCRYPTED_EXTENSIONS,
     EXT_ALPN,
+    EXT_ALPS,
+    EXT_ALPS_OLD,
     EXT_EARLY_DATA,
     EXT_KEY_SHARE,
     EXT_PRE_SHARED_KEY,
@@ -29,7 +32,9 @@ from .constants import (
     EXT_SUPPORTED_VERSIONS,
     FINISHED,
     ILLEGAL_PARAMETER,
+    MISSING_EXTENSION,
     TLS_1_3,
+    UNSUPPORTED_EXTENSION,
     Level,
 )
 from .errors import LocalAlert
@@ -96,6 +101,8 @@ class ServerHandshake(Handshake):
         self._early_accepted = False
         self._wants_tickets = False
         self._scheme: int | None = None
+        self._settings_extension = 0
+        self._peer_settings: bytes | None = None
         self._peer: PeerCertificate | None = None
         self.client_hello = b""
 
@@ -112,6 +119,8 @@ class ServerHandshake(Handshake):
             raise refuse(message_type, self._state)
         if message_type == CLIENT_HELLO:
             self._on_client_hello(ClientHello(raw))
+        elif message_type == ENCRYPTED_EXTENSIONS:
+            self._on_settings(raw)
         elif message_type == CERTIFICATE_VERIFY:
             self._on_certificate_verify(raw)
         elif message_type == FINISHED:
@@ -240,9 +249,15 @@ class ServerHandshake(Handshake):
         entries.append((EXT_QUIC_TRANSPORT_PARAMETERS, self._parameters))
         if self._early_accepted:
             entries.append((EXT_EARLY_DATA, b""))
+        settings = self._config.application_settings
+        self._settings_extension = _settings_extension(hello, self._alpn)
+        if settings is None or self._early_accepted:
+            self._settings_extension = 0
+        elif self._settings_extension:
+            entries.append((self._settings_extension, settings))
         flight = [encrypted_extensions.encode(entries)]
         self._transcript.add(flight[0])
-        happened = ServerInput.HELLO
+        requests = False
         if self._resumption is None:
             if self._config.client_auth != "none":
                 request = certificate_request.encode(
@@ -250,7 +265,7 @@ class ServerHandshake(Handshake):
                 )
                 self._transcript.add(request)
                 flight.append(request)
-                happened = ServerInput.HELLO_AND_REQUEST
+                requests = True
             flight.extend(self._certificate_flight(hello))
         flight.append(self._finished(self._server_handshake_secret))
         self._transcript.add(flight[-1])
@@ -258,7 +273,11 @@ class ServerHandshake(Handshake):
         self._derive_application(schedule)
         # RFC 9001 §5.7: 1-RTT packets can be sent now, but not opened before the client's Finished.
         self._install(Level.APPLICATION, self._sealer(self._server_application_secret), None)
-        self._state = advance_server(self._state, happened)
+        if self._settings_extension:
+            answered = ServerInput.HELLO_SETTINGS_AND_REQUEST if requests else ServerInput.HELLO_AND_SETTINGS
+        else:
+            answered = ServerInput.HELLO_AND_REQUEST if requests else ServerInput.HELLO
+        self._state = advance_server(self._state, answered)
 
     def _certificate_flight(self, hello: ClientHello) -> list[bytes]:
         chain, scheme = choose_chain(self._config, hello, self._server_name)
@@ -271,6 +290,20 @@ class ServerHandshake(Handshake):
         return [certificate, proof]
 
     # The client's flight
+
+    def _on_settings(self, raw: bytes) -> None:
+        for number, body in encrypted_extensions.parse(raw):
+            if number != self._settings_extension:
+                raise LocalAlert(
+                    UNSUPPORTED_EXTENSION, f"extension {number} in the client's EncryptedExtensions"
+                )
+            self._peer_settings = body
+        if self._peer_settings is None:
+            raise LocalAlert(
+                MISSING_EXTENSION, "the client's EncryptedExtensions has no application settings"
+            )
+        self._transcript.add(raw)
+        self._state = advance_server(self._state, ServerInput.SETTINGS)
 
     def _on_certificate(self, raw: bytes) -> None:
         received = open_certificate(raw, ())
@@ -322,6 +355,7 @@ class ServerHandshake(Handshake):
             resumed=self._resumption is not None,
             early_accepted=self._early_accepted,
             signature_scheme=self._scheme,
+            application_settings=self._peer_settings,
         )
 
     def _send_tickets(self, schedule: KeySchedule) -> None:
@@ -370,3 +404,12 @@ def _encode_chain(chain: CertificateChain, hello: ClientHello) -> bytes:
         if compressed is not None:
             return compressed_certificate.encode(algorithm, len(body), compressed)
     return certificate.encode()
+
+
+def _settings_extension(hello: ClientHello, alpn: str | None) -> int:
+    """The ALPS codepoint under which the client offers settings for ``alpn``, or 0."""
+    for number in (EXT_ALPS, EXT_ALPS_OLD):
+        body = hello.get(number)
+        if body is not None and alpn in extensions.parse_alpn(body):
+            return number
+    return 0

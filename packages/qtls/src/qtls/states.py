@@ -1,7 +1,8 @@
 """State machines of both handshakes as tables.
 
 Says which message may come in which state and at which level, and what comes next. What is not in a table is
-unexpected_message. RFC 8446 appendix A, RFC 9001 §4.1.3 and §8.3.
+unexpected_message. RFC 8446 appendix A, RFC 9001 §4.1.3 and §8.3; application settings (ALPS)
+as in draft-vvv-tls-alps.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class ServerState(Enum):
 
     WAIT_CLIENT_HELLO = "wait client hello"
     WAIT_SECOND_CLIENT_HELLO = "wait client hello after retry"
+    WAIT_SETTINGS = "wait client settings"
+    WAIT_SETTINGS_AND_CERTIFICATE = "wait client settings, then a certificate"
     WAIT_CERTIFICATE = "wait certificate"
     WAIT_CERTIFICATE_VERIFY = "wait certificate verify"
     WAIT_FINISHED = "wait finished"
@@ -62,6 +65,9 @@ class ServerInput(Enum):
     RETRY_SENT = "hello retry request sent"
     HELLO = "client hello"
     HELLO_AND_REQUEST = "client hello, answered with a certificate request"
+    HELLO_AND_SETTINGS = "client hello, answered with application settings"
+    HELLO_SETTINGS_AND_REQUEST = "client hello, answered with application settings and a certificate request"
+    SETTINGS = "client encrypted extensions"
     CERTIFICATE = "certificate"
     NO_CERTIFICATE = "empty certificate"
     CERTIFICATE_VERIFY = "certificate verify"
@@ -96,8 +102,20 @@ SERVER_NEXT: Final[dict[tuple[ServerState, ServerInput], ServerState]] = {
     (ServerState.WAIT_CLIENT_HELLO, ServerInput.RETRY_SENT): ServerState.WAIT_SECOND_CLIENT_HELLO,
     (ServerState.WAIT_CLIENT_HELLO, ServerInput.HELLO): ServerState.WAIT_FINISHED,
     (ServerState.WAIT_CLIENT_HELLO, ServerInput.HELLO_AND_REQUEST): ServerState.WAIT_CERTIFICATE,
+    (ServerState.WAIT_CLIENT_HELLO, ServerInput.HELLO_AND_SETTINGS): ServerState.WAIT_SETTINGS,
+    (
+        ServerState.WAIT_CLIENT_HELLO,
+        ServerInput.HELLO_SETTINGS_AND_REQUEST,
+    ): ServerState.WAIT_SETTINGS_AND_CERTIFICATE,
     (ServerState.WAIT_SECOND_CLIENT_HELLO, ServerInput.HELLO): ServerState.WAIT_FINISHED,
     (ServerState.WAIT_SECOND_CLIENT_HELLO, ServerInput.HELLO_AND_REQUEST): ServerState.WAIT_CERTIFICATE,
+    (ServerState.WAIT_SECOND_CLIENT_HELLO, ServerInput.HELLO_AND_SETTINGS): ServerState.WAIT_SETTINGS,
+    (
+        ServerState.WAIT_SECOND_CLIENT_HELLO,
+        ServerInput.HELLO_SETTINGS_AND_REQUEST,
+    ): ServerState.WAIT_SETTINGS_AND_CERTIFICATE,
+    (ServerState.WAIT_SETTINGS, ServerInput.SETTINGS): ServerState.WAIT_FINISHED,
+    (ServerState.WAIT_SETTINGS_AND_CERTIFICATE, ServerInput.SETTINGS): ServerState.WAIT_CERTIFICATE,
     (ServerState.WAIT_CERTIFICATE, ServerInput.CERTIFICATE): ServerState.WAIT_CERTIFICATE_VERIFY,
     (ServerState.WAIT_CERTIFICATE, ServerInput.NO_CERTIFICATE): ServerState.WAIT_FINISHED,
     (ServerState.WAIT_CERTIFICATE_VERIFY, ServerInput.CERTIFICATE_VERIFY): ServerState.WAIT_FINISHED,
@@ -119,6 +137,8 @@ CLIENT_LEVELS: Final[dict[ClientState, Level]] = {
 SERVER_LEVELS: Final[dict[ServerState, Level]] = {
     ServerState.WAIT_CLIENT_HELLO: Level.INITIAL,
     ServerState.WAIT_SECOND_CLIENT_HELLO: Level.INITIAL,
+    ServerState.WAIT_SETTINGS: Level.HANDSHAKE,
+    ServerState.WAIT_SETTINGS_AND_CERTIFICATE: Level.HANDSHAKE,
     ServerState.WAIT_CERTIFICATE: Level.HANDSHAKE,
     ServerState.WAIT_CERTIFICATE_VERIFY: Level.HANDSHAKE,
     ServerState.WAIT_FINISHED: Level.HANDSHAKE,
@@ -145,6 +165,8 @@ CLIENT_ACCEPTS: Final[dict[ClientState, tuple[int, ...]]] = {
 SERVER_ACCEPTS: Final[dict[ServerState, tuple[int, ...]]] = {
     ServerState.WAIT_CLIENT_HELLO: (constants.CLIENT_HELLO,),
     ServerState.WAIT_SECOND_CLIENT_HELLO: (constants.CLIENT_HELLO,),
+    ServerState.WAIT_SETTINGS: (constants.ENCRYPTED_EXTENSIONS,),
+    ServerState.WAIT_SETTINGS_AND_CERTIFICATE: (constants.ENCRYPTED_EXTENSIONS,),
     ServerState.WAIT_CERTIFICATE: (constants.CERTIFICATE, constants.COMPRESSED_CERTIFICATE),
     ServerState.WAIT_CERTIFICATE_VERIFY: (constants.CERTIFICATE_VERIFY,),
     ServerState.WAIT_FINISHED: (constants.FINISHED,),

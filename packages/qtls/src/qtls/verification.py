@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -25,6 +26,16 @@ __all__ = ["load_certificates", "verify_client", "verify_server"]
 
 # RFC 8446 sets no limit. Chains in use have up to 5 certificates; each one more costs the verifier time.
 MAX_CERTIFICATES: Final = 16
+
+# What refused or unreadable certificates raise: their fields are parsed when first looked at.
+UNREADABLE: Final = (
+    verification.VerificationError,
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+)
 
 
 def load_certificates(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
@@ -40,7 +51,7 @@ def load_certificates(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
             # What is odd but can be parsed is judged by the verification.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             return tuple([x509.load_der_x509_certificate(each) for each in chain])
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise LocalAlert(BAD_CERTIFICATE, "a certificate of the chain cannot be parsed") from None
 
 
@@ -58,30 +69,22 @@ def verify_server(
     """
     leaf = certificates[0]
     now = _time(wall_clock)
-    if trust.trusts(encoded[0]):
-        # The user named this very certificate, so there is no chain to build.
-        _check_validity(leaf, now)
-        _check_name(leaf, host)
-        return
-    roots = trust.roots()
-    refusal = "no roots are trusted"
-    if roots is not None:
-        address = address_of(host)
-        try:
-            subject: verification.Subject = (
-                x509.IPAddress(address) if address is not None else x509.DNSName(host.rstrip("."))
-            )
-            verifier = verification.PolicyBuilder().store(roots).time(now).build_server_verifier(subject)
-            verifier.verify(leaf, list(certificates[1:]))
+    try:
+        if trust.trusts(encoded[0]):
+            # The user named this very certificate, so there is no chain to build.
+            _check_validity(leaf, now)
+            _check_name(leaf, host)
             return
-        except (
-            verification.VerificationError,
-            ValueError,
-            x509.DuplicateExtension,
-            x509.UnsupportedGeneralNameType,
-        ) as error:
-            refusal = str(error)
-    raise _explain(certificates, host, now, refusal)
+        roots = trust.roots()
+        if roots is None:
+            raise LocalAlert(UNKNOWN_CA, "no roots are trusted")
+        address = address_of(host)
+        subject: verification.Subject = (
+            x509.IPAddress(address) if address is not None else x509.DNSName(host.rstrip("."))
+        )
+        _builder(roots, now).build_server_verifier(subject).verify(leaf, list(certificates[1:]))
+    except UNREADABLE as error:
+        raise _explain(certificates, host, now, str(error)) from None
 
 
 def verify_client(
@@ -93,24 +96,29 @@ def verify_client(
         LocalAlert: as for servers.
     """
     now = _time(wall_clock)
-    if trust.trusts(encoded[0]):
-        _check_validity(certificates[0], now)
-        return
-    roots = trust.roots()
-    refusal = "no roots are trusted"
-    if roots is not None:
-        try:
-            verifier = verification.PolicyBuilder().store(roots).time(now).build_client_verifier()
-            verifier.verify(certificates[0], list(certificates[1:]))
+    try:
+        if trust.trusts(encoded[0]):
+            _check_validity(certificates[0], now)
             return
-        except (
-            verification.VerificationError,
-            ValueError,
-            x509.DuplicateExtension,
-            x509.UnsupportedGeneralNameType,
-        ) as error:
-            refusal = str(error)
-    raise _explain(certificates, None, now, refusal)
+        roots = trust.roots()
+        if roots is None:
+            raise LocalAlert(UNKNOWN_CA, "no roots are trusted")
+        _builder(roots, now).build_client_verifier().verify(certificates[0], list(certificates[1:]))
+    except UNREADABLE as error:
+        raise _explain(certificates, None, now, str(error)) from None
+
+
+def _builder(roots: verification.Store, now: datetime) -> verification.PolicyBuilder:
+    builder = verification.PolicyBuilder().store(roots).time(now)
+    return builder.extension_policies(ca_policy=CA_POLICY, ee_policy=LEAF_POLICY)
+
+
+def _check_ca_usage(
+    policy: verification.Policy, certificate: x509.Certificate, usage: x509.KeyUsage | None
+) -> None:
+    # RFC 5280 §4.2.1.3: whoever has the extension must be allowed to sign certificates; private authorities often lack it.
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("an issuer of the chain may not sign certificates")
 
 
 def _time(wall_clock: float) -> datetime:
@@ -147,27 +155,26 @@ def _explain(
 ) -> LocalAlert:
     """The alert for a chain that was refused: what a person would look at first."""
     leaf = certificates[0]
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH if host is None else ExtendedKeyUsageOID.SERVER_AUTH
+    reason = _shorten(refusal)
     try:
         for certificate in certificates:
             _check_validity(certificate, now)
         if host is not None:
             _check_name(leaf, host)
-        if not _allows(
-            leaf, ExtendedKeyUsageOID.CLIENT_AUTH if host is None else ExtendedKeyUsageOID.SERVER_AUTH
-        ):
-            return LocalAlert(
-                UNSUPPORTED_CERTIFICATE, f"certificate of {_title(leaf)} is not meant for this use"
-            )
+        title = _title_of(leaf.subject)
+        if not _allows(leaf, usage):
+            return LocalAlert(UNSUPPORTED_CERTIFICATE, f"certificate of {title} is not meant for this use")
+        if len(certificates) == 1 and leaf.issuer == leaf.subject:
+            return LocalAlert(UNKNOWN_CA, f"self-signed certificate of {title} is not trusted")
+        if "candidates exhausted" in refusal:
+            issuer = _title_of(certificates[-1].issuer)
+            return LocalAlert(UNKNOWN_CA, f"unknown issuer: {issuer} is not trusted ({reason})")
+        return LocalAlert(BAD_CERTIFICATE, f"certificate of {title} refused: {reason}")
     except LocalAlert as found:
         return found
-    except ValueError as error:
-        return LocalAlert(BAD_CERTIFICATE, f"certificate of {_title(leaf)}: {error}")
-    issuer = _title_of(certificates[-1].issuer)
-    if len(certificates) == 1 and leaf.issuer == leaf.subject:
-        return LocalAlert(UNKNOWN_CA, f"self-signed certificate of {_title(leaf)} is not trusted")
-    if "candidates exhausted" in refusal or "no roots" in refusal:
-        return LocalAlert(UNKNOWN_CA, f"unknown issuer: {issuer} is not trusted ({_shorten(refusal)})")
-    return LocalAlert(BAD_CERTIFICATE, f"certificate of {_title(leaf)} refused: {_shorten(refusal)}")
+    except UNREADABLE as error:
+        return LocalAlert(BAD_CERTIFICATE, f"a certificate of the chain cannot be read: {error}")
 
 
 def _allows(certificate: x509.Certificate, usage: x509.ObjectIdentifier) -> bool:
@@ -189,3 +196,9 @@ def _title(certificate: x509.Certificate) -> str:
 
 def _title_of(name: x509.Name) -> str:
     return name.rfc4514_string() or "(no subject)"
+
+
+CA_POLICY: Final = verification.ExtensionPolicy.webpki_defaults_ca().may_be_present(
+    x509.KeyUsage, verification.Criticality.AGNOSTIC, _check_ca_usage
+)
+LEAF_POLICY: Final = verification.ExtensionPolicy.webpki_defaults_ee()
