@@ -155,6 +155,24 @@ def test_a_refused_port(client_tls: ClientTLS, closed_port: int) -> None:
     run(main(), 5)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems tell connected sockets only")
+@pytest.mark.parametrize("local", ["127.0.0.1", pytest.param("::", marks=IPV6)])
+def test_a_refused_port_on_a_shared_socket(
+    server_tls: ServerTLS, client_tls: ClientTLS, closed_port: int, local: str
+) -> None:
+    async def main() -> None:
+        async with (
+            serve(echo_all, (HOST, 0), tls=server_tls) as listener,
+            Endpoint.open((local, 0)) as endpoint,
+        ):
+            other = await endpoint.connect(HOST, listener.addresses[0][1], tls=client_tls)
+            with pytest.raises(ConnectionRefused):
+                await endpoint.connect(HOST, closed_port, tls=client_tls)
+            assert b"unharmed" == await exchange(other, b"unharmed")
+
+    run(main(), 5)
+
+
 def test_a_port_refused_on_every_address_of_a_name(client_tls: ClientTLS, closed_port: int) -> None:
     async def main() -> None:
         with pytest.raises(ConnectionRefused):

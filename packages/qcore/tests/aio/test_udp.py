@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import errno
 import socket
 import sys
@@ -24,6 +25,7 @@ class Recorder(SocketOwner):
         self.wake_ups = 0
         self.writable = 0
         self.errors: list[OSError] = []
+        self.error_addresses: list[Address | None] = []
         self._changed = asyncio.Event()
 
     def on_datagrams(self, datagrams: Sequence[Datagram]) -> None:
@@ -35,8 +37,9 @@ class Recorder(SocketOwner):
         self.writable += 1
         self._changed.set()
 
-    def on_socket_error(self, error: OSError) -> None:
+    def on_socket_error(self, error: OSError, address: Address | None) -> None:
         self.errors.append(error)
+        self.error_addresses.append(address)
         self._changed.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -275,6 +278,42 @@ def test_a_connected_socket_hears_of_a_refused_port(wrap: Callable[..., Awaitabl
 
         assert errno.ECONNREFUSED == recorder.errors[0].errno
         here.close()
+
+    asyncio.run(main())
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("local", "target"),
+    [
+        pytest.param("127.0.0.1", "127.0.0.1", id="IPv4"),
+        pytest.param("::1", "::1", id="IPv6", marks=IPV6),
+        pytest.param("::", "::ffff:127.0.0.1", id="IPv4 on a dual-stack socket", marks=IPV6),
+    ],
+)
+def test_a_watched_socket_hears_which_port_refused(local: str, target: str) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        here = PolledSocket(loop, open_socket((local, 0)))
+        there = PolledSocket(loop, open_socket((local, 0)))
+        with contextlib.closing(open_socket((local, 0))) as taken:
+            port = taken.getsockname()[1]
+        owner, recorder = Recorder(), Recorder()
+        here.start(owner)
+        there.start(recorder)
+        here.watch_errors()
+        refusing = (target, port, *there.address[2:])
+        for _ in range(3):
+            here.send(batch_of(refusing, [b"hello", b"again"]))
+            here.send(batch_of((target, *there.address[1:]), [b"to somebody"]))
+        await owner.until(lambda: owner.errors)
+        await recorder.until(lambda: len(recorder.datagrams) == 3)
+
+        assert {(errno.ECONNREFUSED, refusing)} == {
+            (error.errno, address) for error, address in zip(owner.errors, owner.error_addresses, strict=True)
+        }
+        here.close()
+        there.close()
 
     asyncio.run(main())
 
