@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 import pytest
@@ -49,7 +50,7 @@ def test_probes_are_five_round_trips_apart() -> None:
 
     probes = search(mtu, lambda size: size <= 1300, now=3.0)
 
-    gaps = [later - sooner for (sooner, _), (later, _) in zip(probes, probes[1:], strict=False)]
+    gaps = [later - sooner for (sooner, _), (later, _) in pairwise(probes)]
     assert [5 * RTT] * len(gaps) == pytest.approx(gaps)
 
 

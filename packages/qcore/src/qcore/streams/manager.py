@@ -238,6 +238,7 @@ class StreamManager(FrameSource):
         if not send.reset(code):
             return False
         stream.owed &= ~OWES_BLOCKED
+        self._outgoing.unpark(stream)
         self._outgoing.owe(stream, OWES_RESET)
         return True
 
@@ -340,9 +341,10 @@ class StreamManager(FrameSource):
         """STREAM_DATA_BLOCKED, RFC 9000 §19.13: a limit that the peer has not seen is told again."""
         stream = self._stream_of(frame.stream_id, frame, sending=False)
         receive = None if stream is None else stream.receive
-        if stream is not None and receive is not None and receive.wants_credit:
-            if frame.limit < receive.window.limit:
-                self._outgoing.owe(stream, OWES_CREDIT)
+        if stream is None or receive is None or not receive.wants_credit:
+            return
+        if frame.limit < receive.window.limit:
+            self._outgoing.owe(stream, OWES_CREDIT)
 
     def receive_max_streams(self, frame: MaxStreamsFrame) -> None:
         """MAX_STREAMS, RFC 9000 §19.11."""

@@ -51,7 +51,7 @@ class Outgoing:
         self._flow = flow
         self._owner = owner
         self._scheduler = Scheduler()
-        self._parked: list[Stream] = []  # they wait for credit of the connection
+        self._parked: dict[int, Stream] = {}  # they wait for credit of the connection
         self._owing: deque[Stream] = deque()
 
     def clear(self) -> None:
@@ -90,21 +90,26 @@ class Outgoing:
             self._flow.on_blocked()
             if not stream.is_parked:
                 stream.is_parked = True
-                self._parked.append(stream)
+                self._parked[stream.stream_id] = stream
 
-    def _unpark(self) -> None:
-        parked = self._parked
-        self._parked = []
-        for stream in parked:
+    def _unpark_all(self) -> None:
+        for stream in self._parked.values():
             stream.is_parked = False
             self._scheduler.add(stream)
+        self._parked.clear()
+
+    def unpark(self, stream: Stream) -> None:
+        """A stream that has lost its data waits for nothing."""
+        if stream.is_parked:
+            stream.is_parked = False
+            del self._parked[stream.stream_id]
 
     def _next_ready(self) -> Stream | None:
         """The stream whose turn it is, after those that cannot send have left the queue."""
         scheduler = self._scheduler
         credit = self._flow.credit
         if self._parked and credit > 0:
-            self._unpark()
+            self._unpark_all()
         while True:
             stream = scheduler.head()
             if stream is None:
@@ -228,9 +233,10 @@ class Outgoing:
         elif isinstance(frame, MaxStreamDataFrame):
             stream = self._table.streams.get(frame.stream_id)
             receive = None if stream is None else stream.receive
-            if stream is not None and receive is not None and receive.wants_credit:
-                if frame.maximum == receive.window.limit:
-                    self.owe(stream, OWES_CREDIT)
+            if stream is None or receive is None or not receive.wants_credit:
+                return
+            if frame.maximum == receive.window.limit:
+                self.owe(stream, OWES_CREDIT)
         elif isinstance(frame, StopSendingFrame):
             stream = self._table.streams.get(frame.stream_id)
             if stream is not None and stream.receive is not None and not stream.receive.is_over:
@@ -242,6 +248,7 @@ class Outgoing:
         elif isinstance(frame, StreamDataBlockedFrame):
             stream = self._table.streams.get(frame.stream_id)
             send = None if stream is None else stream.send
-            if stream is not None and send is not None and not send.is_reset and not send.is_over:
-                if frame.limit == send.limit:
-                    self.owe(stream, OWES_BLOCKED)
+            if stream is None or send is None or send.is_reset or send.is_over:
+                return
+            if frame.limit == send.limit:
+                self.owe(stream, OWES_BLOCKED)
