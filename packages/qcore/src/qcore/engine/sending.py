@@ -33,8 +33,8 @@ class Transmitter:
         "_masker",
         "_parts",
         "_pending",
-        "pacing_deadline",
         "last_pass",
+        "pacing_deadline",
         "sent_ack_eliciting",
         "sent_handshake",
     )

@@ -1,0 +1,298 @@
+"""Datagrams into a connection.
+
+Takes packet after packet from the receiver, checks what a packet as a whole has to satisfy, has its frames
+dispatched, and obeys what follows for keys, connection IDs, paths and the end of the connection.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from qwire.constants import FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION, PacketType
+from qwire.errors import DecodeError, ForbiddenFrame
+from qwire.frames import Frame, parse_frames
+from qwire.headers import long_packet_type
+from qwire.unprotected import reset_token_of
+
+from ..batch import Datagram
+from ..config import QuicConfig
+from ..errors import StatelessReset, TransportError, VersionMismatch
+from ..events import TokenReceived
+from ..observer import Observer
+from ..paths.migration import Migration
+from ..paths.mtu import MtuDiscovery
+from ..paths.path import Path
+from ..spaces import APPLICATION, HANDSHAKE
+from .dispatch import FrameDispatcher
+from .ending import Ending
+from .lifecycle import Lifecycle
+from .negotiation import Negotiation
+from .parts import Parts
+from .progress import Progress
+from .receiving import OpenedPacket
+from .restart import Outcome, Restart
+
+# RFC 9000 §10.3: no stateless reset is shorter.
+SMALLEST_RESET: Final = 21
+
+
+@final
+class Intake:
+    """Processes what arrives.
+
+    Attributes:
+        has_heard: a packet of the peer has been opened.
+        count, size: datagrams and bytes that arrived.
+    """
+
+    __slots__ = (
+        "_config",
+        "_dispatcher",
+        "_ending",
+        "_lifecycle",
+        "_negotiation",
+        "_observer",
+        "_parts",
+        "_progress",
+        "_restart",
+        "count",
+        "has_heard",
+        "size",
+    )
+
+    def __init__(
+        self,
+        parts: Parts,
+        config: QuicConfig,
+        *,
+        negotiation: Negotiation,
+        lifecycle: Lifecycle,
+        progress: Progress,
+        restart: Restart,
+        ending: Ending,
+        observer: Observer | None,
+    ) -> None:
+        self.has_heard = False
+        self.count = 0
+        self.size = 0
+        self._parts = parts
+        self._config = config
+        self._negotiation = negotiation
+        self._lifecycle = lifecycle
+        self._progress = progress
+        self._restart = restart
+        self._ending = ending
+        self._observer = observer
+        self._dispatcher = FrameDispatcher(parts, parts.is_client)
+
+    def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
+        """Take datagrams that arrived together; a violation in one ends the connection."""
+        parts = self._parts
+        parts.receiver.prepare(datagrams)
+        size = 0
+        for index, datagram in enumerate(datagrams):
+            data = datagram.data
+            size += len(data)
+            path = parts.paths.on_datagram(datagram.address, len(data))
+            if path is None:
+                self._drop(now, "unknown address", len(data))
+            elif data:
+                self._receive_datagram(datagram, index, path, now)
+        self.count += len(datagrams)
+        self.size += size
+        if self._observer is not None:
+            self._observer.datagrams_received(now, len(datagrams), size)
+
+    def _receive_datagram(self, datagram: Datagram, index: int, path: Path, now: float) -> None:
+        if not self._lifecycle.is_open:
+            self._ending.on_received()
+            return
+        if self._parts.is_client and not self.has_heard:
+            outcome = self._restart.receive(datagram.data, now)
+            if outcome is Outcome.HOPELESS:
+                offered = ", ".join(f"0x{version:x}" for version in self._restart.offered)
+                self._ending.abandon(
+                    VersionMismatch(f"the server speaks none of our versions, only {offered}"), now
+                )
+            if outcome is not None:
+                return
+        try:
+            self._receive_packets(datagram, index, path, now)
+            waiting = self._parts.receiver.waiting
+            if waiting and self._can_open_waiting(waiting[0]):
+                for earlier in self._parts.receiver.take_waiting():
+                    self._receive_packets(earlier, -1, path, now)
+        except TransportError as error:
+            self._ending.fail(error, now)
+
+    def _receive_packets(self, datagram: Datagram, index: int, path: Path, now: float) -> None:
+        parts = self._parts
+        receiver = parts.receiver
+        size = len(datagram.data)
+        position = 0
+        while position < size and self._lifecycle.is_open:
+            start = position
+            packet, position = receiver.open_next(
+                datagram, start, index, now, parts.pto(), parts.recovery.next_packet_number(APPLICATION)
+            )
+            if receiver.changed_version is not None:
+                packet, position = self._open_in_version(
+                    receiver.changed_version, datagram, start, index, now
+                )
+            if packet is not None:
+                self._receive_packet(packet, datagram, path, now)
+            elif receiver.drop_reason:
+                if self._is_stateless_reset(datagram.data):
+                    self._ending.abandon(
+                        StatelessReset("the peer has lost the state of this connection"), now
+                    )
+                    return
+                self._drop(now, receiver.drop_reason, position - start)
+            elif self._observer is not None:
+                self._observer.packet_buffered(now, position - start)
+
+    def _receive_packet(self, packet: OpenedPacket, datagram: Datagram, path: Path, now: float) -> None:
+        parts = self._parts
+        space = parts.spaces[packet.space]
+        number = packet.packet_number
+        if space.received.is_duplicate(number):
+            self._drop(now, "duplicate", packet.size)
+            return
+        frames = _parse(packet)
+        header = packet.header
+        destination_cid = (
+            datagram.data[1 : 1 + parts.receiver.cid_size] if header is None else header.destination_cid
+        )
+        if self._observer is not None:
+            self._observer.packet_received(
+                now,
+                packet.packet_type,
+                number,
+                packet.size,
+                frames,
+                destination_cid,
+                header.source_cid if header is not None else b"",
+            )
+        if header is not None:
+            self._on_long_header(packet, now)
+        is_newest = number > space.largest_received
+        if is_newest:
+            space.largest_received = number
+        dispatcher = self._dispatcher
+        dispatcher.dispatch(packet, frames, path, destination_cid, now)
+        space.received.on_received(number, dispatcher.ack_eliciting, now, datagram.ecn)
+        parts.idle.on_received(now)
+        if dispatcher.tls_events:
+            events, dispatcher.tls_events = dispatcher.tls_events, []
+            self._progress.obey(events, now)
+        if header is None:
+            self._on_short_header(packet, path, is_newest, now)
+        if dispatcher.close is not None:
+            self._ending.on_peer_close(dispatcher.close, now)
+
+    def _on_long_header(self, packet: OpenedPacket, now: float) -> None:
+        """The first packet of a server gives the client its connection ID; a Handshake packet proves the client."""
+        parts = self._parts
+        header = packet.header
+        if header is None:
+            return
+        if self._parts.is_client:
+            if not self.has_heard:
+                self.has_heard = True
+                parts.receiver.is_version_change_allowed = False
+                self._negotiation.peer_cid = header.source_cid
+                parts.remote_ids.replace_first(header.source_cid)
+                parts.packer.destination_cid = header.source_cid
+        elif packet.packet_type is PacketType.HANDSHAKE:
+            self._progress.on_handshake_packet(now)
+
+    def _on_short_header(self, packet: OpenedPacket, path: Path, is_newest: bool, now: float) -> None:
+        parts = self._parts
+        dispatcher = self._dispatcher
+        if is_newest:
+            # RFC 9000 §17.4: the client turns the spin bit, the server reflects it.
+            parts.packer.spin = packet.spin != self._parts.is_client
+        if dispatcher.handshake_done:
+            dispatcher.handshake_done = False
+            self._progress.confirm(now)
+        if dispatcher.tokens:
+            self._progress.events += [TokenReceived(token) for token in dispatcher.tokens]
+            dispatcher.tokens.clear()
+        if path is not parts.paths.active:
+            migration = parts.paths.on_packet(
+                path,
+                is_probing=dispatcher.is_probing,
+                is_newest=is_newest,
+                confirmed=self._lifecycle.is_confirmed and self._config.migration,
+                now=now,
+                pto=parts.pto(),
+            )
+            self.on_migration(migration, now)
+        parts.packer.destination_cid = parts.remote_ids.current_cid
+
+    def _open_in_version(
+        self, version: int, datagram: Datagram, start: int, index: int, now: float
+    ) -> tuple[OpenedPacket | None, int]:
+        """Client: the server may answer in a compatible version, which its first genuine packet proves."""
+        parts = self._parts
+        receiver = parts.receiver
+        before = self._negotiation.version
+        receiver.changed_version = None
+        self._restart.use_version(version)
+        number = parts.recovery.next_packet_number(APPLICATION)
+        packet, position = receiver.open_next(datagram, start, index, now, parts.pto(), number)
+        if packet is None:
+            self._restart.use_version(before)
+        else:
+            self._restart.change_version(version, now)
+        return packet, position
+
+    def _can_open_waiting(self, datagram: Datagram) -> bool:
+        """Whether the keys that a kept packet waits for have come."""
+        parts = self._parts
+        first = datagram.data[0]
+        if not first & 0x80:
+            return parts.spaces[APPLICATION].can_open_application
+        if long_packet_type(first, parts.receiver.version) is PacketType.HANDSHAKE:
+            return parts.spaces[HANDSHAKE].opener is not None
+        return parts.spaces[APPLICATION].early_opener is not None
+
+    def _is_stateless_reset(self, data: bytes) -> bool:
+        return (
+            len(data) >= SMALLEST_RESET
+            and not data[0] & 0x80
+            and self._parts.remote_ids.is_reset_token(reset_token_of(data))
+        )
+
+    def on_migration(self, migration: Migration | None, now: float) -> None:
+        """Another path is active: RFC 9000 §9.4 wants new estimates when the address is another."""
+        if migration is None:
+            return
+        parts = self._parts
+        if migration.path.mtu is None:
+            migration.path.mtu = MtuDiscovery(
+                base=parts.base_size, ceiling=self._config.max_udp_payload, enabled=self._config.pmtud
+            )
+        if migration.address_changed:
+            parts.recovery.on_path_changed(now)
+        parts.recovery.set_datagram_size(migration.path.mtu.current)
+
+    def _drop(self, now: float, reason: str, size: int) -> None:
+        if self._observer is not None:
+            self._observer.packet_dropped(now, reason, size)
+
+
+def _parse(packet: OpenedPacket) -> list[Frame]:
+    """The frames of a packet.
+
+    Raises:
+        TransportError: FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION.
+    """
+    try:
+        frames = parse_frames(packet.payload, packet.packet_type)
+    except ForbiddenFrame as error:
+        raise TransportError(PROTOCOL_VIOLATION, error.frame_type, error.reason) from error
+    except DecodeError as error:
+        raise TransportError(FRAME_ENCODING_ERROR, error.frame_type, error.reason) from error
+    if not frames:  # RFC 9000 §12.4
+        raise TransportError(PROTOCOL_VIOLATION, None, "a packet without frames")
+    return frames
