@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from qhttp3 import frames, headers
-from qhttp3.config import H3Config, StreamKind
-from qhttp3.control_stream import ControlFrame, ControlStream, Goaway, PriorityUpdate
+from qhttp3 import headers
+from qhttp3.config import H3Config
+from qhttp3.control_plane import ControlPlane
 from qhttp3.datagrams import encode_datagram, parse_datagram
 from qhttp3.errors import (
-    H3_CLOSED_CRITICAL_STREAM,
     H3_EXCESSIVE_LOAD,
     H3_NO_ERROR,
     H3_REQUEST_CANCELLED,
@@ -29,24 +28,18 @@ from qhttp3.errors import (
 from qhttp3.events import (
     ConnectionFailed,
     Field,
-    GoawayReceived,
     H3Event,
     HttpDatagramReceived,
-    PriorityUpdated,
     RequestFailed,
     RequestsAvailable,
     SendingStopped,
-    SettingsReceived,
 )
 from qhttp3.observer import Observer
-from qhttp3.qpack import Decoder, Encoder, QpackError, SectionTooLarge
+from qhttp3.qpack import QpackError, SectionTooLarge
 from qhttp3.request_stream import Phase, RequestStream
-from qhttp3.settings import H3Settings, check_resumed
+from qhttp3.request_table import RequestTable
+from qhttp3.settings import H3Settings
 from qhttp3.transport import EndedTransport, StreamTransport, is_request_stream, is_unidirectional
-from qhttp3.uni_streams import LocalStreams, PeerStreams
-
-# A client may abandon this many requests more than it lets finish: opening and resetting costs it less than us.
-ABANDON_CREDIT: Final = 200
 
 
 class H3Engine:
@@ -70,45 +63,20 @@ class H3Engine:
     ) -> None:
         self.config = config if config is not None else H3Config()
         self.is_client = is_client
-        self.peer_settings: H3Settings | None = None
         self._transport: StreamTransport = transport
         self._observer = observer
-        self._remembered = remembered
-        settings = self.config.settings
-        limit = settings.max_field_section_size
-        self._encoder = Encoder(self.config.qpack)
-        self._decoder = Decoder(
-            settings.qpack_max_table_capacity,
-            settings.qpack_blocked_streams,
-            self.config.max_field_section_size if limit is None else limit,
-            self.config.max_fields,
-        )
-        self._local = LocalStreams(transport, self.config, observer)
-        self._peer = PeerStreams(transport, is_client, observer)
-        self._control = ControlStream(is_client, observer)
-        self._requests: dict[int, RequestStream] = {}
         self._events: list[H3Event] = []
-        self._is_started = False
+        self._requests = RequestTable()
+        self._plane = ControlPlane(transport, is_client, self.config, self._emit, observer, remembered)
         self._is_closed = False  # by us; nothing matters any more
         self._is_ended = False  # by the transport
         self._is_short_of_streams = False
-        self._next_request = 0  # above every request seen
-        self._skipped: set[int] = set()  # requests below that which have not been seen
-        self._goaway_sent = -1
-        self._goaway_received = -1
-        self._credit = ABANDON_CREDIT
-        if remembered is not None:
-            self._use_limits(remembered)
 
     # Input
 
     def start(self) -> None:
         """Open our unidirectional streams and send SETTINGS; streams must be possible, handshake or early data."""
-        if not self._is_started:
-            self._is_started = True
-            if self._observer is not None:
-                self._observer.parameters_set(True, self.config.settings.pairs())
-        self._open_local()
+        self._plane.start()
 
     def stream_readable(self, stream_id: int) -> None:
         """Something can be read from a stream."""
@@ -134,13 +102,13 @@ class H3Engine:
         stream = self._requests.get(stream_id)
         try:
             if is_unidirectional(stream_id):
-                self._peer.on_reset(stream_id)
+                self._plane.on_reset(stream_id)
             elif stream is None:
                 stream = self._accept(stream_id)
         except ConnectionViolation as violation:
             self._fail(violation.code, violation.reason)
         if stream is not None and not stream.is_received:
-            self._decoder.cancel(stream_id)
+            self._plane.decoder.cancel(stream_id)
             stream.abandon()
             stream.reset(H3_REQUEST_CANCELLED)
             self._end(stream, code, "reset by the peer", False)
@@ -150,8 +118,10 @@ class H3Engine:
         if self._is_closed:
             return
         if is_unidirectional(stream_id):
-            if self._local.kind_of(stream_id) is not None:
-                self._fail(H3_CLOSED_CRITICAL_STREAM, f"stream {stream_id} stopped")
+            try:
+                self._plane.on_stopped(stream_id)
+            except ConnectionViolation as violation:
+                self._fail(violation.code, violation.reason)
             return
         stream = self._requests.get(stream_id)
         if stream is not None and not stream.is_sent:
@@ -170,7 +140,8 @@ class H3Engine:
         if self._is_closed:
             return
         if not bidirectional:
-            self._open_local()
+            if self._plane.is_started:
+                self._plane.start()
         elif self._is_short_of_streams:
             self._is_short_of_streams = False
             self._events.append(RequestsAvailable())
@@ -186,7 +157,7 @@ class H3Engine:
             return
         if self._observer is not None:
             self._observer.datagram_parsed(stream_id, len(data))
-        if stream_id in self._requests:
+        if self._requests.get(stream_id) is not None:
             self._events.append(HttpDatagramReceived(stream_id, data))
 
     def connection_ended(self) -> None:
@@ -194,8 +165,8 @@ class H3Engine:
         if not self._is_ended:
             self._is_ended = True
             self._transport = EndedTransport(self._transport)
-            self._local.transport = self._peer.transport = self._transport
-            for stream in self._requests.values():
+            self._plane.replace_transport(self._transport)
+            for stream in self._requests:
                 stream.transport = self._transport
 
     # Output
@@ -203,17 +174,18 @@ class H3Engine:
     def events(self) -> list[H3Event]:
         """Hand out what happened, and send what is due on the decoder stream."""
         if not self._is_closed:
-            instructions = self._decoder.take_instructions()
-            if instructions:
-                try:
-                    self._local.write(StreamKind.DECODER, instructions)
-                except ConnectionViolation as violation:
-                    self._fail(violation.code, violation.reason)
-                if self._observer is not None:
-                    self._observer.decoder_instructions(True, len(instructions))
+            try:
+                self._plane.flush()
+            except ConnectionViolation as violation:
+                self._fail(violation.code, violation.reason)
         events = self._events
         self._events = []
         return events
+
+    @property
+    def peer_settings(self) -> H3Settings | None:
+        """The peer's SETTINGS; None until they arrive."""
+        return self._plane.peer_settings
 
     @property
     def request_count(self) -> int:
@@ -222,7 +194,7 @@ class H3Engine:
 
     def has_request(self, stream_id: int) -> bool:
         """Whether a request is under way, in either direction."""
-        return stream_id in self._requests
+        return self._requests.get(stream_id) is not None
 
     def is_sent(self, stream_id: int) -> bool:
         """Whether our half of a request is complete or given up."""
@@ -232,7 +204,7 @@ class H3Engine:
     @property
     def is_going_away(self) -> bool:
         """Whether either side has sent GOAWAY, or the connection is over."""
-        return self.is_closed or self._goaway_received >= 0 or self._goaway_sent >= 0
+        return self.is_closed or self._plane.goaway_received >= 0 or self._plane.goaway_sent >= 0
 
     @property
     def is_closed(self) -> bool:
@@ -253,10 +225,10 @@ class H3Engine:
             MalformedMessage: the fields are no request, or too many for the peer.
             GoingAway: the connection takes no further requests.
         """
-        if self.is_closed or self._goaway_received >= 0:
+        if self.is_closed or self._plane.goaway_received >= 0:
             raise GoingAway("the connection takes no further requests")
         prepared = headers.outgoing(fields, self.config.pseudo_order)
-        settings = self.peer_settings or self._remembered
+        settings = self._plane.usable_settings
         try:
             headers.check_request(prepared, settings is not None and settings.enable_connect_protocol)
         except StreamViolation as violation:
@@ -267,6 +239,7 @@ class H3Engine:
         except RuntimeError:
             self._is_short_of_streams = True
             return None
+        self._requests.note(stream_id)
         stream = self._add(stream_id)
         value = self.config.priority_update if priority_update is None else priority_update
         if value is not None:
@@ -339,19 +312,15 @@ class H3Engine:
 
     def cancel(self, stream_id: int, code: int = H3_REQUEST_CANCELLED) -> None:
         """Give up a request in both directions."""
-        stream = self._requests.pop(stream_id, None)
-        if stream is not None and not self._is_closed:
+        stream = self._requests.get(stream_id)
+        if stream is not None:
+            self._requests.finish(stream)
             stream.stop_reading(code)
             stream.reset(code)
 
     def send_priority_update(self, stream_id: int, value: bytes) -> None:
         """Tell the server the priority of a request (RFC 9218 §7.2)."""
-        payload = frames.frame_with_id(frames.PRIORITY_UPDATE, stream_id, value)
-        if self._observer is not None:
-            self._observer.frame_created(
-                stream_id, frames.PRIORITY_UPDATE, len(payload), value=stream_id, data=value
-            )
-        self._local.write(StreamKind.CONTROL, payload)
+        self._plane.send_priority_update(stream_id, value)
 
     def send_datagram(self, stream_id: int, data: bytes) -> bool:
         """Send an HTTP datagram; False if it was dropped (RFC 9297)."""
@@ -371,15 +340,8 @@ class H3Engine:
         if self._is_closed:
             return
         if identifier is None:
-            identifier = 0 if self.is_client else self._next_request
-        if 0 <= self._goaway_sent < identifier:
-            raise UsageError(f"GOAWAY {identifier} after {self._goaway_sent}")
-        if not self.is_client and not is_request_stream(identifier):
-            raise UsageError(f"stream {identifier} is no request")
-        self._goaway_sent = identifier
-        if self._observer is not None:
-            self._observer.goaway_sent(identifier)
-        self._local.write(StreamKind.CONTROL, frames.frame_with_id(frames.GOAWAY, identifier))
+            identifier = 0 if self.is_client else self._requests.next_id
+        self._plane.send_goaway(identifier)
 
     def close(self, code: int = H3_NO_ERROR, reason: str = "") -> None:
         """Close the connection at once."""
@@ -395,47 +357,33 @@ class H3Engine:
 
     # Inside
 
-    def _open_local(self) -> None:
-        if self._is_started and not self._local.is_open():
-            payload = self.config.settings.encode()
-            self._local.open(
-                frames.frame(frames.SETTINGS, payload) + frames.encode_all(self.config.control_frames)
-            )
-
-    def _use_limits(self, settings: H3Settings) -> None:
-        self._encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)
-
     def _accept(self, stream_id: int) -> RequestStream | None:
         # A stream the peer opened; None if it is over, or refused.
-        if stream_id < self._next_request and stream_id not in self._skipped:
-            return None
-        if self.is_client or not is_request_stream(stream_id):
+        if not is_request_stream(stream_id):
             # RFC 9114 §6.1: servers open no bidirectional streams.
             raise ConnectionViolation(H3_STREAM_CREATION_ERROR, f"stream {stream_id} opened by the server")
-        if 0 <= self._goaway_sent <= stream_id:
-            # RFC 9114 §5.2
+        if self.is_client or not self._requests.is_new(stream_id):
+            return None
+        self._requests.note(stream_id)
+        if 0 <= self._plane.goaway_sent <= stream_id:
             self._transport.stop_sending(stream_id, H3_REQUEST_REJECTED)
             self._transport.reset(stream_id, H3_REQUEST_REJECTED)
             return None
-        # Streams arrive in any order; as many can be missing as the transport lets be open.
-        self._skipped.update(range(self._next_request, stream_id, 4))
-        self._skipped.discard(stream_id)
         return self._add(stream_id)
 
     def _add(self, stream_id: int) -> RequestStream:
-        self._next_request = max(self._next_request, stream_id + 4)
         stream = RequestStream(
             stream_id,
             self._transport,
             is_client=self.is_client,
-            local=self._local,
-            encoder=self._encoder,
-            decoder=self._decoder,
+            local=self._plane.local,
+            encoder=self._plane.encoder,
+            decoder=self._plane.decoder,
             emit=self._emit,
             observer=self._observer,
             allows_extended_connect=self.config.settings.enable_connect_protocol,
         )
-        self._requests[stream_id] = stream
+        self._requests.add(stream)
         if self._observer is not None:
             self._observer.stream_type_set(stream_id, "request", self.is_client)
         return stream
@@ -450,72 +398,37 @@ class H3Engine:
         return stream
 
     def _check_size(self, fields: list[Field]) -> None:
-        settings = self.peer_settings or self._remembered
+        settings = self._plane.usable_settings
         limit = None if settings is None else settings.max_field_section_size
         if limit is not None and headers.section_size(fields) > limit:
             raise MalformedMessage(f"fields exceed the {limit} bytes the peer accepts")
 
     def _read_peer_stream(self, stream_id: int) -> None:
-        kind, data = self._peer.read(stream_id)
-        if not data:
-            return
-        if kind is StreamKind.CONTROL:
-            self._control.stream_id = stream_id
-            for frame in self._control.receive(data):
-                self._on_control_frame(frame)
-        elif kind is StreamKind.ENCODER:
-            if self._observer is not None:
-                self._observer.encoder_instructions(False, len(data))
-            for blocked_id in self._decoder.receive(data):
-                stream = self._requests[blocked_id]
+        goaway = self._plane.goaway_received
+        for blocked_id in self._plane.read(stream_id):
+            stream = self._requests.get(blocked_id)
+            if stream is not None:
                 try:
                     stream.on_unblocked()
                 except _VIOLATIONS as violation:
                     self._refuse(violation, stream)
-        elif kind is StreamKind.DECODER:
-            if self._observer is not None:
-                self._observer.decoder_instructions(False, len(data))
-            self._encoder.receive(data)
-
-    def _on_control_frame(self, frame: ControlFrame) -> None:
-        if isinstance(frame, H3Settings):
-            if self._remembered is not None:
-                check_resumed(self._remembered, frame)
-            self.peer_settings = frame
-            self._use_limits(frame)
-            instructions = self._encoder.take_instructions()
-            if instructions:
-                self._local.write(StreamKind.ENCODER, instructions)
-            if self._observer is not None:
-                self._observer.parameters_set(False, frame.pairs())
-            self._events.append(SettingsReceived())
-        elif isinstance(frame, Goaway):
-            self._goaway_received = frame.identifier
-            if self._observer is not None:
-                self._observer.goaway_received(frame.identifier)
-            self._events.append(GoawayReceived(frame.identifier))
-            if self.is_client:
-                for stream in [item for key, item in self._requests.items() if key >= frame.identifier]:
-                    stream.stop_reading(H3_REQUEST_CANCELLED)
-                    stream.reset(H3_REQUEST_CANCELLED)
-                    self._end(stream, H3_REQUEST_REJECTED, "the server is going away", False)
-        elif isinstance(frame, PriorityUpdate):
-            if self._observer is not None:
-                self._observer.priority_updated(frame.stream_id, frame.value)
-            self._events.append(PriorityUpdated(frame.stream_id, frame.value))
+        if self.is_client and self._plane.goaway_received != goaway:
+            for stream in self._requests.from_id(self._plane.goaway_received):
+                stream.stop_reading(H3_REQUEST_CANCELLED)
+                stream.reset(H3_REQUEST_CANCELLED)
+                self._end(stream, H3_REQUEST_REJECTED, "the server is going away", False)
 
     def _forget_if_done(self, stream: RequestStream) -> None:
-        if stream.is_received and stream.is_sent and self._requests.pop(stream.stream_id, None) is not None:
-            self._credit = min(self._credit + 1, ABANDON_CREDIT)
+        if stream.is_received and stream.is_sent:
+            self._requests.finish(stream)
 
     def _end(self, stream: RequestStream, code: int, reason: str, is_local: bool) -> None:
         # A request ended early.
-        self._requests.pop(stream.stream_id, None)
+        has_credit = self._requests.abandon(stream)
         self._events.append(RequestFailed(stream.stream_id, code, reason, is_local))
         if self._observer is not None:
             self._observer.stream_failed(stream.stream_id, code, reason, is_local)
-        self._credit -= 1
-        if self._credit < 0 and not self.is_client:
+        if not has_credit and not self.is_client:
             self._fail(H3_EXCESSIVE_LOAD, "too many requests abandoned")
 
     def _refuse(self, violation: Exception, stream: RequestStream | None) -> None:

@@ -12,7 +12,6 @@ import quicvarint
 from qhttp3.config import H3Config, StreamKind
 from qhttp3.errors import (
     H3_CLOSED_CRITICAL_STREAM,
-    H3_EXCESSIVE_LOAD,
     H3_ID_ERROR,
     H3_STREAM_CREATION_ERROR,
     ConnectionViolation,
@@ -33,22 +32,27 @@ _MAX_TYPE_SIZE: Final = 8
 
 
 class LocalStreams:
-    """Our control, encoder and decoder streams."""
+    """Our control, encoder and decoder streams.
+
+    Attributes:
+        overrun: Name of one that the peer does not read while it makes us say ever more, or None.
+    """
 
     __slots__ = (
         "_config",
-        "_greeting",
         "_ids",
         "_observer",
         "_pending",
         "_unopened",
         "_unwritten",
+        "overrun",
         "transport",
     )
 
     def __init__(self, transport: StreamTransport, config: H3Config, observer: Observer | None) -> None:
         self.transport = transport
         self._config = config
+        self.overrun: str | None = None
         self._observer = observer
         self._unopened = list(config.stream_order)
         self._ids: dict[StreamKind, int] = {}
@@ -92,11 +96,7 @@ class LocalStreams:
         return None
 
     def write(self, kind: StreamKind, data: bytes) -> None:
-        """Send bytes on one of our streams, its type first if nothing was sent yet.
-
-        Raises:
-            ConnectionViolation: the peer takes none of what it makes us say.
-        """
+        """Send bytes on one of our streams, its type first if nothing was sent yet."""
         if self._unopened:
             self._pending.setdefault(kind, bytearray()).extend(data)
             return
@@ -105,7 +105,7 @@ class LocalStreams:
         if prefix is not None:
             data = prefix + data
         elif self.transport.send_capacity(stream_id) < -MAX_BACKLOG:
-            raise ConnectionViolation(H3_EXCESSIVE_LOAD, f"the peer does not read our {_NAMES[kind]} stream")
+            self.overrun = _NAMES[kind]
         self.transport.send(stream_id, data)
 
     def can_insert(self) -> bool:

@@ -1,0 +1,218 @@
+"""What the two sides say to each other about the connection, not about one request.
+
+Owns the unidirectional streams of both sides and what travels on them: SETTINGS, GOAWAY, PRIORITY_UPDATE and the two
+halves of QPACK, which all requests share. RFC 9114 §6.2, §7.2; RFC 9204 §4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qhttp3 import frames
+from qhttp3.config import H3Config, StreamKind
+from qhttp3.control_stream import ControlFrame, ControlStream, Goaway, PriorityUpdate
+from qhttp3.errors import H3_CLOSED_CRITICAL_STREAM, H3_EXCESSIVE_LOAD, ConnectionViolation, UsageError
+from qhttp3.events import GoawayReceived, H3Event, PriorityUpdated, SettingsReceived
+from qhttp3.observer import Observer
+from qhttp3.qpack import Decoder, Encoder
+from qhttp3.settings import H3Settings, check_resumed
+from qhttp3.transport import StreamTransport, is_request_stream
+from qhttp3.uni_streams import LocalStreams, PeerStreams
+
+
+class ControlPlane:
+    """The connection-wide half of an engine.
+
+    Attributes:
+        encoder, decoder: QPACK, for the requests.
+        peer_settings: The peer's SETTINGS once they are here.
+        goaway_sent, goaway_received: The last identifiers, -1 before any.
+    """
+
+    __slots__ = (
+        "_config",
+        "_control",
+        "_emit",
+        "_is_client",
+        "_is_started",
+        "_observer",
+        "_peer",
+        "_remembered",
+        "decoder",
+        "encoder",
+        "goaway_received",
+        "goaway_sent",
+        "local",
+        "peer_settings",
+    )
+
+    def __init__(
+        self,
+        transport: StreamTransport,
+        is_client: bool,
+        config: H3Config,
+        emit: Callable[[H3Event], None],
+        observer: Observer | None,
+        remembered: H3Settings | None,
+    ) -> None:
+        self._is_client = is_client
+        self._config = config
+        self._emit = emit
+        self._observer = observer
+        self._remembered = remembered
+        self._is_started = False
+        self.peer_settings: H3Settings | None = None
+        self.goaway_sent = -1
+        self.goaway_received = -1
+        settings = config.settings
+        limit = settings.max_field_section_size
+        self.encoder = Encoder(config.qpack)
+        self.decoder = Decoder(
+            settings.qpack_max_table_capacity,
+            settings.qpack_blocked_streams,
+            config.max_field_section_size if limit is None else limit,
+            config.max_fields,
+        )
+        self.local = LocalStreams(transport, config, observer)
+        self._peer = PeerStreams(transport, is_client, observer)
+        self._control = ControlStream(is_client, observer)
+        if remembered is not None:
+            self._use_limits(remembered)
+
+    @property
+    def usable_settings(self) -> H3Settings | None:
+        """The peer's settings, or those remembered until they are here."""
+        return self.peer_settings or self._remembered
+
+    def replace_transport(self, transport: StreamTransport) -> None:
+        """Use another transport from now on."""
+        self.local.transport = self._peer.transport = transport
+
+    # Sending
+
+    def start(self) -> None:
+        """Open our streams, SETTINGS first; call again when the transport has more streams."""
+        if self.local.is_open():
+            return
+        settings = self._config.settings
+        if not self._is_started:
+            self._is_started = True
+            if self._observer is not None:
+                self._observer.parameters_set(True, settings.pairs())
+        greeting = frames.frame(frames.SETTINGS, settings.encode())
+        self.local.open(greeting + frames.encode_all(self._config.control_frames))
+
+    @property
+    def is_started(self) -> bool:
+        """Whether `start` was called."""
+        return self._is_started
+
+    def send_goaway(self, identifier: int) -> None:
+        """Send GOAWAY.
+
+        Raises:
+            UsageError: it would take back an earlier one, or names no request.
+        """
+        if 0 <= self.goaway_sent < identifier:
+            raise UsageError(f"GOAWAY {identifier} after {self.goaway_sent}")
+        if not self._is_client and not is_request_stream(identifier):
+            raise UsageError(f"stream {identifier} is no request")
+        self.goaway_sent = identifier
+        if self._observer is not None:
+            self._observer.goaway_sent(identifier)
+        self.local.write(StreamKind.CONTROL, frames.frame_with_id(frames.GOAWAY, identifier))
+
+    def send_priority_update(self, stream_id: int, value: bytes) -> None:
+        """Send PRIORITY_UPDATE for a request (RFC 9218 §7.2)."""
+        frame = frames.frame_with_id(frames.PRIORITY_UPDATE, stream_id, value)
+        if self._observer is not None:
+            self._observer.frame_created(
+                stream_id, frames.PRIORITY_UPDATE, len(frame), value=stream_id, data=value
+            )
+        self.local.write(StreamKind.CONTROL, frame)
+
+    def flush(self) -> None:
+        """Send what is due on the decoder stream.
+
+        Raises:
+            ConnectionViolation: the peer makes us say ever more on a stream that it does not read.
+        """
+        instructions = self.decoder.take_instructions()
+        if instructions:
+            self.local.write(StreamKind.DECODER, instructions)
+            if self._observer is not None:
+                self._observer.decoder_instructions(True, len(instructions))
+        if self.local.overrun is not None:
+            raise ConnectionViolation(
+                H3_EXCESSIVE_LOAD, f"the peer does not read our {self.local.overrun} stream"
+            )
+
+    # Receiving
+
+    def read(self, stream_id: int) -> list[int]:
+        """Read a unidirectional stream of the peer; gives the requests whose fields can now be decoded.
+
+        Raises:
+            ConnectionViolation, QpackError: what it says is against the rules.
+        """
+        kind, data = self._peer.read(stream_id)
+        if not data:
+            return []
+        if kind is StreamKind.CONTROL:
+            self._control.stream_id = stream_id
+            for frame in self._control.receive(data):
+                self._on_control_frame(frame)
+        elif kind is StreamKind.ENCODER:
+            if self._observer is not None:
+                self._observer.encoder_instructions(False, len(data))
+            return self.decoder.receive(data)
+        elif kind is StreamKind.DECODER:
+            if self._observer is not None:
+                self._observer.decoder_instructions(False, len(data))
+            self.encoder.receive(data)
+        return []
+
+    def on_reset(self, stream_id: int) -> None:
+        """The peer reset one of its unidirectional streams.
+
+        Raises:
+            ConnectionViolation: one that must stay open.
+        """
+        self._peer.on_reset(stream_id)
+
+    def on_stopped(self, stream_id: int) -> None:
+        """The peer does not want one of our unidirectional streams.
+
+        Raises:
+            ConnectionViolation: it must take them (RFC 9114 §6.2.1, RFC 9204 §4.2).
+        """
+        if self.local.kind_of(stream_id) is not None:
+            raise ConnectionViolation(H3_CLOSED_CRITICAL_STREAM, f"stream {stream_id} stopped")
+
+    def _on_control_frame(self, frame: ControlFrame) -> None:
+        if isinstance(frame, H3Settings):
+            self._on_settings(frame)
+        elif isinstance(frame, Goaway):
+            self.goaway_received = frame.identifier
+            if self._observer is not None:
+                self._observer.goaway_received(frame.identifier)
+            self._emit(GoawayReceived(frame.identifier))
+        elif isinstance(frame, PriorityUpdate):
+            if self._observer is not None:
+                self._observer.priority_updated(frame.stream_id, frame.value)
+            self._emit(PriorityUpdated(frame.stream_id, frame.value))
+
+    def _on_settings(self, settings: H3Settings) -> None:
+        if self._remembered is not None:
+            check_resumed(self._remembered, settings)
+        self.peer_settings = settings
+        self._use_limits(settings)
+        instructions = self.encoder.take_instructions()
+        if instructions:
+            self.local.write(StreamKind.ENCODER, instructions)
+        if self._observer is not None:
+            self._observer.parameters_set(False, settings.pairs())
+        self._emit(SettingsReceived())
+
+    def _use_limits(self, settings: H3Settings) -> None:
+        self.encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)

@@ -1,0 +1,75 @@
+"""The requests of a connection: which are under way, and which ids were seen.
+
+RFC 9114 §6.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from qhttp3.request_stream import RequestStream
+
+# A client may abandon this many requests more than it lets finish: opening and resetting costs it less than us.
+ABANDON_CREDIT: Final = 200
+
+
+class RequestTable:
+    """Requests by stream id.
+
+    Attributes:
+        next_id: Above every request seen.
+    """
+
+    __slots__ = ("_credit", "_skipped", "_streams", "next_id")
+
+    def __init__(self) -> None:
+        self.next_id = 0
+        self._streams: dict[int, RequestStream] = {}
+        self._skipped: set[int] = set()  # ids below next_id that have not been seen
+        self._credit = ABANDON_CREDIT
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __iter__(self) -> Iterator[RequestStream]:
+        return iter(list(self._streams.values()))
+
+    def get(self, stream_id: int) -> RequestStream | None:
+        """Give a request that is under way."""
+        return self._streams.get(stream_id)
+
+    def is_new(self, stream_id: int) -> bool:
+        """Whether a stream id has not been seen before."""
+        return stream_id >= self.next_id or stream_id in self._skipped
+
+    def note(self, stream_id: int) -> None:
+        """Count a stream id as seen. Streams arrive in any order; the transport limits how many can be missing."""
+        if stream_id >= self.next_id:
+            self._skipped.update(range(self.next_id, stream_id, 4))
+            self.next_id = stream_id + 4
+        else:
+            self._skipped.discard(stream_id)
+
+    def add(self, stream: RequestStream) -> None:
+        """Add a request."""
+        self._streams[stream.stream_id] = stream
+
+    def finish(self, stream: RequestStream) -> None:
+        """Remove a request that was completed."""
+        if self._streams.pop(stream.stream_id, None) is not None and self._credit < ABANDON_CREDIT:
+            self._credit += 1
+
+    def abandon(self, stream: RequestStream) -> bool:
+        """Remove a request that ended early; False if there were too many of them."""
+        self._streams.pop(stream.stream_id, None)
+        self._credit -= 1
+        return self._credit >= 0
+
+    def from_id(self, identifier: int) -> list[RequestStream]:
+        """Give the requests with an id or a larger one."""
+        return [stream for stream_id, stream in self._streams.items() if stream_id >= identifier]
+
+    def clear(self) -> None:
+        """Forget all requests under way."""
+        self._streams.clear()
