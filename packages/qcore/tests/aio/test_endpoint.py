@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from qcore.admission import Admission, Arrival, always_retry
 from qcore.aio import Connection, Endpoint, Listener, UnknownHost, connect, serve
 from qcore.aio.sockets import has_ipv6
 from qcore.config import QuicConfig
+from qcore.engine.engine import QuicEngine
 from qcore.errors import (
     CertificateError,
     ConnectionRefused,
@@ -470,3 +472,25 @@ def test_sockets_are_closed(server_tls: ServerTLS, client_tls: ClientTLS) -> Non
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
         if sys.platform != "win32":
             again.bind((HOST, port))
+
+
+def test_ended_connections_are_forgotten(server_tls: ServerTLS, client_tls: ClientTLS) -> None:
+    async def main() -> None:
+        async with Endpoint.open((HOST, 0)) as here, Endpoint.open((HOST, 0)) as there:
+            serving = asyncio.create_task(echo_all_of(there.listen(tls=server_tls)))
+            for _ in range(20):
+                connection = await here.connect(HOST, there.address[1], tls=client_tls)
+                await exchange(connection, b"x")
+                await connection.close()
+            del connection
+            # They stay for three probe timeouts, to answer what is late (RFC 9000 §10.2); the last one of all in
+            # the loop variable of the task that accepts.
+            while len(engines()) > 1:
+                await asyncio.sleep(0.05)
+        await serving
+
+    def engines() -> list[QuicEngine]:
+        gc.collect()
+        return [found for found in gc.get_objects() if isinstance(found, QuicEngine)]
+
+    run(main(), 20)
