@@ -33,7 +33,7 @@ HOST = "localhost"
 PAGE = (
     b"<!doctype html><title>uQUIC for Python</title><p>Fetched over HTTP/3, with Chrome's own first flight.\n"
 )
-SMALLEST_WIDTH = 100
+PLAIN_WIDTH = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,14 @@ def demo_command() -> None:
     found = fingerprint(flight)
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=max(SMALLEST_WIDTH, console.width))
+        console = Console(highlight=False, width=PLAIN_WIDTH)
     print_visit(console, chrome, fetched)
     console.print()
-    console.print(flight_picture(flight, console.width, title="The first flight that left"))
+    has_colours = console.color_system is not None
+    picture = flight_picture(
+        flight, console.width, title="The first flight that left", has_colours=has_colours
+    )
+    console.print(picture)
     console.print()
     lines = compare(flight, found, reference)
     console.print(comparison(lines, chrome))
@@ -168,7 +172,9 @@ def print_visit(console: Console, chrome: ClientProfile, fetched: Fetched) -> No
 
 def comparison(lines: Sequence[Line], chrome: ClientProfile) -> Table:
     """The comparison as a table."""
-    table = Table("", "this flight", f"{chrome.client} {chrome.version}", "", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for title in ("", "this flight", f"{chrome.client} {chrome.version}", ""):
+        table.add_column(title, overflow="fold")
     for line in lines:
         sign = Text("agrees", style="green") if line.agrees else Text("differs", style="bold red")
         table.add_row(line.what, line.ours, line.reference, sign)

@@ -87,6 +87,10 @@ def draw_command(
                 if jsonl or not console.is_terminal:
                     click.echo(json.dumps(flow_to_object(flow), separators=(",", ":")))
                 else:
-                    console.print(flight_picture(flow.payloads, console.width, title=flow.about["host"]))
+                    has_colours = console.color_system is not None
+                    picture = flight_picture(
+                        flow.payloads, console.width, title=flow.about["host"], has_colours=has_colours
+                    )
+                    console.print(picture)
         except (UsageError, ValueError) as error:
             raise Failure(f"{profile.name}: {one_line(error)}") from None

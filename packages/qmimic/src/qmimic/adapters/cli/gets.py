@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from qcore.aio.connection import Connection
+from qcore.errors import CertificateError
 from qhttp3.aio.client import Response
 from qhttp3.errors import MalformedMessage
 from qmimic.client import Client
@@ -122,6 +123,8 @@ def get_command(
         raise Failure(
             f"{url}: {one_line(error) if str(error) else f'no answer within {timeout:g} seconds'}"
         ) from None
+    except CertificateError as error:
+        raise Failure(f"{url}: certificate not accepted: {one_line(error)}") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise Failure(f"{url}: {one_line(error)}") from None
     finally:

@@ -34,20 +34,30 @@ PADDING_STYLE: Final = "grey50 on grey15"
 OUTSIDE_STYLE: Final = "grey35 on grey3"
 TAG_STYLE: Final = "white on grey30"
 TAG_SIZE: Final = 16
+LEGEND_IN_LETTERS: Final = (
+    "H header, P PING, . PADDING, T tag, a to k CRYPTO from the beginning of the ClientHello to its end"
+)
 SMALLEST_WIDTH: Final = 40
 LARGEST_WIDTH: Final = 118
 
 
+# CRYPTO from the beginning of the ClientHello to its end, where there are no colours.
+LETTERS: Final = "abcdefghijk"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Bytes of one kind: their number, colours, and what may be written on them."""
+    """Bytes of one kind: their number, colours, what may be written on them, and what stands for colours."""
 
     size: int
     style: str
     label: str = ""
+    letter: str = " "
 
 
-def flight_picture(datagrams: Sequence[bytes], width: int, *, title: str = "") -> RenderableType:
+def flight_picture(
+    datagrams: Sequence[bytes], width: int, *, title: str = "", has_colours: bool = True
+) -> RenderableType:
     """The datagrams of a first flight, one bar and one line of words each."""
     packets = [opened(data) for data in datagrams]
     end = max(
@@ -62,8 +72,8 @@ def flight_picture(datagrams: Sequence[bytes], width: int, *, title: str = "") -
             lines.append(Text(f"datagram {number}: {len(data)} bytes, not opened"))
             continue
         lines.append(words(number, data, packet))
-        lines.append(bar(blocks_of(data, packet, end), columns))
-    lines.append(legend())
+        lines.append(bar(blocks_of(data, packet, end), columns, has_colours))
+    lines.append(legend() if has_colours else Text(LEGEND_IN_LETTERS))
     return Group(*lines)
 
 
@@ -97,11 +107,11 @@ def words(number: int, datagram: bytes, packet: ClientInitial) -> Text:
 def blocks_of(datagram: bytes, packet: ClientInitial, end: int) -> list[Block]:
     """Header, frames, tag and what follows, in the order of the wire."""
     header_size = packet.size - TAG_SIZE - len(packet.payload)
-    blocks = [Block(header_size, HEADER_STYLE, "header")]
+    blocks = [Block(header_size, HEADER_STYLE, "header", "H")]
     blocks.extend(block_of(frame, end) for frame in parse_frames(packet.payload))
-    blocks.append(Block(TAG_SIZE, TAG_STYLE, "tag"))
+    blocks.append(Block(TAG_SIZE, TAG_STYLE, "tag", "T"))
     if len(datagram) > packet.size:
-        blocks.append(Block(len(datagram) - packet.size, OUTSIDE_STYLE, "zeros"))
+        blocks.append(Block(len(datagram) - packet.size, OUTSIDE_STYLE, "zeros", "0"))
     return blocks
 
 
@@ -109,15 +119,15 @@ def block_of(frame: Frame, end: int) -> Block:
     """One frame."""
     if isinstance(frame, CryptoFrame):
         middle = frame.offset + len(frame.data) // 2
-        shade = GRADIENT[min(middle * len(GRADIENT) // end, len(GRADIENT) - 1)]
+        shade = min(middle * len(GRADIENT) // end, len(GRADIENT) - 1)
         label = f"{frame.offset}–{frame.offset + len(frame.data)}"  # a range of bytes
-        return Block(frame.size(), f"black on {shade}", label)
+        return Block(frame.size(), f"black on {GRADIENT[shade]}", label, LETTERS[shade])
     if isinstance(frame, PaddingFrame):
-        return Block(frame.count, PADDING_STYLE, "padding")
-    return Block(1, PING_STYLE, "P")
+        return Block(frame.count, PADDING_STYLE, "padding", ".")
+    return Block(1, PING_STYLE, "P", "P")
 
 
-def bar(blocks: Sequence[Block], columns: int) -> Text:
+def bar(blocks: Sequence[Block], columns: int, has_colours: bool) -> Text:
     """Blocks side by side; every one gets a column at least, the rest goes by size."""
     total = sum(block.size for block in blocks)
     widths = [1 + block.size * max(columns - len(blocks), 0) // total for block in blocks]
@@ -126,7 +136,7 @@ def bar(blocks: Sequence[Block], columns: int) -> Text:
     text = Text()
     for block, width in zip(blocks, widths, strict=True):
         label = block.label if len(block.label) <= width else ""
-        text.append(label.center(width), style=block.style)
+        text.append(label.center(width, " " if has_colours else block.letter), style=block.style)
     return text
 
 
