@@ -1,7 +1,8 @@
 """Handshake bytes of one packet-number space, in order and both ways.
 
-CRYPTO frames have no flow control, so what a peer may send ahead is bounded here. On the way out the ordinary path
-fills packets in order; a layout of the first flight places ranges by itself with `take_range`. RFC 9000 §7.5, §19.6.
+CRYPTO frames have no flow control, so what a peer may send ahead is bounded here. On the way out the ordinary
+path fills packets in order; a layout of the first flight places ranges by itself with `take_range`. RFC 9000
+§7.5, §19.6.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .streams.reassembler import Reassembler
 if TYPE_CHECKING:
     from .packing.builder import PacketBuilder
 
-# RFC 9000 §7.5 asks for at least 4096 bytes. A chain of nine certificates with post-quantum keys stays below this.
+# RFC 9000 §7.5 asks for at least 4096 bytes. A chain of nine certificates with post-quantum keys stays below
+# this.
 BUFFER_LIMIT: Final = 64 * 1024
 # What a server may send after the handshake in all: tickets of a few hundred bytes.
 POST_HANDSHAKE_LIMIT: Final = 64 * 1024

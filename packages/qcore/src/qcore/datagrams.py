@@ -1,7 +1,7 @@
 """Unreliable datagrams, both ways.
 
-Bounded queues: when the application or the network is slower than the other side, the oldest datagram received is
-dropped, and a new one to send is refused. RFC 9221.
+Bounded queues: when the application or the network is slower than the other side, the oldest datagram
+received is dropped, and a new one to send is refused. RFC 9221.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class DatagramQueue(FrameSource):
         return space - (1 if space <= 64 else 2 if space <= 16385 else 4)
 
     def send(self, data: bytes) -> bool:
-        """Queue a datagram; False, and nothing done, when the queue is full. `DatagramsWritable` follows then.
+        """Queue a datagram; False, and nothing done, when the queue is full.
+
+        `DatagramsWritable` follows then.
 
         Raises:
             DatagramsUnavailable: the peer does not take datagrams, or not such large ones.

@@ -1,8 +1,8 @@
 """Credit: how many bytes each side may send.
 
-`ReceiveWindow` is credit that we give, for a stream or for the connection; `ConnectionFlow` holds both directions of
-the connection and sends MAX_DATA and DATA_BLOCKED. What a peer sends never enlarges a window; only an application
-that reads does. RFC 9000 §4.
+`ReceiveWindow` is credit that we give, for a stream or for the connection; `ConnectionFlow` holds both
+directions of the connection and sends MAX_DATA and DATA_BLOCKED. What a peer sends never enlarges a window;
+only an application that reads does. RFC 9000 §4.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 # RFC 9000 §16: the largest offset that can be written.
 MAX_OFFSET: Final = (1 << 62) - 1
-# Without any advertised credit nothing could ever arrive, so this much is given by MAX_DATA or MAX_STREAM_DATA.
+# Without any advertised credit nothing could ever arrive, so this much is given by MAX_DATA or
+# MAX_STREAM_DATA.
 SMALLEST_WINDOW: Final = 16 * 1024
-# New credit is due when this part of the window is used (one quarter): late enough to need few frames, early enough
-# for the frame to arrive before the peer runs dry.
+# New credit is due when this part of the window is used (one quarter): late enough to need few frames, early
+# enough for the frame to arrive before the peer runs dry.
 DUE_SHIFT: Final = 2
 # A window that lasts for fewer round trips than this holds the peer back, and is doubled.
 ROUND_TRIPS_PER_WINDOW: Final = 4
-# A connection window leaves room for more than one stream at full speed, as 3 / 2 of the largest stream window.
+# A connection window leaves room for more than one stream at full speed, as 3 / 2 of the largest stream
+# window.
 CONNECTION_SHARE: Final = (3, 2)
 # A stand-in until the first sample, so that windows may grow on the first flights.
 FIRST_RTT: Final = 0.1
@@ -74,7 +76,8 @@ class ReceiveWindow:
             self._epoch_start = now
             self._epoch_consumed = self.consumed
         elif used >= self.window >> 1:
-            # Doubled when the whole window would be consumed within a few round trips at the speed of this epoch.
+            # Doubled when the whole window would be consumed within a few round trips at the speed of this
+            # epoch.
             if (now - self._epoch_start) * self.window < ROUND_TRIPS_PER_WINDOW * rtt * used:
                 self.grow(self.window * 2)
             self._epoch_start = now
@@ -185,7 +188,7 @@ class ConnectionFlow(FrameSource):
         self.set_peer_limit(frame.maximum)
 
     def receive_data_blocked(self, frame: DataBlockedFrame) -> None:
-        """DATA_BLOCKED, RFC 9000 §19.12: a limit that the peer has not seen is told again, none is raised for it."""
+        """DATA_BLOCKED, RFC 9000 §19.12: a limit that the peer has not seen is told again."""
         if frame.limit < self.window.limit:
             self._max_data_due = True
 

@@ -11,8 +11,8 @@ from qwire.constants import RESET_TOKEN_SIZE
 
 # RFC 9000 §10.3: what looks like the smallest packet that the peer would send is answered by nothing larger.
 LARGEST_RESET: Final = 42
-# RFC 9000 §10.3: a packet of 41 bytes or fewer may itself be a reset and gets no answer, so that two endpoints
-# without state fall silent: each answer is smaller than what caused it (§10.3.3).
+# RFC 9000 §10.3: a packet of 41 bytes or fewer may itself be a reset and gets no answer, so that two
+# endpoints without state fall silent: each answer is smaller than what caused it (§10.3.3).
 SMALLEST_TRIGGER: Final = 42
 # Resets per second of one endpoint, and at once. Honest peers need one per lost connection.
 RESETS_PER_SECOND: Final = 50.0

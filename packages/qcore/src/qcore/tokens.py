@@ -1,8 +1,8 @@
 """Address validation tokens: what a server gives to clients, and where a client keeps them.
 
-A token is sealed under a key that the endpoint's owner gives, so any worker with the key can check it, and it is bound
-to the client's address. Retry tokens live for seconds and carry the connection IDs of the exchange; tokens for later
-connections live for a day and are taken once. RFC 9000 §8.1.
+A token is sealed under a key that the endpoint's owner gives, so any worker with the key can check it, and it
+is bound to the client's address. Retry tokens live for seconds and carry the connection IDs of the exchange;
+tokens for later connections live for a day and are taken once. RFC 9000 §8.1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ RETRY_LIFETIME: Final = 15.0
 LIFETIME: Final = 86_400.0
 # Clocks of workers may differ by this many seconds.
 CLOCK_SKEW: Final = 10.0
-# RFC 9000 §8.1.4: tokens remembered as used. Two halves of this size; with the older one the oldest are forgotten.
+# RFC 9000 §8.1.4: tokens remembered as used. Two halves of this size; with the older one the oldest are
+# forgotten.
 REPLAY_HALF: Final = 32_768
 # Tokens that a client keeps per server, and servers: a server may send any number of them.
 TOKENS_PER_ORIGIN: Final = 4
@@ -54,8 +55,8 @@ class TokenCheck:
     """The result of checking a token.
 
     Attributes:
-        verdict: ABSENT proves nothing; RETRY and NEW validate the address; INVALID_RETRY is answered by closing
-            with INVALID_TOKEN (RFC 9000 §8.1.3).
+        verdict: ABSENT proves nothing; RETRY and NEW validate the address; INVALID_RETRY is answered by
+            closing with INVALID_TOKEN (RFC 9000 §8.1.3).
         original_cid, retry_source_cid: the connection IDs of the Retry exchange, for RETRY only.
     """
 
@@ -79,7 +80,8 @@ class AddressTokens:
     """Makes and checks the tokens of a server.
 
     Args:
-        keys: secrets of at least 16 bytes. The first one seals, all of them open, so that keys can be rotated.
+        keys: secrets of at least 16 bytes. The first one seals, all of them open, so that keys can be
+            rotated.
         random: source of random bytes.
         retry_lifetime, lifetime: seconds for which Retry tokens, and others, are good.
 

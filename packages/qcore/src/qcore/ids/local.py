@@ -1,7 +1,7 @@
 """Connection IDs that we issue and the peer puts on its packets.
 
-Keeps the peer supplied up to its limit, replaces what it retires, and reports to the router which IDs lead here.
-RFC 9000 §5.1.1, §19.15–19.16.
+Keeps the peer supplied up to its limit, replaces what it retires, and reports to the router which IDs lead
+here. RFC 9000 §5.1.1, §19.15–19.16.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from .generator import MAX_SIZE
 if TYPE_CHECKING:
     from ..packing.builder import PacketBuilder
 
-# RFC 9000 §5.1.2: a peer that makes us retire IDs faster than it acknowledges that is cut off at this multiple of
-# the number of IDs we keep.
+# RFC 9000 §5.1.2: a peer that makes us retire IDs faster than it acknowledges that is cut off at this
+# multiple of the number of IDs we keep.
 RETIRING_PER_ACTIVE: Final = 2
 
 
@@ -113,8 +113,9 @@ class RemoteIds(FrameSource):
         """NEW_CONNECTION_ID, RFC 9000 §19.15.
 
         Raises:
-            TransportError: FRAME_ENCODING_ERROR, an impossible size or retire_prior_to; PROTOCOL_VIOLATION, an ID
-                that contradicts an earlier one; CONNECTION_ID_LIMIT_ERROR, too many at once, or too many to retire.
+            TransportError: FRAME_ENCODING_ERROR, an impossible size or retire_prior_to; PROTOCOL_VIOLATION,
+                an ID that contradicts an earlier one; CONNECTION_ID_LIMIT_ERROR, too many at once, or too
+                many to retire.
         """
         sequence = frame.sequence_number
         cid = frame.connection_id
@@ -194,7 +195,7 @@ class RemoteIds(FrameSource):
         return self._spare.pop(min(self._spare))
 
     def use(self, remote_id: RemoteId) -> None:
-        """Make an ID from `take` the one in use. The one before is not retired: its path may be needed again."""
+        """Make an ID from `take` the one in use. The one before stays: its path may be needed again."""
         if not remote_id.is_retired:
             self.current = remote_id
             self.current_cid = remote_id.cid

@@ -1,7 +1,7 @@
 """Which path is in use, and when that changes.
 
-A server follows a client whose address changes, and keeps the last validated path to return to until the new one is
-validated. A client adds paths of its own. RFC 9000 §9.
+A server follows a client whose address changes, and keeps the last validated path to return to until the new
+one is validated. A client adds paths of its own. RFC 9000 §9.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Migration:
     Attributes:
         path: the active path now.
         old: the active path before.
-        address_changed: the host differs, so that congestion state does not carry over; otherwise only the port
-            does, as behind a NAT (RFC 9000 §9.4).
+        address_changed: the host differs, so that congestion state does not carry over; otherwise only the
+            port does, as behind a NAT (RFC 9000 §9.4).
     """
 
     __slots__ = ("address_changed", "old", "path")
@@ -43,8 +43,8 @@ class PathManager:
 
     Args:
         address: where the first packets come from or go to.
-        validated: whether that address is known to be the peer's: for a client always, for a server after Retry or
-            with a token.
+        validated: whether that address is known to be the peer's: for a client always, for a server after
+            Retry or with a token.
 
     Attributes:
         active: the path in use.
@@ -80,8 +80,8 @@ class PathManager:
 
         Returns:
             Its path. On a server that may be one which is not kept before `on_packet` hears of a packet that
-            authenticates, so that forged addresses cost nothing. None on a client for an address that it never
-            sent to, whose datagrams have to be dropped (RFC 9000 §9.3).
+            authenticates, so that forged addresses cost nothing. None on a client for an address that it
+            never sent to, whose datagrams have to be dropped (RFC 9000 §9.3).
         """
         active = self.active
         if address == active.address:
@@ -157,8 +157,8 @@ class PathManager:
         """Repeat challenges, give up paths.
 
         Returns:
-            What has changed, if the active path was given up and the connection is back on the last validated one.
-            Without such a one, `is_lost` is set.
+            What has changed, if the active path was given up and the connection is back on the last validated
+            one. Without such a one, `is_lost` is set.
         """
         for path in self.paths():
             if not path.handle_timeout(self._random, now) or path is self.active:

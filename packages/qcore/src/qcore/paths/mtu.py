@@ -1,7 +1,8 @@
 """Datagram packetization-layer path MTU discovery: how large datagrams on a path may be.
 
-Probes are packets of nothing but PING and padding, one at a time; their loss says nothing about congestion. The largest
-size is tried first, because most paths carry it, and then the range is halved. RFC 8899, RFC 9000 §14.3.
+Probes are packets of nothing but PING and padding, one at a time; their loss says nothing about congestion.
+The largest size is tried first, because most paths carry it, and then the range is halved. RFC 8899, RFC 9000
+§14.3.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ GRANULARITY: Final = 20
 ROUND_TRIPS_BETWEEN: Final = 5
 # RFC 8899 §5.1.1: after this many seconds a path that did not carry the largest size is tried anew.
 RAISE_INTERVAL: Final = 600.0
-# RFC 8899 §4.3: losses of large datagrams, with none of that size acknowledged between, that make a black hole.
+# RFC 8899 §4.3: losses of large datagrams, with none of that size acknowledged between, that make a black
+# hole.
 BLACK_HOLE_LOSSES: Final = 3
 BLACK_HOLE_PTOS: Final = 3
 # After a black hole the search waits, so that a route that flaps is not tried at every turn.
@@ -150,7 +152,7 @@ class MtuDiscovery(FrameSource):
             self._large_losses = 0
 
     def on_packets_lost(self, largest_size: int, now: float) -> bool:
-        """Datagrams up to this size were lost together; True if the path has become a black hole for large ones."""
+        """Datagrams up to this size were lost together; True if the path swallows large ones by now."""
         if self.current <= self._base or largest_size <= self._base:
             return False
         self._large_losses += 1

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 AMPLIFICATION: Final = 3
 # The budget of a validated path.
 UNLIMITED: Final = 1 << 62
-# Challenges of the peer that wait for a response. More than this arrive only in a flood, where each response would
-# have to wait for congestion control; the oldest are dropped then.
+# Challenges of the peer that wait for a response. More than this arrive only in a flood, where each response
+# would have to wait for congestion control; the oldest are dropped then.
 MAX_RESPONSES: Final = 8
 # RFC 9000 §8.2.1: the data of a challenge.
 CHALLENGE_SIZE: Final = 8
-# RFC 9000 §8.2.4: validation is given up after three probe timeouts, for which a new path counts with the initial
-# round-trip time: 0.333 s and four times half of it, RFC 9002 §6.2.2.
+# RFC 9000 §8.2.4: validation is given up after three probe timeouts, for which a new path counts with the
+# initial round-trip time: 0.333 s and four times half of it, RFC 9002 §6.2.2.
 PROBE_TIMEOUTS: Final = 3
 NEW_PATH_PTO: Final = 0.999
 

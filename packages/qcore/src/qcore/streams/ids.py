@@ -1,7 +1,7 @@
 """Stream ID arithmetic.
 
-The two low bits of a stream ID tell who opened it and whether it has two directions; the rest counts streams of
-that kind. RFC 9000 §2.1.
+The two low bits of a stream ID tell who opened it and whether it has two directions; the rest counts streams
+of that kind. RFC 9000 §2.1.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """How many streams each side may open, and how much may be sent on a new one.
 
-`PeerStreams` and `LocalStreams` count one kind of stream each: which are open, which are allowed, and what the other
-side has to be told. RFC 9000 §4.6.
+`PeerStreams` and `LocalStreams` count one kind of stream each: which are open, which are allowed, and what
+the other side has to be told. RFC 9000 §4.6.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class StreamLimits:
 class PeerStreams:
     """One kind of stream that the peer opens.
 
-    Streams below the highest one count as open without existing here: only the ranges that were never heard of are
-    kept, so that a jump in IDs costs one entry.
+    Streams below the highest one count as open without existing here: only the ranges that were never heard
+    of are kept, so that a jump in IDs costs one entry.
 
     Attributes:
         limit: how many we have advertised.

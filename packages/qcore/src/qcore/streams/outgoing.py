@@ -1,7 +1,8 @@
 """What streams have to send, and in which order.
 
-Streams with data wait in the scheduler, or aside while they lack credit; frames owed about a stream are bits on it,
-so that each is sent once with the newest value however often it was asked for. RFC 9000 §2.3, §4, §13.3.
+Streams with data wait in the scheduler, or aside while they lack credit; frames owed about a stream are bits
+on it, so that each is sent once with the newest value however often it was asked for. RFC 9000 §2.3, §4,
+§13.3.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
 """Bytes that arrive in pieces, put in order.
 
-Data in order passes through untouched: it is neither copied nor looked at. Data ahead of a gap waits in a sorted list;
-where pieces overlap, the bytes that came first stay. RFC 9000 §2.2.
+Data in order passes through untouched: it is neither copied nor looked at. Data ahead of a gap waits in a
+sorted list; where pieces overlap, the bytes that came first stay. RFC 9000 §2.2.
 """
 
 from bisect import bisect_left
 from collections import deque
 from typing import Final, final
 
-# A sender that loses packets leaves a gap per loss, each followed by about a packet of data; whoever leaves more
-# gaps than this without sending data to match fragments on purpose. RFC 9000 §21.6.
+# A sender that loses packets leaves a gap per loss, each followed by about a packet of data; whoever leaves
+# more gaps than this without sending data to match fragments on purpose. RFC 9000 §21.6.
 MAX_GAPS: Final = 1000
 # Data held per gap above that number: less than what the smallest packet carries.
 BYTES_PER_GAP: Final = 1024
-# Pieces lying against each other are joined when they are on average smaller than this, so that the overhead of
-# a Python object per piece stays below a fifth of the data.
+# Pieces lying against each other are joined when they are on average smaller than this, so that the overhead
+# of a Python object per piece stays below a fifth of the data.
 SMALL_PIECE: Final = 256
 # Joining starts above this number of pieces.
 FEW_PIECES: Final = 64
@@ -158,7 +158,7 @@ class Reassembler:
             self._join_ready()
 
     def _join(self) -> None:
-        """Make one piece of each run. Its cost is spread over the pieces that had to arrive to make it due."""
+        """Make one piece of each run; the cost is spread over the pieces that made it due."""
         starts: list[int] = []
         pieces: list[bytes] = []
         first = 0

@@ -1,6 +1,7 @@
 """The receiving half of a stream.
 
-Owns reassembly, the final size, the credit given for this stream, and how it ended. RFC 9000 §2.2, §3.2, §4.5.
+Owns reassembly, the final size, the credit given for this stream, and how it ended. RFC 9000 §2.2, §3.2,
+§4.5.
 """
 
 from typing import final

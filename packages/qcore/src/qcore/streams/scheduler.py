@@ -1,8 +1,8 @@
 """Whose turn it is among streams with something to send.
 
-Streams of the most urgent level go first; within a level, incremental ones take turns and others are served to their
-end. That is the model of RFC 9218; streams without a priority are all incremental, which is round robin. Every
-operation takes constant time.
+Streams of the most urgent level go first; within a level, incremental ones take turns and others are served
+to their end. That is the model of RFC 9218; streams without a priority are all incremental, which is round
+robin. Every operation takes constant time.
 """
 
 from collections import deque
@@ -51,7 +51,7 @@ class Scheduler:
                 return
 
     def rotate(self) -> None:
-        """The stream whose turn it is had a frame; it goes behind the others of its level if it is incremental."""
+        """The stream whose turn it is had a frame; if it is incremental, it goes behind the others."""
         for level in self._levels:
             if level:
                 if len(level) > 1 and level[0].incremental:
@@ -59,7 +59,7 @@ class Scheduler:
                 return
 
     def reprioritize(self, stream: Stream, urgency: int, incremental: bool) -> None:
-        """Change a priority. A queued stream moves when its urgency changes, which takes time linear in its level."""
+        """Change a priority; a queued stream moves to its new level, in time linear in the old one."""
         stream.incremental = incremental
         if urgency == stream.urgency:
             return

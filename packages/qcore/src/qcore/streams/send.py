@@ -1,6 +1,7 @@
 """The sending half of a stream.
 
-Owns its bytes, its end, its reset and the peer's limit for it; writes STREAM frames. RFC 9000 §2.2, §3.1, §4.5.
+Owns its bytes, its end, its reset and the peer's limit for it; writes STREAM frames. RFC 9000 §2.2, §3.1,
+§4.5.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ CONNECTION_BLOCKED: Final = 3  # data that lacks credit of the connection only
 # Answer of `write_frame` when nothing fits.
 NO_ROOM: Final = -1
 
-# A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as much
-# work as a full frame.
+# A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as
+# much work as a full frame.
 SMALLEST_CUT: Final = 32
 
 

@@ -1,7 +1,8 @@
 """Bytes written by an application, on their way to the peer.
 
-Chunks are queued as they come and cut once, when they are sent. What was sent is not kept here: the frame holds it, and
-brings it back when its packet is lost. What remains to know is which bytes were acknowledged. RFC 9000 §2.2, §13.3.
+Chunks are queued as they come and cut once, when they are sent. What was sent is not kept here: the frame
+holds it, and brings it back when its packet is lost. What remains to know is which bytes were acknowledged.
+RFC 9000 §2.2, §13.3.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """The states of the two halves of a stream.
 
-RFC 9000 figures 2 and 3, as tables. What is not in a table cannot happen: the parts that call `advance_send` and
-`advance_receive` have already turned violations of the peer into errors.
+RFC 9000 figures 2 and 3, as tables. What is not in a table cannot happen: the parts that call `advance_send`
+and `advance_receive` have already turned violations of the peer into errors.
 """
 
 from enum import Enum

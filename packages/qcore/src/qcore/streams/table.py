@@ -1,7 +1,7 @@
 """Which streams there are, and who may open them.
 
-Finds the stream that a verb or a frame is about, creates it when the peer opens it, and forgets it when nothing can
-happen to it any more. RFC 9000 §2.1, §3, §4.6.
+Finds the stream that a verb or a frame is about, creates it when the peer opens it, and forgets it when
+nothing can happen to it any more. RFC 9000 §2.1, §3, §4.6.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class StreamTable:
 
     Attributes:
         streams: those that exist.
-        local, peer: counts of the streams that we, and the peer, open; first those with two directions, then those
-            with one.
+        local, peer: counts of the streams that we, and the peer, open; first those with two directions, then
+            those with one.
     """
 
     __slots__ = (
@@ -146,8 +146,8 @@ class StreamTable:
             The stream, or None if it is closed; and whether it is new.
 
         Raises:
-            TransportError: STREAM_STATE_ERROR, there is no such side or we have not opened it; STREAM_LIMIT_ERROR.
-                RFC 9000 §3, §4.6, §19.4–19.13.
+            TransportError: STREAM_STATE_ERROR, there is no such side or we have not opened it;
+                STREAM_LIMIT_ERROR. RFC 9000 §3, §4.6, §19.4–19.13.
         """
         is_local = self.is_local(stream_id)
         if stream_id & UNIDIRECTIONAL_BIT and is_local is not sending:
