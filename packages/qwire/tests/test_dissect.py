@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,10 @@ from qwire.frames import CryptoFrame, Frame, PaddingFrame, PingFrame, StreamFram
 from qwire.headers import append_long_header, append_short_header
 from qwire.unprotected import Retry, VersionNegotiation
 
-FIREFOX = json.loads((Path(__file__).parent / "vectors" / "firefox-159-zeros.json").read_text())
+FOLDER = Path(__file__).parent / "vectors"
+NAMES = ("rfc9001-appA-quicv1-protection", "rfc9369-appA-quicv2-protection")
+VECTORS = [json.loads((FOLDER / f"{name}.json").read_text()) for name in NAMES]
+FIREFOX = json.loads((FOLDER / "firefox-159-zeros.json").read_text())
 TAG = b"sixteen byte tag"
 CID = b"8 bytes!"
 
@@ -196,6 +200,29 @@ def test_junk_of_a_real_datagram_is_reported() -> None:
 
     expected = [tuple(part) for part in FIREFOX["parts"]]
     assert expected == [(p.start, p.end, p.packet_type.name if p.packet_type else p.error) for p in packets]
+
+
+@pytest.mark.parametrize("row", ["client_initial", "server_initial", "chacha20_short_header"])
+@pytest.mark.parametrize("vectors", VECTORS, ids=NAMES)
+def test_header_protection_of_the_rfc(vectors: dict[str, Any], row: str) -> None:  # RFC 9001 A, RFC 9369 A
+    vector = vectors[row]
+    packet = bytes.fromhex(vector["packet"])
+    header = bytes.fromhex(vector["unprotected_header"])
+    offset = len(header) - (header[0] & 3) - 1
+    seen: list[tuple[str, str, int]] = []
+
+    def mask_of(sample: bytes) -> bytes:
+        assert vector["sample"] == sample.hex()
+        return bytes.fromhex(vector["mask"])
+
+    def opened(packet_number: int, header: bytes, ciphertext: bytes) -> bytes:
+        seen.append((header.hex(), ciphertext.hex(), packet_number))
+        return b"payload"
+
+    result = open_packet(packet, offset, mask_of, opened, vector["packet_number"] - 1)
+
+    assert OpenedPacket(header[0], vector["packet_number"], (header[0] & 3) + 1, b"payload") == result
+    assert [(header.hex(), packet[len(header) :].hex(), vector["packet_number"])] == seen
 
 
 @given(st.binary(max_size=80), st.booleans())

@@ -252,8 +252,11 @@ def test_replace_keeps_the_place() -> None:
     assert 1 == params.get_integer(4)
 
 
-def test_parameters_can_be_pickled() -> None:
-    assert EVERYTHING == pickle.loads(pickle.dumps(EVERYTHING))
+@pytest.mark.parametrize(
+    "value", [EVERYTHING, Parameter(1, b"a", 2, 4), ADDRESS], ids=lambda v: type(v).__name__
+)
+def test_parameters_can_be_pickled(value: object) -> None:
+    assert value == pickle.loads(pickle.dumps(value))
 
 
 def test_repr_names_the_parameters() -> None:

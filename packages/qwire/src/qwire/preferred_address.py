@@ -18,6 +18,16 @@ class PreferredAddress:
     connection_id: bytes
     stateless_reset_token: bytes
 
+    def __reduce__(self) -> "tuple[type[PreferredAddress], tuple[bytes, int, bytes, int, bytes, bytes]]":
+        return PreferredAddress, (
+            self.ipv4_address,
+            self.ipv4_port,
+            self.ipv6_address,
+            self.ipv6_port,
+            self.connection_id,
+            self.stateless_reset_token,
+        )
+
     @classmethod
     def parse(cls, data: bytes) -> "PreferredAddress":
         """Read the value.

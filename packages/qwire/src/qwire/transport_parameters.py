@@ -6,7 +6,6 @@ RFC 9000 §7.4, §18; RFC 9221 §3; RFC 9287 §3; RFC 9368 §3.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, final
 
 import quicvarint
@@ -14,6 +13,7 @@ from qwire import constants as c
 from qwire.buffer import Reader, Writer
 from qwire.errors import DecodeError, Truncated
 from qwire.preferred_address import PreferredAddress
+from qwire.raw_parameters import Parameter, encode_entries, parse_entries
 
 __all__ = ["Parameter", "PreferredAddress", "TransportParameters"]
 
@@ -48,19 +48,6 @@ _CONNECTION_IDS: Final = (
 _FLAGS: Final = (c.TP_DISABLE_ACTIVE_MIGRATION, c.TP_GREASE_QUIC_BIT, c.TP_RESET_STREAM_AT)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One entry as it is on the wire.
-
-    RFC 9000 §18. ``id_size`` and ``length_size`` are the bytes of those two integers; 0 is the shortest form.
-    """
-
-    id: int
-    value: bytes
-    id_size: int = 0
-    length_size: int = 0
-
-
 @final
 class TransportParameters:
     """The transport parameters of one side, in their order. Immutable.
@@ -83,29 +70,7 @@ class TransportParameters:
         Raises:
             DecodeError: truncated. Values are not looked into; ``validate`` does that.
         """
-        entries: list[Parameter] = []
-        total = len(data)
-        position = 0
-        while position < total:
-            try:
-                id, after_id = quicvarint.parse(data, position)
-                length, start = quicvarint.parse(data, after_id)
-            except quicvarint.VarintError as error:
-                raise Truncated(f"truncated: transport parameter {len(entries)}: {error}") from None
-            stop = start + length
-            if stop > total:
-                raise Truncated(f"truncated: parameter 0x{id:x} of {length} bytes, {total - start} left")
-            id_size, length_size = after_id - position, start - after_id
-            entries.append(
-                Parameter(
-                    id,
-                    data[start:stop],
-                    0 if id_size == quicvarint.size(id) else id_size,
-                    0 if length_size == quicvarint.size(length) else length_size,
-                )
-            )
-            position = stop
-        return cls(entries)
+        return cls(parse_entries(data))
 
     @classmethod
     def build(
@@ -188,18 +153,7 @@ class TransportParameters:
         Raises:
             ValueError: an id or length that does not fit the size asked for.
         """
-        data = bytearray()
-        for entry in self._entries:
-            if entry.id_size:
-                quicvarint.append_sized(data, entry.id, entry.id_size)
-            else:
-                quicvarint.append(data, entry.id)
-            if entry.length_size:
-                quicvarint.append_sized(data, len(entry.value), entry.length_size)
-            else:
-                quicvarint.append(data, len(entry.value))
-            data += entry.value
-        return bytes(data)
+        return encode_entries(self._entries)
 
     def get(self, id: int) -> bytes | None:
         """The value of the first entry with that id, None when there is none."""

@@ -1,0 +1,78 @@
+"""The list of transport parameters as bytes: ids, lengths and values, whatever they mean. RFC 9000 §18."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import quicvarint
+from qwire.errors import Truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One entry as it is on the wire.
+
+    RFC 9000 §18. ``id_size`` and ``length_size`` are the bytes of those two integers; 0 is the shortest form.
+    """
+
+    id: int
+    value: bytes
+    id_size: int = 0
+    length_size: int = 0
+
+    def __reduce__(self) -> "tuple[type[Parameter], tuple[int, bytes, int, int]]":
+        return Parameter, (self.id, self.value, self.id_size, self.length_size)
+
+
+def parse_entries(data: bytes) -> list[Parameter]:
+    """Read the entries in order, with the encoding of their ids and lengths.
+
+    RFC 9000 §18.
+
+    Raises:
+        Truncated: the input ends inside an entry.
+    """
+    entries: list[Parameter] = []
+    total = len(data)
+    position = 0
+    while position < total:
+        try:
+            id, after_id = quicvarint.parse(data, position)
+            length, start = quicvarint.parse(data, after_id)
+        except quicvarint.VarintError as error:
+            raise Truncated(f"truncated: transport parameter {len(entries)}: {error}") from None
+        stop = start + length
+        if stop > total:
+            raise Truncated(f"truncated: parameter 0x{id:x} of {length} bytes, {total - start} left")
+        id_size, length_size = after_id - position, start - after_id
+        entries.append(
+            Parameter(
+                id,
+                data[start:stop],
+                0 if id_size == quicvarint.size(id) else id_size,
+                0 if length_size == quicvarint.size(length) else length_size,
+            )
+        )
+        position = stop
+    return entries
+
+
+def encode_entries(entries: Iterable[Parameter]) -> bytes:
+    """The bytes of the entries.
+
+    RFC 9000 §18.
+
+    Raises:
+        ValueError: an id or length that does not fit the size asked for.
+    """
+    data = bytearray()
+    for entry in entries:
+        if entry.id_size:
+            quicvarint.append_sized(data, entry.id, entry.id_size)
+        else:
+            quicvarint.append(data, entry.id)
+        if entry.length_size:
+            quicvarint.append_sized(data, len(entry.value), entry.length_size)
+        else:
+            quicvarint.append(data, len(entry.value))
+        data += entry.value
+    return bytes(data)
