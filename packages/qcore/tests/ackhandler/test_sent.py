@@ -708,3 +708,20 @@ def test_observer_sees_probes() -> None:
 
     assert ("lost", 0, "pto_expired") in watcher.events
     assert ("probe", APPLICATION) == watcher.events[-1]
+
+
+def test_sizes_tell_what_the_path_carries(wire: Wire) -> None:  # RFC 8899 §4.3
+    wire.send(0.0, size=1400)
+    wire.send(0.0, 4)
+    wire.send(0.0, size=1300)
+    outcome = wire.ack(0.1, (4, 5))
+
+    assert (1300, 1400) == (outcome.largest_acked_size, wire.handler.largest_lost_size)
+
+
+def test_a_handshake_space_with_nothing_in_flight_is_stranded(wire: Wire) -> None:  # RFC 9002 §6.2.1
+    assert wire.handler.is_stranded(HANDSHAKE)
+    wire.send(0.0, space=HANDSHAKE)
+
+    assert not wire.handler.is_stranded(HANDSHAKE)
+    assert not wire.handler.is_stranded(APPLICATION)
