@@ -17,10 +17,13 @@ from qlog.files import observe, observe_http3
 PYPROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())
 
 
-def test_the_entry_point_makes_observers() -> None:
-    module, name = PYPROJECT["project"]["entry-points"]["uquic.observers"]["qlog"].split(":")
+@pytest.mark.parametrize(
+    ("group", "maker"), [("uquic.observers", observe), ("uquic.http3_observers", observe_http3)]
+)
+def test_the_entry_points_make_observers(group: str, maker: object) -> None:
+    module, name = PYPROJECT["project"]["entry-points"][group]["qlog"].split(":")
 
-    assert observe is getattr(import_module(module), name)
+    assert maker is getattr(import_module(module), name)
 
 
 def test_http3_writes_into_the_trace_of_its_connection(tmp_path: Path) -> None:

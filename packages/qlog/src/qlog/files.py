@@ -122,7 +122,7 @@ def observe(directory: str, is_client: bool) -> "CoreTrace":
 def observe_http3(below: object) -> "HttpTrace | None":
     """An observer of HTTP/3 that writes into the trace of ``below``, the engine's observer; needs qhttp3.
 
-    None when ``below`` is not an observer of this package.
+    None when ``below`` is not an observer of this package. It is the entry point ``uquic.http3_observers``.
     """
     from qlog.core import CoreTrace  # neither qcore nor qhttp3 need be installed for the rest
     from qlog.http3 import HttpTrace
