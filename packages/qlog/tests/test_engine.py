@@ -8,27 +8,31 @@ import pytest
 from qlog.reader import Trace, load_traces
 from qlog.summary import summarize
 
-pytest.importorskip("qcore.testing.pair")
+pytest.importorskip("qcore.router")
 
 from qcore.batch import Datagram, SendBatch
 from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.router import Router
-from qcore.testing import pair
 from qcore.testing.network import Link, LinkConfig
-from qcore.testing.pair import CLIENT_ADDRESS, SERVER_ADDRESS, SERVER_NAME, START, WALL
 from qcore.testing.seeded import Seeded
 from qlog.files import observe
+from qtls.adapters.self_signed import Authority
 from qtls.config import ClientTLS, ServerTLS
 
 SIZE = 300_000
+SERVER_NAME = "server.test"
+CLIENT_ADDRESS = ("10.0.0.1", 50_000)
+SERVER_ADDRESS = ("10.0.0.2", 443)
+START = 1_000.0
+WALL = 1_800_000_000.0
 
 
 class Traced:
     """A client and a server whose observers write into ``folder``."""
 
     def __init__(self, folder: Path, *, loss: float, seed: int) -> None:
-        made = pair.test_certificate()
+        authority = Authority(wall_clock=WALL)
         self.now = START
         self.links = [Link(LinkConfig(delay=0.02, loss=loss), f"{seed} {side}") for side in ("up", "down")]
         server_random, client_random = Seeded(f"{seed} server"), Seeded(f"{seed} client")
@@ -37,14 +41,14 @@ class Traced:
             Router(random=server_random, wall_offset=WALL - START),
         ]
         self.routers[1].listen(
-            tls=ServerTLS(certs=made.chain, alpn=("test",)),
+            tls=ServerTLS(certs=authority.issue([SERVER_NAME]), alpn=("test",)),
             config=QuicConfig(random=server_random),
             observer_factory=lambda: observe(str(folder), False),
         )
         self.engines: list[QuicEngine | None] = [
             self.routers[0].connect(
                 SERVER_ADDRESS,
-                tls=ClientTLS(alpn=("test",), ca=made.ca_pem),
+                tls=ClientTLS(alpn=("test",), ca=authority.pem),
                 config=QuicConfig(random=client_random),
                 server_name=SERVER_NAME,
                 now=self.now,
