@@ -13,6 +13,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -26,6 +27,9 @@ __all__ = ["load_certificates", "verify_client", "verify_server"]
 
 # RFC 8446 sets no limit. Chains in use have up to 5 certificates; each one more costs the verifier time.
 MAX_CERTIFICATES: Final = 16
+
+# CA/Browser Forum Baseline Requirements §6.1.5.
+MIN_RSA_BITS: Final = 2048
 
 # What refused or unreadable certificates raise: their fields are parsed when first looked at.
 UNREADABLE: Final = (
@@ -82,6 +86,7 @@ def verify_server(
         subject: verification.Subject = (
             x509.IPAddress(address) if address is not None else x509.DNSName(host.rstrip("."))
         )
+        _check_key(leaf)
         _builder(roots, now).build_server_verifier(subject).verify(leaf, list(certificates[1:]))
     except UNREADABLE as error:
         raise _explain(certificates, host, now, str(error)) from None
@@ -100,6 +105,7 @@ def verify_client(
         if trust.trusts(encoded[0]):
             _check_validity(certificates[0], now)
             return
+        _check_key(certificates[0])
         roots = trust.roots()
         if roots is None:
             raise LocalAlert(UNKNOWN_CA, "no roots are trusted")
@@ -136,6 +142,15 @@ def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
         raise LocalAlert(
             CERTIFICATE_EXPIRED,
             f"certificate of {_title(certificate)} is not valid before {before:%Y-%m-%d %H:%M} UTC",
+        )
+
+
+def _check_key(leaf: x509.Certificate) -> None:
+    # The verifier checks the keys that sign certificates; this is the key that signs the handshake.
+    key = leaf.public_key()
+    if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
+        raise LocalAlert(
+            BAD_CERTIFICATE, f"certificate of {_title(leaf)} has an RSA key of {key.key_size} bits"
         )
 
 

@@ -1,0 +1,96 @@
+"""Trusted roots: bundles, files, folders, the environment, this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from qtls import ClientTLS
+from qtls.adapters.self_signed import Authority
+from qtls.adapters.trust_store import BUNDLES, load_roots, resolve_trust, system_roots
+from qtls.trust import Roots, parse_pem, roots_from_pem
+
+BROKEN = b"-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
+
+
+@pytest.fixture
+def bundle(authority: Authority, now: float) -> bytes:
+    return b"# a comment\n" + authority.pem + b"\n" + Authority("second", now).pem
+
+
+def test_pem_and_der(authority: Authority, bundle: bytes) -> None:
+    encoded = authority.certificate.public_bytes(Encoding.DER)
+
+    assert 2 == len(roots_from_pem(bundle))
+    assert roots_from_pem(bundle) is roots_from_pem(bytes(bytearray(bundle)))
+    for roots in (roots_from_pem(bundle), roots_from_pem(encoded)):
+        assert roots.trusts(encoded)
+        assert not roots.trusts(encoded[:-1])
+
+
+def test_odd_certificates_are_left_out(bundle: bytes) -> None:
+    assert 2 == len(parse_pem(BROKEN + bundle + BROKEN))
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", BROKEN, BROKEN[:40]])
+def test_refuses_what_holds_no_certificate(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"certificate|ASN|asn1|parsing"):
+        roots_from_pem(data)
+
+
+def test_files_are_read_once_and_again_when_they_change(
+    bundle: bytes, authority: Authority, tmp_path: Path
+) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(bundle)
+    first = load_roots(path)
+
+    assert first is load_roots(str(path))
+    path.write_bytes(authority.pem)
+    assert 1 == len(load_roots(path))
+
+
+def test_folder(bundle: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.crt").write_bytes(bundle)
+    (tmp_path / "readme.txt").write_bytes(b"no certificate")
+    assert 2 == len(load_roots(tmp_path))
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no certificates in"):
+        load_roots(tmp_path / "empty")
+
+
+def test_environment_comes_first(bundle: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(bundle)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert 2 == len(system_roots())
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    assert load_roots(path) is system_roots() is ClientTLS().trust_store()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(FileNotFoundError):
+        system_roots()
+
+
+@pytest.mark.skipif(not any(map(os.path.isfile, BUNDLES)), reason="this machine keeps its roots elsewhere")
+def test_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+
+    assert len(system_roots()) > 20
+    assert system_roots() is system_roots()
+
+
+def test_resolution(authority: Authority, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes(authority.pem)
+    own: Any = Roots([authority.certificate])
+
+    assert resolve_trust(own) is own
+    assert resolve_trust(authority.pem) is roots_from_pem(authority.pem)
+    assert resolve_trust(path) is resolve_trust(str(path))
