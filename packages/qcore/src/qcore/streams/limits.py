@@ -54,7 +54,14 @@ class StreamLimits:
 
     def values(self) -> dict[str, int]:
         """All limits by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "data": self.data,
+            "bidi_local": self.bidi_local,
+            "bidi_remote": self.bidi_remote,
+            "uni": self.uni,
+            "streams_bidi": self.streams_bidi,
+            "streams_uni": self.streams_uni,
+        }
 
 
 @final
