@@ -143,6 +143,20 @@ def test_one_listener_per_socket(server_tls: ServerTLS, client_tls: ClientTLS) -
     run(main())
 
 
+def test_closing_an_endpoint_closes_its_connections(server_tls: ServerTLS, client_tls: ClientTLS) -> None:
+    async def main() -> None:
+        async with Endpoint.open((HOST, 0)) as there:
+            listener = there.listen(tls=server_tls)
+            async with Endpoint.open((HOST, 0)) as here:
+                client = await here.connect(HOST, there.address[1], tls=client_tls)
+                server = await anext(listener)
+            assert (await client.wait_closed()).is_local
+            info = await server.wait_closed()
+            assert (None, False) == (info.error, info.is_local)
+
+    run(main())
+
+
 # Failures to connect
 
 

@@ -308,6 +308,8 @@ def test_a_watched_socket_hears_which_port_refused(local: str, target: str) -> N
             here.send(batch_of((target, *there.address[1:]), [b"to somebody"]))
         await owner.until(lambda: owner.errors)
         await recorder.until(lambda: len(recorder.datagrams) == 3)
+        there.send(batch_of((target, *here.address[1:]), [b"answer"]))
+        await owner.until(lambda: owner.datagrams)
 
         assert {(errno.ECONNREFUSED, refusing)} == {
             (error.errno, address) for error, address in zip(owner.errors, owner.error_addresses, strict=True)
@@ -335,6 +337,8 @@ def test_an_error_of_an_earlier_datagram_does_not_cost_the_next() -> None:
             here.send(batch_of(address, [b"first", b"secon"]))  # one run, whose call meets the old error
 
             assert [b"first", b"secon"] == [peer.recv(100), peer.recv(100)]
+            peer.sendto(b"answer", here.address)
+            await recorder.until(lambda: recorder.datagrams)
         assert 1 == len(recorder.errors)
         here.close()
 

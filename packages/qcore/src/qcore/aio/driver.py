@@ -56,6 +56,10 @@ class Driven:
         """The socket of this connection reported an error."""
         raise NotImplementedError
 
+    def abort(self, code: int = 0, reason: str = "") -> None:
+        """Close the connection, if it is open; the close goes out with the next pass of sending."""
+        raise NotImplementedError
+
     def on_released(self) -> None:
         """The engine is done with; nothing follows."""
         raise NotImplementedError
@@ -117,9 +121,11 @@ class Driver(SocketOwner):
         self._schedule_flush()
 
     def close(self) -> None:
-        """Send what is pending once more, then close the socket."""
+        """Close all connections and the socket, after one more pass of sending."""
         if self._is_closed:
             return
+        for driven in list(self._driven.values()):
+            driven.abort()
         self._flush()
         self._is_closed = True
         if self._timer is not None:

@@ -197,19 +197,30 @@ class PolledSocket(UdpSocket):
                 read(datagrams)
             except (BlockingIOError, InterruptedError):
                 break
-            except (
-                OSError
-            ) as error:  # an ICMP message about something sent earlier: there may be more to read
-                failure = error
+            except OSError as error:
+                failure = error  # an ICMP message about something sent earlier: there may be more to read
             if len(datagrams) >= DATAGRAMS_PER_WAKE_UP:
                 break
         if datagrams:
             self._owner.on_datagrams(datagrams)
+        if datagrams and failure is None:
+            return
+        self._watch_again()
         if self._has_error_queue:
-            if failure is not None or not datagrams:
-                self._read_errors()
+            self._read_errors()
         elif failure is not None:
             self._report(failure, None)
+
+    def _watch_again(self) -> None:
+        """Renew the watch after an error: libuv, under uvloop, goes deaf to a descriptor that has reported one."""
+        number = self._socket.fileno()
+        if number < 0:  # whoever got the datagrams has closed it
+            return
+        self._loop.remove_reader(number)
+        self._loop.add_reader(number, self._on_readable)
+        if self._unsent:
+            self._loop.remove_writer(number)
+            self._loop.add_writer(number, self._on_send_ready)
 
     def _read_errors(self) -> None:
         """Empty the error queue; the loop would wake us for ever while there is something in it."""
@@ -219,6 +230,8 @@ class PolledSocket(UdpSocket):
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:  # an error that is pending beside the queue; reading it has cleared it
+                if self._socket.fileno() < 0:
+                    return
                 continue
             for level, kind, value in ancillary:
                 if (level, kind) in ERROR_KINDS and len(value) >= EXTENDED_ERROR.size:
