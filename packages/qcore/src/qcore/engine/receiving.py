@@ -189,7 +189,7 @@ class PacketReceiver:
         if header.version != self.version:
             if not (self.is_version_change_allowed and header.version in self.versions):
                 self._drop("version of another connection")
-            return None, end
+                return None, end
             self.changed_version = header.version
             return None, position
         space = self.spaces[SPACE_OF[header.packet_type]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol, TypeAlias
 
-import quicvarint
+from qwire.frames import CryptoFrame
 
 from ..errors import FlightError
 
@@ -89,8 +89,7 @@ class FlightContext:
 
     def crypto_size(self, start: int, stop: int) -> int:
         """Size of the CRYPTO frame that carries `crypto[start:stop]`."""
-        count = stop - start
-        return 1 + quicvarint.size(self.base + start) + quicvarint.size(count) + count
+        return CryptoFrame(self.base + start, self.crypto[start:stop]).size()
 
 
 class FlightLayout(Protocol):

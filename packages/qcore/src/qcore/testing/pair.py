@@ -33,7 +33,7 @@ WALL: Final = 1_800_000_000.0
 
 
 @cache
-def test_certificate() -> MadeCertificate:
+def throwaway_certificate() -> MadeCertificate:
     """A throw-away certificate for `SERVER_NAME`, one per process."""
     authority = Authority(wall_clock=WALL)
     return MadeCertificate(authority.issue([SERVER_NAME]), authority.pem)
@@ -80,7 +80,7 @@ class Pair:
         self.server_events: list[Event] = []
         self.received: dict[tuple[str, int], bytearray] = {}
         self.finished: set[tuple[str, int]] = set()
-        made = test_certificate()
+        made = throwaway_certificate()
         random = Seeded(f"{seed} server")
         self.router = Router(random=random, wall_offset=WALL - START)
         self.router.listen(
@@ -102,7 +102,6 @@ class Pair:
             observer=self.client_trace,
         )
         self.client_address = CLIENT_ADDRESS
-        self.flush()
 
     # Time
 
