@@ -164,6 +164,7 @@ def test_versions_may_change_before_handshake_keys(make_duo: MakeDuo) -> None:  
     client_keys = next(event for event in answers if isinstance(event, KeysInstalled))
 
     assert QUIC_VERSION_2 == duo.client.quic_version == duo.server.quic_version
+    assert client_keys.opener is not None and server_keys.sealer is not None
     assert b"x" == client_keys.opener.open(0, b"", server_keys.sealer.seal(0, b"", b"x"))
     with pytest.raises(ValueError, match="have been derived"):
         duo.client.set_version(1)
