@@ -101,19 +101,36 @@ Act = Callable[[BadPeer], object]
 
 
 def on_control(*content: bytes) -> Act:
-    return lambda peer: (peer.greet(), peer.say(b"".join(content)))
+    def act(peer: BadPeer) -> None:
+        peer.greet()
+        peer.say(b"".join(content))
+
+    return act
 
 
 def on_request(*content: bytes, end: bool = True) -> Act:
-    return lambda peer: (peer.greet(), peer.request(b"".join(content), end))
+    def act(peer: BadPeer) -> None:
+        peer.greet()
+        peer.request(b"".join(content), end)
+
+    return act
 
 
 def on_response(*content: bytes, end: bool = True) -> Act:
-    return lambda peer: (peer.greet(), peer.respond(b"".join(content), end))
+    def act(peer: BadPeer) -> None:
+        peer.greet()
+        peer.respond(b"".join(content), end)
+
+    return act
 
 
 def on_uni(*contents: bytes, end: bool = False) -> Act:
-    return lambda peer: [peer.greet(), *(peer.uni(content, end) for content in contents)]
+    def act(peer: BadPeer) -> None:
+        peer.greet()
+        for content in contents:
+            peer.uni(content, end)
+
+    return act
 
 
 def goaways(*identifiers: int) -> Act:

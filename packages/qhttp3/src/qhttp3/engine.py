@@ -92,6 +92,7 @@ class H3Engine:
                 if stream is None:
                     return
             stream.on_readable()
+            self._forget_if_done(stream)
         except _VIOLATIONS as violation:
             self._refuse(violation, stream)
 
@@ -410,6 +411,7 @@ class H3Engine:
             if stream is not None:
                 try:
                     stream.on_unblocked()
+                    self._forget_if_done(stream)
                 except _VIOLATIONS as violation:
                     self._refuse(violation, stream)
         if self.is_client and self._plane.goaway_received != goaway:
