@@ -6,7 +6,6 @@ received is dropped, and a new one to send is refused. RFC 9221.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 from qwire.constants import PROTOCOL_VIOLATION
@@ -57,8 +56,8 @@ class DatagramQueue(FrameSource):
         self._local_limit = local_limit
         self._peer_limit = 0
         self._room = FIRST_ROOM
-        self._outgoing: deque[bytes] = deque()
-        self._received: deque[bytes] = deque()
+        self._outgoing: list[bytes] = []
+        self._received: list[bytes] = []
         self._is_refused = False
         self._events: list[Event] = []
 
@@ -109,7 +108,7 @@ class DatagramQueue(FrameSource):
                 f"a frame of {frame.size()} bytes, {self._local_limit} allowed",
             )
         if len(self._received) >= MAX_QUEUED:
-            self._received.popleft()
+            del self._received[0]
             self.dropped_received += 1
         self._received.append(frame.data)
 
@@ -128,15 +127,16 @@ class DatagramQueue(FrameSource):
 
     def write_frames(self, builder: PacketBuilder) -> None:
         outgoing = self._outgoing
-        while outgoing:
-            data = outgoing[0]
+        count = 0
+        for data in outgoing:
             if len(data) > self.max_size:
                 self.dropped_sent += 1  # the path has become smaller
             else:
                 has_length = builder.room != 1 + len(data)
                 if not builder.append(DatagramFrame(data, has_length), self):
                     break
-            outgoing.popleft()
+            count += 1
+        del outgoing[:count]
         if self._is_refused and len(outgoing) <= LOW_WATER:
             self._is_refused = False
             self._events.append(DatagramsWritable())

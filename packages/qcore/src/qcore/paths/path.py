@@ -7,7 +7,6 @@ RFC 9000 §8.1–8.2.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Final, final
@@ -92,7 +91,7 @@ class Path(FrameSource):
         self.deadline = math.inf
         self._challenges: list[bytes] = []  # all that were sent in this validation: any response will do
         self._challenge_due = False
-        self._responses: deque[bytes] = deque(maxlen=MAX_RESPONSES)
+        self._responses: list[bytes] = []
         self._interval = 0.0
         self._fails_at = math.inf
 
@@ -138,6 +137,8 @@ class Path(FrameSource):
 
     def receive_challenge(self, frame: PathChallengeFrame) -> None:
         """PATH_CHALLENGE that arrived on this path, RFC 9000 §19.17."""
+        if len(self._responses) >= MAX_RESPONSES:
+            del self._responses[0]
         self._responses.append(frame.data)
 
     def receive_response(self, frame: PathResponseFrame) -> bool:
@@ -179,6 +180,6 @@ class Path(FrameSource):
     def write_frames(self, builder: PacketBuilder) -> None:
         # Neither frame is repeated when lost: a challenge has its timer, and a response is asked for again.
         if self._responses and builder.append(PathResponseFrame(self._responses[0]), self):
-            self._responses.popleft()
+            del self._responses[0]
         if self._challenge_due and builder.append(PathChallengeFrame(self._challenges[-1]), self):
             self._challenge_due = False

@@ -7,7 +7,6 @@ on it, so that each is sent once with the newest value however often it was aske
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
 from qwire.frames import (
@@ -53,7 +52,7 @@ class Outgoing:
         self._owner = owner
         self._scheduler = Scheduler()
         self._parked: dict[int, Stream] = {}  # they wait for credit of the connection
-        self._owing: deque[Stream] = deque()
+        self._owing: list[Stream] = []
 
     def clear(self) -> None:
         """Forget everything that waits."""
@@ -127,9 +126,20 @@ class Outgoing:
         """Whether there is anything that may be sent now."""
         if self._next_ready() is not None:
             return True
-        while self._owing and not self._owing[0].owed:
-            self._owing.popleft().is_owing = False
-        return bool(self._owing) or self._owes_limits()
+        return (bool(self._owing) and self._is_owing()) or self._owes_limits()
+
+    def _is_owing(self) -> bool:
+        """Whether a stream still owes something; those in front that do not leave the queue."""
+        owing = self._owing
+        count = 0
+        for stream in owing:
+            if stream.owed:
+                break
+            stream.is_owing = False
+            count += 1
+        if count:
+            del owing[:count]
+        return bool(owing)
 
     def write_frames(self, builder: PacketBuilder) -> None:
         """Fill a packet: frames owed, then limits, then data."""
@@ -158,13 +168,14 @@ class Outgoing:
     def _write_owed(self, builder: PacketBuilder) -> bool:
         """Write what streams owe; False when the packet is full."""
         owing = self._owing
-        while owing:
-            stream = owing[0]
+        count = 0
+        for stream in owing:
             if stream.owed and not self._write_owed_by(stream, builder):
-                return False
-            owing.popleft()
+                break
             stream.is_owing = False
-        return True
+            count += 1
+        del owing[:count]
+        return not owing
 
     def _write_owed_by(self, stream: Stream, builder: PacketBuilder) -> bool:
         send = stream.send

@@ -5,7 +5,6 @@ sorted list; where pieces overlap, the bytes that came first stay. RFC 9000 §2.
 """
 
 from bisect import bisect_left
-from collections import deque
 from typing import Final, final
 
 # A sender that loses packets leaves a gap per loss, each followed by about a packet of data; whoever leaves
@@ -38,7 +37,7 @@ class Reassembler:
         self.consumed = 0
         self.gaps = 0
         self.held = 0
-        self._ready: deque[bytes] = deque()
+        self._ready: list[bytes] = []
         self._head = 0  # bytes of the first ready piece that were taken
         self._starts: list[int] = []
         self._pieces: list[bytes] = []
@@ -192,14 +191,10 @@ class Reassembler:
         ready = self._ready
         if size < 0 or size >= available:
             self.consumed = self.offset
-            head = ready.popleft()
             if self._head:
-                head = head[self._head :]
+                ready[0] = ready[0][self._head :]
                 self._head = 0
-            if not ready:
-                return head
-            ready.appendleft(head)
-            data = b"".join(ready)
+            data = ready[0] if len(ready) == 1 else b"".join(ready)
             ready.clear()
             return data
         self.consumed += size
@@ -209,19 +204,17 @@ class Reassembler:
         if stop < len(head):
             self._head = stop
             return head[start:stop]
-        parts: list[bytes] = []
-        while size > 0:
-            head = ready[0]
-            stop = start + size
-            if stop < len(head):
-                parts.append(head[start:stop])
-                start = stop
-                break
-            parts.append(head[start:])
-            size -= len(head) - start
-            start = 0
-            ready.popleft()
-        self._head = start
+        parts = [head[start:]]
+        size -= len(parts[0])
+        count = 1
+        while size >= len(ready[count]):
+            parts.append(ready[count])
+            size -= len(ready[count])
+            count += 1
+        if size:
+            parts.append(ready[count][:size])
+        self._head = size
+        del ready[:count]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def discard(self) -> None:

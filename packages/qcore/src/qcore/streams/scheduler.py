@@ -16,47 +16,58 @@ LEVELS: Final = 8
 
 @final
 class Scheduler:
-    """A queue of streams per urgency."""
+    """A queue of streams per urgency, made when it is first needed."""
 
-    __slots__ = ("_count", "_levels")
+    __slots__ = ("_count", "_filled", "_levels")
 
     def __init__(self) -> None:
-        self._levels: list[deque[Stream]] = [deque() for _ in range(LEVELS)]
+        self._levels: list[deque[Stream] | None] = [None] * LEVELS
+        self._filled = 0  # a bit for each level that has streams
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
+    def _level(self, urgency: int) -> deque[Stream]:
+        level = self._levels[urgency]
+        if level is None:
+            level = self._levels[urgency] = deque()
+        return level
+
+    def _first(self) -> deque[Stream] | None:
+        """The most urgent level that has streams."""
+        filled = self._filled
+        return self._levels[(filled & -filled).bit_length() - 1] if filled else None
+
     def add(self, stream: Stream) -> None:
         """Put a stream at the end of its level, unless it is in the queue."""
         if not stream.is_scheduled:
             stream.is_scheduled = True
-            self._levels[stream.urgency].append(stream)
+            self._level(stream.urgency).append(stream)
+            self._filled |= 1 << stream.urgency
             self._count += 1
 
     def head(self) -> Stream | None:
         """The stream whose turn it is."""
-        if self._count:
-            for level in self._levels:
-                if level:
-                    return level[0]
-        return None
+        level = self._first()
+        return level[0] if level else None
 
     def pop(self) -> None:
         """Take out the stream whose turn it is."""
-        for level in self._levels:
-            if level:
-                level.popleft().is_scheduled = False
-                self._count -= 1
-                return
+        level = self._first()
+        if level:
+            stream = level.popleft()
+            stream.is_scheduled = False
+            self._count -= 1
+            if not level:
+                self._filled &= ~(1 << stream.urgency)
 
     def rotate(self) -> None:
         """The stream whose turn it is had a frame; if it is incremental, it goes behind the others."""
-        for level in self._levels:
-            if level:
-                if len(level) > 1 and level[0].incremental:
-                    level.rotate(-1)
-                return
+        if self._count > 1:
+            level = self._first()
+            if level and level[0].incremental:
+                level.rotate(-1)
 
     def reprioritize(self, stream: Stream, urgency: int, incremental: bool) -> None:
         """Change a priority; a queued stream moves to its new level, in time linear in the old one."""
@@ -64,14 +75,20 @@ class Scheduler:
         if urgency == stream.urgency:
             return
         if stream.is_scheduled:
-            self._levels[stream.urgency].remove(stream)
-            self._levels[urgency].append(stream)
+            level = self._level(stream.urgency)
+            level.remove(stream)
+            if not level:
+                self._filled &= ~(1 << stream.urgency)
+            self._level(urgency).append(stream)
+            self._filled |= 1 << urgency
         stream.urgency = urgency
 
     def clear(self) -> None:
         """Take out all streams."""
         for level in self._levels:
-            for stream in level:
-                stream.is_scheduled = False
-            level.clear()
+            if level is not None:
+                for stream in level:
+                    stream.is_scheduled = False
+                level.clear()
+        self._filled = 0
         self._count = 0

@@ -5,7 +5,6 @@ holds it, and brings it back when its packet is lost. What remains to know is wh
 RFC 9000 §2.2, §13.3.
 """
 
-from collections import deque
 from heapq import heappop, heappush
 from typing import Final, final
 
@@ -15,6 +14,8 @@ from .ranges import RangeSet
 SMALL_WRITE: Final = 2048
 # Gathered writes become a chunk at this size.
 GATHERED: Final = 16 * 1024
+# Entries of sent chunks are taken out of the list together, when they are this many and half of it.
+SPENT_CHUNKS: Final = 64
 
 
 @final
@@ -28,7 +29,18 @@ class SendBuffer:
         lost: a heap of (offset, bytes) that were lost; some may have been acknowledged since.
     """
 
-    __slots__ = ("_chunks", "_head", "_islands", "_prefix", "_tail", "acked", "end", "lost", "next_offset")
+    __slots__ = (
+        "_chunks",
+        "_first",
+        "_head",
+        "_islands",
+        "_prefix",
+        "_tail",
+        "acked",
+        "end",
+        "lost",
+        "next_offset",
+    )
 
     def __init__(self) -> None:
         self.end = 0
@@ -36,7 +48,8 @@ class SendBuffer:
         self.acked = 0
         self._prefix = 0  # everything below is acknowledged
         self._islands = RangeSet()  # acknowledged ranges above
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
+        self._first = 0  # chunks before this one were sent
         self._head = 0  # bytes of the first chunk that were sent
         self._tail = bytearray()
         self.lost: list[tuple[int, bytes]] = []
@@ -75,35 +88,48 @@ class SendBuffer:
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes that were never sent; there must be as many."""
-        chunks = self._chunks
-        if not chunks:
-            self._flush()
         self.next_offset += size
-        head = chunks[0]
+        if self._first == len(self._chunks):
+            self._flush()
+        head = self._chunks[self._first]
         start = self._head
         stop = start + size
         if stop < len(head):
             self._head = stop
             return head[start:stop]
-        chunks.popleft()
-        self._head = 0
         first = head[start:] if start else head
-        if stop == len(head):
+        self._next_chunk()
+        left = stop - len(head)
+        if left == 0:
             return first
         parts = [first]
-        left = size - len(first)
         while left > 0:
-            if not chunks:
+            if self._first == len(self._chunks):
                 self._flush()
-            head = chunks[0]
+            head = self._chunks[self._first]
             if len(head) > left:
                 parts.append(head[:left])
                 self._head = left
                 break
             parts.append(head)
             left -= len(head)
-            chunks.popleft()
+            self._next_chunk()
         return b"".join(parts)
+
+    def _next_chunk(self) -> None:
+        """Let go of the first chunk."""
+        self._head = 0
+        first = self._first + 1
+        chunks = self._chunks
+        if first == len(chunks):
+            chunks.clear()
+            first = 0
+        elif first >= SPENT_CHUNKS and first * 2 >= len(chunks):
+            del chunks[:first]
+            first = 0
+        else:
+            chunks[first - 1] = b""
+        self._first = first
 
     def peek_lost(self) -> tuple[int, bytes] | None:
         """The lowest lost piece that was not acknowledged since."""
@@ -160,6 +186,7 @@ class SendBuffer:
     def discard(self) -> None:
         """Drop everything that is not sent, and what would be sent again."""
         self._chunks.clear()
+        self._first = 0
         self._tail.clear()
         self.lost.clear()
         self._head = 0
