@@ -1,0 +1,330 @@
+"""Every field of a profile reaches the wire, or the configuration that later behaviour follows."""
+
+import pickle
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+
+from qmimic.catalog import BUILT_IN, profile
+from qmimic.draw import draw_flows
+from qmimic.extensions import (
+    ApplicationSettings,
+    CompressCertificate,
+    DelegatedCredentials,
+    EarlyData,
+    EchGrease,
+    Grease,
+    KeyShare,
+    PskKeyExchangeModes,
+    Raw,
+    RecordSizeLimit,
+    SignatureAlgorithms,
+    StatusRequest,
+    SupportedGroups,
+    SupportedVersions,
+    TrustAnchors,
+)
+from qmimic.hello import HelloSpec
+from qmimic.http3 import Http3Spec, Setting
+from qmimic.layouts import Chaos, MultiChaos, SniSlicing
+from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
+from qmimic.profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
+from qmimic.randomness import SeededBytes
+from qmimic.transport_parameters import (
+    CachedRtt,
+    Integer,
+    Opaque,
+    ParameterList,
+    Reserved,
+    SourceConnectionId,
+    VersionInformation,
+)
+
+BASE = profile("chrome-156")
+
+
+def flights(chosen: ClientProfile, *, family: Any = 4, resumed: bool = False) -> list[list[bytes]]:
+    drawn = draw_flows(
+        chosen, seed=3, count=6, server_names=["www.example.com"], family=family, resumed=resumed
+    )
+    return [flow.payloads for flow in drawn]
+
+
+def with_header(**changes: Any) -> ClientProfile:
+    return replace(BASE, header=replace(BASE.header, **changes))
+
+
+def with_layout(**changes: Any) -> ClientProfile:
+    assert isinstance(BASE.layout, MultiChaos)
+    return replace(BASE, layout=replace(BASE.layout, **changes))
+
+
+def with_hello(**changes: Any) -> ClientProfile:
+    assert BASE.hello is not None
+    return replace(BASE, hello=replace(BASE.hello, **changes))
+
+
+def with_parameters(*entries: Any, order: Any = "shuffled") -> ClientProfile:
+    assert BASE.parameters is not None
+    return replace(BASE, parameters=ParameterList(order=order, entries=entries or BASE.parameters.entries))
+
+
+def with_extension(extension: Any) -> ClientProfile:
+    """The base with one extension in place of its kind, or added."""
+    assert BASE.hello is not None
+    others = tuple(item for item in BASE.hello.extensions if type(item) is not type(extension))
+    return with_hello(extensions=(*others, extension))
+
+
+def added(entry: Any) -> ClientProfile:
+    assert BASE.parameters is not None
+    return with_parameters(*BASE.parameters.entries, entry)
+
+
+FIRST_FLIGHT = {
+    "header.destination_cid_size": (with_header(), with_header(destination_cid_size=12)),
+    "header.source_cid_size": (with_header(), with_header(source_cid_size=3)),
+    "header.first_packet_number": (with_header(), with_header(first_packet_number=7)),
+    "header.packet_number_sizes": (with_header(), with_header(packet_number_sizes=(2, 2))),
+    "header.datagram_size": (with_header(), with_header(datagram_size=1300)),
+    "header.padding": (with_header(), with_header(padding="datagram", datagram_size=1400)),
+    "header.length_size": (with_header(), with_header(length_size=4)),
+    "header, drawn size": (with_header(), with_header(destination_cid_size=NeqoCidSize())),
+    "NeqoCidSize.smallest": (
+        with_header(destination_cid_size=NeqoCidSize()),
+        with_header(destination_cid_size=NeqoCidSize(smallest=18)),
+    ),
+    "header, drawn number": (with_header(), with_header(first_packet_number=NeqoPacketNumber())),
+    "layout": (BASE, replace(BASE, layout=SniSlicing())),
+    "MultiChaos.min_head": (with_layout(), with_layout(min_head=100)),
+    "MultiChaos.head_span": (with_layout(), with_layout(head_span=200)),
+    "Chaos.min_cuts": (with_layout(), with_layout(chaos=Chaos(min_cuts=9))),
+    "Chaos.max_cuts": (with_layout(), with_layout(chaos=Chaos(max_cuts=3))),
+    "Chaos.min_pings": (with_layout(), with_layout(chaos=Chaos(min_pings=9))),
+    "Chaos.max_pings": (with_layout(), with_layout(chaos=Chaos(max_pings=3))),
+    "alpn": (BASE, replace(BASE, alpn=("h3", "hq-interop"))),
+    "hello.cipher_suites": (BASE, with_hello(cipher_suites=(0x1303, 0x1301))),
+    "hello.permute": (BASE, with_hello(permute=False)),
+    "hello.session_id_size": (BASE, with_hello(session_id_size=32)),
+    "SupportedGroups.groups": (BASE, with_extension(SupportedGroups(groups=(0x11EC, 0x001D, 0x0017)))),
+    "SignatureAlgorithms.schemes": (BASE, with_extension(SignatureAlgorithms(schemes=(0x0403, 0x0804)))),
+    "SupportedVersions.grease": (BASE, with_extension(SupportedVersions(grease=True))),
+    "SupportedVersions.versions": (BASE, with_extension(SupportedVersions(versions=(0x0304, 0x0303)))),
+    "PskKeyExchangeModes.modes": (BASE, with_extension(PskKeyExchangeModes(modes=(1, 0)))),
+    "KeyShare.groups": (BASE, with_extension(KeyShare(groups=(0x001D,)))),
+    "KeyShare.share_x25519": (BASE, with_extension(KeyShare(groups=(0x11EC, 0x001D), share_x25519=True))),
+    "CompressCertificate.algorithms": (BASE, with_extension(CompressCertificate(algorithms=(1, 2)))),
+    "ApplicationSettings.id": (BASE, with_extension(ApplicationSettings(id=17513))),
+    "ApplicationSettings.protocols": (
+        replace(BASE, alpn=("h3", "x")),
+        replace(with_extension(ApplicationSettings(protocols=("x",))), alpn=("h3", "x")),
+    ),
+    "EchGrease.kdf": (BASE, with_extension(EchGrease(kdf=2, payload_sizes=(144,)))),
+    "EchGrease.aeads": (BASE, with_extension(EchGrease(aeads=(1, 3), payload_sizes=(144, 176, 208, 240)))),
+    "EchGrease.enc_size": (BASE, with_extension(EchGrease(enc_size=65, payload_sizes=(144,)))),
+    "EchGrease.payload_sizes": (BASE, with_extension(EchGrease(payload_sizes=(239,)))),
+    "TrustAnchors.ids": (BASE, with_extension(TrustAnchors(ids=(b"\1\2",)))),
+    "DelegatedCredentials": (BASE, with_extension(DelegatedCredentials(schemes=(0x0403,)))),
+    "DelegatedCredentials.schemes": (
+        with_extension(DelegatedCredentials(schemes=(0x0403,))),
+        with_extension(DelegatedCredentials(schemes=(0x0503,))),
+    ),
+    "RecordSizeLimit.limit": (
+        with_extension(RecordSizeLimit(limit=16_385)),
+        with_extension(RecordSizeLimit(limit=4_001)),
+    ),
+    "StatusRequest": (BASE, with_extension(StatusRequest())),
+    "Raw.id": (with_extension(Raw(id=0x5500)), with_extension(Raw(id=0x5501))),
+    "Raw.value": (with_extension(Raw(id=0x5500)), with_extension(Raw(id=0x5500, value=b"x"))),
+    "Grease": (BASE, with_extension(Grease())),
+    "Grease.min_size": (with_extension(Grease()), with_extension(Grease(min_size=3, max_size=3))),
+    "pinned": (with_extension(StatusRequest()), with_extension(StatusRequest(pinned=True))),
+    "parameters.order": (BASE, with_parameters(order="ascending")),
+    "Integer.id": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4001, value=5))),
+    "Integer.value": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4000, value=6))),
+    "Integer.size": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4000, value=5, size=2))),
+    "Opaque.id": (added(Opaque(id=0x4000)), added(Opaque(id=0x4001))),
+    "Opaque.value": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, value=b"x"))),
+    "Opaque.id_size": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, id_size=8))),
+    "Opaque.length_size": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, length_size=2))),
+    "Reserved.min_length": (with_parameters(Reserved()), with_parameters(Reserved(min_length=15))),
+    "Reserved.max_length": (with_parameters(Reserved()), with_parameters(Reserved(max_length=0))),
+    "VersionInformation.id": (
+        added(VersionInformation(id=0x4000)),
+        added(VersionInformation(id=0xFF73DB)),
+    ),
+    "VersionInformation.chosen": (
+        added(VersionInformation(id=0x4000)),
+        added(VersionInformation(id=0x4000, chosen=2)),
+    ),
+    "VersionInformation.available": (
+        added(VersionInformation(id=0x4000)),
+        added(VersionInformation(id=0x4000, available=(1, 2))),
+    ),
+    "VersionInformation.grease": (
+        added(VersionInformation(id=0x4000)),
+        added(VersionInformation(id=0x4000, grease="first")),
+    ),
+    "SourceConnectionId.id": (added(SourceConnectionId(id=0x4000)), added(SourceConnectionId(id=0x4001))),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_FLIGHT)
+def test_a_changed_field_changes_the_flight(name: str) -> None:
+    before, after = FIRST_FLIGHT[name]
+
+    assert before != after
+    assert flights(before) != flights(after)
+
+
+def test_a_field_for_ipv6_changes_flights_over_ipv6_only() -> None:
+    changed = with_header(datagram_size_ipv6=1240)
+
+    assert flights(BASE) == flights(changed)
+    assert flights(BASE, family=6) != flights(changed, family=6)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(
+            with_hello(extensions=tuple(i for i in BASE.hello.extensions if not isinstance(i, EarlyData))),  # type: ignore[union-attr] # the profile has a hello
+            id="EarlyData",
+        ),
+        pytest.param(added(CachedRtt(id=0x4000)), id="CachedRtt"),
+    ],
+)
+def test_a_field_for_resumption_changes_resumed_flights_only(changed: ClientProfile) -> None:
+    sizes = [[len(data) for data in flight] for flight in flights(changed)]
+
+    assert [[1250, 1250]] * 6 == sizes
+    assert flights(BASE, resumed=True) != flights(changed, resumed=True)
+
+
+CONFIGURATION = {
+    "header.shared_packet_numbers": with_header(shared_packet_numbers=False),
+    **{
+        f"recovery.{name}": replace(BASE, recovery=replace(BASE.recovery, **{name: value}))
+        for name, value in {
+            "initial_rtt": 0.2,
+            "skip_before_probe": 0,
+            "probe_relayout": False,
+            "probes_per_timeout": 2,
+            "coalesce": True,
+            "max_ack_delay": 0.02,
+        }.items()
+    },
+    **{
+        f"engine.{name}": replace(BASE, engine=replace(BASE.engine, **{name: value}))
+        for name, value in {
+            "versions": (1, 0x6B3343CF),
+            "idle_timeout": 5.0,
+            "ecn": True,
+            "pmtud": True,
+            "datagrams": False,
+            "max_udp_payload": 1300,
+            "connected_socket": False,
+        }.items()
+    },
+    **{
+        f"http3.{name}": replace(BASE, http3=replace(BASE.http3, **{name: value}))  # type: ignore[type-var] # the profile has one
+        for name, value in {
+            "settings": (Setting(id=1, value=0),),
+            "reserved_frame": None,
+            "stream_order": ("control", "encoder", "decoder"),
+            "lazy_streams": (),
+            "pseudo_headers": (":method", ":path", ":scheme", ":authority"),
+            "priority_update": None,
+            "qpack_insert": "nothing",
+            "qpack_only": ("user-agent",),
+            "qpack_capacity": 0,
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATION)
+def test_a_changed_field_changes_the_configuration(name: str) -> None:
+    def drawn(chosen: ClientProfile) -> Any:
+        result = chosen.draw(SeededBytes(1))
+        return replace(result, quic=replace(result.quic, random=bytes))
+
+    assert drawn(BASE) != drawn(CONFIGURATION[name])
+
+
+COVERED = {
+    *FIRST_FLIGHT,
+    *CONFIGURATION,
+    "header.datagram_size_ipv6",
+    "NeqoPacketNumber",
+    "CachedRtt.id",
+    "MultiChaos.chaos",
+    "hello.extensions",
+    "parameters.entries",
+    "Grease.max_size",
+    "engine.token_needs_session",  # test_memory
+    "http3.headers",  # test_http3
+}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "cls"),
+    [
+        ("header", HeaderSpec),
+        ("recovery", RecoverySpec),
+        ("engine", EngineSpec),
+        ("hello", HelloSpec),
+        ("http3", Http3Spec),
+        ("parameters", ParameterList),
+        *(
+            (cls.__name__, cls)
+            for cls in (
+                MultiChaos,
+                Chaos,
+                NeqoCidSize,
+                NeqoPacketNumber,
+                Integer,
+                Opaque,
+                SourceConnectionId,
+                VersionInformation,
+                Reserved,
+                CachedRtt,
+                SupportedGroups,
+                SignatureAlgorithms,
+                SupportedVersions,
+                PskKeyExchangeModes,
+                KeyShare,
+                CompressCertificate,
+                ApplicationSettings,
+                EchGrease,
+                TrustAnchors,
+                DelegatedCredentials,
+                RecordSizeLimit,
+                Raw,
+                Grease,
+            )
+        ),
+    ],
+)
+def test_no_field_is_left_out_of_these_tests(prefix: str, cls: Any) -> None:
+    names = {f"{prefix}.{item.name}" for item in fields(cls) if item.name != "pinned"}
+
+    assert names <= COVERED
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_profiles_are_files_and_pickles(name: str) -> None:
+    chosen = BUILT_IN[name]
+
+    assert chosen == ClientProfile.from_toml(chosen.to_toml())
+    assert chosen == pickle.loads(pickle.dumps(chosen))
+    assert is_dataclass(pickle.loads(pickle.dumps(chosen.draw(SeededBytes(1)))))
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_profile_draws(name: str) -> None:
+    drawn = flights(BUILT_IN[name])
+
+    assert drawn == flights(BUILT_IN[name])
+    assert all(1200 <= len(data) <= 1400 for flight in drawn for data in flight)
