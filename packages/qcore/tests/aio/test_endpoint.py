@@ -15,6 +15,7 @@ from qcore.engine.engine import QuicEngine
 from qcore.errors import (
     CertificateError,
     ConnectionRefused,
+    EarlyDataRejected,
     HandshakeTimeout,
     QuicError,
     TransportError,
@@ -340,6 +341,52 @@ def test_sessions_are_resumed(made: MadeCertificate, server_tls: ServerTLS) -> N
                     await exchange(connection, b"x")
                     resumed.append(connection.info.resumed)
         assert [False, True] == resumed
+
+    run(main())
+
+
+def test_early_data_arrives(made: MadeCertificate) -> None:  # RFC 9001 §4.6
+    server_tls = ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)
+    client_tls = ClientTLS(alpn=ALPN, ca=made.ca_pem, sessions=MemorySessionStore())
+
+    async def main() -> None:
+        async with serve(echo_all, (HOST, 0), tls=server_tls) as listener:
+            port = listener.addresses[0][1]
+            async with connect(HOST, port, tls=client_tls, early=True) as connection:
+                assert connection.is_established  # there was no session yet
+                await exchange(connection, b"late")
+            async with connect(HOST, port, tls=client_tls, early=True) as connection:
+                assert not connection.is_established
+                assert b"early" == await exchange(connection, b"early")
+                await connection.handshake()
+                assert connection.info.early_accepted
+
+    run(main())
+
+
+def test_refused_early_data_is_told(made: MadeCertificate) -> None:  # RFC 9001 §4.6.2
+    client_tls = ClientTLS(alpn=ALPN, ca=made.ca_pem, sessions=MemorySessionStore())
+
+    async def main() -> None:
+        async with (
+            serve(
+                echo_all, (HOST, 0), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)
+            ) as listener,
+            connect(HOST, listener.addresses[0][1], tls=client_tls) as connection,
+        ):
+            await exchange(connection, b"x")
+        # Another server, which cannot open the ticket.
+        async with serve(
+            echo_all, (HOST, 0), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)
+        ) as listener:
+            port = listener.addresses[0][1]
+            async with connect(HOST, port, tls=client_tls, early=True) as connection:
+                stream = await connection.open_stream()
+                await stream.write(b"early")
+                with pytest.raises(EarlyDataRejected):
+                    await stream.read()
+                assert b"again" == await exchange(connection, b"again")
+                assert not connection.info.early_accepted
 
     run(main())
 

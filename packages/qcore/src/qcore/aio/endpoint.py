@@ -19,7 +19,6 @@ from ..engine.engine import QuicEngine
 from ..errors import QuicError, UsageError
 from ..ids.generator import ConnectionIdGenerator
 from ..router import Router
-from ..spaces import APPLICATION
 from ..tokens import TokenStore
 from .connection import Connection, ConnectionOwner
 from .driver import Driver
@@ -172,7 +171,7 @@ class Endpoint:
         connection = Connection(engine, self._driver, dial)
         self._driver.dial(connection)
         try:
-            if not (dial.early and engine.parts.spaces[APPLICATION].early_sealer is not None):
+            if not (dial.early and engine.can_send_early):
                 await connection.handshake()
         except BaseException:
             connection.abort()
@@ -311,7 +310,7 @@ async def _handle(handler: Callable[[Connection], Awaitable[object]], connection
     try:
         await handler(connection)
     except Exception as error:  # noqa: BLE001 - reported, as for any task nobody waits for
-        if isinstance(error, QuicError) and error is connection.ended_by():
+        if _is_only(error, connection.ended_by()):
             return
         asyncio.get_running_loop().call_exception_handler(
             {"message": "QUIC connection handler failed", "exception": error, "task": asyncio.current_task()}
@@ -319,3 +318,10 @@ async def _handle(handler: Callable[[Connection], Awaitable[object]], connection
         if not connection.engine.is_closed:
             connection.engine.close(INTERNAL_ERROR, "", application=False)
             connection.flush()
+
+
+def _is_only(error: BaseException, expected: QuicError | None) -> bool:
+    """Whether nothing but the expected error was raised, also by the tasks of a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_only(each, expected) for each in error.exceptions)
+    return error is expected

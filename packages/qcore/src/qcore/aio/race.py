@@ -28,6 +28,8 @@ async def race(
     Raises:
         OSError: all failed: what a server answered if one did, else the error of the first attempt.
     """
+    if len(attempts) == 1:
+        return await attempts[0]()
     tasks: list[asyncio.Task[Result]] = []
     running: set[asyncio.Task[Result]] = set()
     winner: asyncio.Task[Result] | None = None
