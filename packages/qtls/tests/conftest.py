@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random as seeded
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from qtls import CertificateChain, ClientTLS, Level, ServerTLS
 from qtls.adapters.self_signed import Authority
 from qtls.client import ClientHandshake
-from qtls.events import HandshakeDone, KeysInstalled, SendCrypto, TlsEvent, TlsInfo
+from qtls.events import HandshakeDone, KeysInstalled, NewSession, SendCrypto, TlsEvent, TlsInfo
 from qtls.server import ServerHandshake
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -81,6 +82,13 @@ class Duo:
                 sealer = event.sealer or sealer
                 opener = event.opener or opener
         return sealer, opener
+
+    def assert_keys_fit(self, level: Level) -> None:
+        """What one side seals at a level, the other opens."""
+        for sender, receiver in (("client", "server"), ("server", "client")):
+            sealer, opener = self.keys(sender, level)[0], self.keys(receiver, level)[1]
+            assert b"payload" == opener.open(3, b"header", sealer.seal(3, b"header", b"payload"))
+            assert sealer.masks(bytes(32)) == opener.masks(bytes(32))
 
 
 @pytest.fixture(scope="session")
@@ -154,5 +162,22 @@ def make_duo(authority: Authority, chain: CertificateChain) -> Callable[..., Duo
             ClientHandshake(client_config, **{**client_defaults, **(client_args or {})}),
             ServerHandshake(server_config, **{**server_defaults, **(server_args or {})}),
         )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def resume(make_duo: Callable[..., Duo]) -> Callable[..., Duo]:
+    """Makes a pair that resumes another one ``later`` seconds later, with its newest ticket."""
+
+    def make(first: Duo, later: float = 100.0, **changes: Any) -> Duo:
+        session = [event.session for event in first.client_events if isinstance(event, NewSession)][-1]
+        client = changes.pop("client", {})
+        server = {"ticket_keys": (b"k" * 32,), **changes.pop("server", {})}
+        session = replace(session, **changes.pop("session", {}))
+        wall_clock = first.client.wall_clock + later
+        client_args = {"session": session, "wall_clock": wall_clock, **changes.pop("client_args", {})}
+        server_args = {"wall_clock": wall_clock, **changes.pop("server_args", {})}
+        return make_duo(client, server, client_args, server_args, seed=99)
 
     return make

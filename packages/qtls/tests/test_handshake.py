@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +28,6 @@ from qtls.constants import (
 )
 from qtls.events import (
     ClientHelloReceived,
-    EarlyData,
     HandshakeDone,
     KeysInstalled,
     NewSession,
@@ -42,13 +40,6 @@ SUITES = (AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256)
 GROUPS = (X25519MLKEM768, X25519, SECP256R1, SECP384R1, SECP521R1)
 
 
-def assert_keys_fit(duo: Any, level: Level) -> None:
-    for sender, receiver in (("client", "server"), ("server", "client")):
-        sealer, opener = duo.keys(sender, level)[0], duo.keys(receiver, level)[1]
-        assert b"payload" == opener.open(3, b"header", sealer.seal(3, b"header", b"payload"))
-        assert sealer.masks(bytes(32)) == opener.masks(bytes(32))
-
-
 @pytest.mark.parametrize("suite", SUITES, ids=hex)
 @pytest.mark.parametrize("version", [1, QUIC_VERSION_2], ids=["v1", "v2"])
 def test_every_suite(make_duo: MakeDuo, suite: int, version: int) -> None:
@@ -56,8 +47,8 @@ def test_every_suite(make_duo: MakeDuo, suite: int, version: int) -> None:
     duo = make_duo({"ciphers": (suite,)}, {}, args, args).run()
 
     assert suite == duo.client_info.cipher_suite == duo.server_info.cipher_suite
-    assert_keys_fit(duo, Level.HANDSHAKE)
-    assert_keys_fit(duo, Level.APPLICATION)
+    duo.assert_keys_fit(Level.HANDSHAKE)
+    duo.assert_keys_fit(Level.APPLICATION)
     assert duo.client.export(b"EXPORTER-a", b"c", 50) == duo.server.export(b"EXPORTER-a", b"c", 50)
     assert duo.client.export(b"EXPORTER-a", b"c", 50) != duo.client.export(b"EXPORTER-a", b"d", 50)
 
@@ -67,7 +58,7 @@ def test_every_group(make_duo: MakeDuo, group: int) -> None:
     duo = make_duo({"groups": (group,)}, {"groups": GROUPS}).run()
 
     assert group == duo.client_info.group == duo.server_info.group
-    assert_keys_fit(duo, Level.APPLICATION)
+    duo.assert_keys_fit(Level.APPLICATION)
 
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa", "ed25519"])
@@ -88,7 +79,7 @@ def test_messages_may_be_cut_anywhere(make_duo: MakeDuo, cut: int) -> None:
     duo = make_duo().run(cut=cut)
 
     assert "h3" == duo.client_info.alpn == duo.server_info.alpn
-    assert_keys_fit(duo, Level.APPLICATION)
+    duo.assert_keys_fit(Level.APPLICATION)
 
 
 def test_client_events_come_in_order(make_duo: MakeDuo) -> None:
@@ -293,7 +284,7 @@ def test_retry_for_another_group(make_duo: MakeDuo, group: int) -> None:  # RFC 
     assert 2 == len(hellos)
     assert hellos[0][6:38] == hellos[1][6:38]
     assert group == duo.client_info.group == duo.server_info.group
-    assert_keys_fit(duo, Level.APPLICATION)
+    duo.assert_keys_fit(Level.APPLICATION)
     assert 1 == sum(isinstance(event, ClientHelloReceived) for event in duo.server_events)
 
 
@@ -301,208 +292,6 @@ def _shares_only(*groups: int) -> Any:
     from qtls.client_hello import DefaultHello
 
     return DefaultHello(share_groups=groups)
-
-
-# Resumption
-
-
-def resume(make_duo: MakeDuo, first: Any, later: float = 100.0, **changes: Any) -> Any:
-    """A second handshake with the newest ticket of ``first``."""
-    session = [event.session for event in first.client_events if isinstance(event, NewSession)][-1]
-    client = changes.pop("client", {})
-    server = {"ticket_keys": (b"k" * 32,), **changes.pop("server", {})}
-    session = replace(session, **changes.pop("session", {}))
-    wall_clock = first.client.wall_clock + later
-    client_args = {"session": session, "wall_clock": wall_clock, **changes.pop("client_args", {})}
-    server_args = {"wall_clock": wall_clock, **changes.pop("server_args", {})}
-    return make_duo(client, server, client_args, server_args, seed=99)
-
-
-@pytest.mark.parametrize("suite", SUITES, ids=hex)
-def test_resumption(make_duo: MakeDuo, suite: int) -> None:  # RFC 8446 §2.2
-    first = make_duo({"ciphers": (suite,)}, {"ticket_keys": (b"k" * 32,)}).run()
-    duo = resume(make_duo, first, client={"ciphers": (suite,)}).run()
-
-    assert (False, False) == (first.client_info.resumed, first.server_info.resumed)
-    assert (True, True) == (duo.client_info.resumed, duo.server_info.resumed)
-    assert first.client_info.peer_certificates == duo.client_info.peer_certificates
-    assert CERTIFICATE not in [message[0] for _, _, message in duo.messages]
-    assert_keys_fit(duo, Level.APPLICATION)
-    assert resume(make_duo, duo, client={"ciphers": (suite,)}).run().client_info.resumed
-
-
-def test_resumption_with_early_data(make_duo: MakeDuo) -> None:
-    server = {"ticket_keys": (b"k" * 32,), "early_data": True}
-    first = make_duo({}, server).run()
-    duo = resume(make_duo, first, server=server, client_args={"early_data": True}).run()
-
-    assert (True, True) == (duo.client_info.early_accepted, duo.server_info.early_accepted)
-    assert EarlyData(True) in duo.client_events and EarlyData(True) in duo.server_events
-    sealer, opener = duo.keys("client", Level.EARLY)[0], duo.keys("server", Level.EARLY)[1]
-    assert b"early" == opener.open(0, b"h", sealer.seal(0, b"h", b"early"))
-    assert isinstance(duo.client_events[1], KeysInstalled) and Level.EARLY is duo.client_events[1].level
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"server": {"early_data": False}}, id="turned off"),
-        pytest.param({"session": {"age_add": 5}}, id="age is off"),
-        pytest.param({"server_args": {"early_parameters": lambda old, new: False}}, id="limits shrank"),
-        pytest.param({"server": {"replays": None}}, id="no replay guard"),
-        pytest.param({"server": {"alpn": ("h4", "h3")}, "client": {"alpn": ("h3", "h4")}}, id="protocol of now"),
-        pytest.param({"client": {"alpn": ("h4",)}, "server": {"alpn": ("h4",)}}, id="protocol is gone"),
-    ],
-)  # fmt: skip
-def test_early_data_is_refused(make_duo: MakeDuo, changes: dict[str, Any]) -> None:  # RFC 8446 §4.2.10, §8
-    server = {"ticket_keys": (b"k" * 32,), "early_data": True}
-    first = make_duo({}, server).run()
-    more = {"server": {**server, **changes.get("server", {})}, "client_args": {"early_data": True}}
-    duo = resume(make_duo, first, **{**changes, **more}).run()
-
-    assert duo.client_info.resumed and duo.server_info.resumed
-    assert not duo.client_info.early_accepted and not duo.server_info.early_accepted
-    if changes.get("client") != {"alpn": ("h4",)}:  # otherwise the client does not even ask
-        assert EarlyData(False) in duo.client_events and EarlyData(False) in duo.server_events
-
-
-def test_early_data_is_taken_once(make_duo: MakeDuo) -> None:  # RFC 8446 §8
-    from qtls.tickets import ReplayWindow
-
-    server = {"ticket_keys": (b"k" * 32,), "early_data": True, "replays": ReplayWindow()}
-    first = make_duo({}, server).run()
-    accepted = [
-        resume(make_duo, first, server=server, client_args={"early_data": True})
-        .run()
-        .server_info.early_accepted
-        for _ in range(3)
-    ]
-
-    assert [True, False, False] == accepted
-
-
-def test_retry_ends_early_data_and_keeps_the_session(make_duo: MakeDuo) -> None:  # RFC 8446 §4.2.10
-    server = {"ticket_keys": (b"k" * 32,), "early_data": True}
-    first = make_duo({}, server).run()
-    duo = resume(
-        make_duo, first, server={**server, "groups": (SECP384R1,)}, client_args={"early_data": True}
-    ).run()
-
-    assert [EarlyData(False)] == [event for event in duo.client_events if isinstance(event, EarlyData)]
-    assert duo.client_info.resumed and not duo.client_info.early_accepted
-    assert_keys_fit(duo, Level.APPLICATION)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"server": {"ticket_keys": (b"z" * 32,)}}, id="other ticket key"),
-        pytest.param({"server": {"ticket_keys": ()}}, id="no ticket keys"),
-        pytest.param({"later": 90_000.0}, id="expired"),
-        pytest.param({"session": {"ticket": b"t" * 100}}, id="ticket of somebody else"),
-        pytest.param({"client_args": {"quic_version": QUIC_VERSION_2}, "server_args": {"quic_version": QUIC_VERSION_2}}, id="other QUIC version"),
-        pytest.param({"client_args": {"server_name": "localhost"}}, id="other name"),
-        pytest.param({"server": {"ciphers": (AES_256_GCM_SHA384,)}}, id="other hash"),
-    ],
-)  # fmt: skip
-def test_sessions_that_do_not_fit_give_a_full_handshake(make_duo: MakeDuo, changes: dict[str, Any]) -> None:
-    first = make_duo({}, {"ticket_keys": (b"k" * 32,)}).run()
-    duo = resume(make_duo, first, **changes).run()
-
-    assert (False, False) == (duo.client_info.resumed, duo.server_info.resumed)
-    assert 1 == len(duo.client_info.peer_certificates)
-
-
-def test_old_ticket_keys_still_open(make_duo: MakeDuo) -> None:
-    first = make_duo({}, {"ticket_keys": (b"k" * 32,)}).run()
-    duo = resume(make_duo, first, server={"ticket_keys": (b"n" * 32, b"k" * 32)}).run()
-
-    assert duo.client_info.resumed
-
-
-def test_store_hands_sessions_on(make_duo: MakeDuo) -> None:
-    from qtls import MemorySessionStore
-
-    store = MemorySessionStore()
-    server = {"ticket_keys": (b"k" * 32,), "tickets": 2}
-    resumed = [make_duo({"sessions": store}, server).run().client_info.resumed for _ in range(4)]
-
-    assert [False, True, True, True] == resumed
-    assert store.pop("other.example") is None
-
-
-# Client certificates
-
-
-@pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa"])
-@pytest.mark.parametrize("wanted", ["request", "require"])
-def test_client_certificate(
-    make_duo: MakeDuo, authority: Authority, leaf_keys: dict[str, Any], kind: str, wanted: str
-) -> None:
-    own = authority.issue(["client.example"], key=leaf_keys[kind], client=True)
-    server = {"client_auth": wanted, "client_ca": authority.pem, "ticket_keys": (b"k" * 32,)}
-    duo = make_duo({"client_cert": own}, server).run()
-
-    assert (own.leaf,) == duo.server_info.peer_certificates
-    again = resume(make_duo, duo, client={"client_cert": own}, server=server).run()
-    assert again.server_info.resumed
-    assert (own.leaf,) == again.server_info.peer_certificates
-
-
-def test_client_without_certificate(make_duo: MakeDuo, authority: Authority) -> None:
-    duo = make_duo({}, {"client_auth": "request", "client_ca": authority.pem}).run()
-    assert () == duo.server_info.peer_certificates
-    with pytest.raises(LocalAlert, match="certificate_required"):
-        make_duo({}, {"client_auth": "require", "client_ca": authority.pem}).run()
-
-
-def test_client_certificate_of_a_stranger(make_duo: MakeDuo, authority: Authority, now: float) -> None:
-    own = Authority("stranger", now).issue(["client.example"], client=True)
-    with pytest.raises(LocalAlert, match="unknown_ca"):
-        make_duo({"client_cert": own}, {"client_auth": "require", "client_ca": authority.pem}).run()
-
-
-def test_server_certificate_does_not_serve_a_client(
-    make_duo: MakeDuo, authority: Authority, chain: Any
-) -> None:
-    with pytest.raises(LocalAlert, match="unsupported_certificate.*not meant for this use"):
-        make_duo({"client_cert": chain}, {"client_auth": "require", "client_ca": authority.pem}).run()
-
-
-# Verification
-
-
-@pytest.mark.parametrize(
-    ("name", "wall_clock", "alert", "reason"),
-    [
-        ("wrong.example", 0.0, "bad_certificate", "name mismatch: .*server.example.* not for wrong.example"),
-        ("127.0.0.2", 0.0, "bad_certificate", "name mismatch: .* not for 127.0.0.2"),
-        ("server.example", 13 * 86_400.0, "certificate_expired", "expired on"),
-        ("server.example", -86_400.0, "certificate_expired", "not valid before"),
-    ],
-)
-def test_certificates_are_verified(
-    make_duo: MakeDuo, now: float, name: str, wall_clock: float, alert: str, reason: str
-) -> None:
-    with pytest.raises(LocalAlert, match=f"{alert}: .*{reason}"):
-        make_duo({}, {}, {"server_name": name, "wall_clock": now + wall_clock}).run()
-
-
-def test_unknown_issuer(make_duo: MakeDuo, now: float) -> None:
-    with pytest.raises(LocalAlert, match="unknown_ca: unknown issuer: CN=test authority is not trusted"):
-        make_duo({"ca": Authority("another", now).pem}).run()
-
-
-def test_verification_can_be_turned_off(make_duo: MakeDuo) -> None:
-    duo = make_duo({"verify": False, "ca": b""}, {}, {"server_name": None}).run()
-
-    assert duo.client_info.server_name is None
-    assert 1 == len(duo.client_info.peer_certificates)
-
-
-def test_verification_needs_a_name(make_duo: MakeDuo) -> None:
-    with pytest.raises(ValueError, match="needs a server name"):
-        make_duo(client_args={"server_name": None}).run()
 
 
 # Misuse and secrecy

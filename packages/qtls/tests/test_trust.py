@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,21 @@ def test_resolution(authority: Authority, tmp_path: Path) -> None:
     assert resolve_trust(own) is own
     assert resolve_trust(authority.pem) is roots_from_pem(authority.pem)
     assert resolve_trust(path) is resolve_trust(str(path))
+
+
+def test_roots_can_be_pickled(bundle: bytes, authority: Authority) -> None:
+    again = pickle.loads(pickle.dumps(Roots(parse_pem(bundle))))
+
+    assert 2 == len(again)
+    assert again.trusts(authority.certificate.public_bytes(Encoding.DER))
+
+
+def test_what_is_remembered_is_bounded(authority: Authority) -> None:
+    roots = Roots([authority.certificate])
+    for number in range(600):
+        roots.remember(number.to_bytes(4, "big"), 10.0, 20.0)
+
+    assert not roots.is_verified((0).to_bytes(4, "big"), 15.0)
+    assert roots.is_verified((599).to_bytes(4, "big"), 15.0)
+    assert not roots.is_verified((599).to_bytes(4, "big"), 20.5)
+    assert not roots.is_verified((599).to_bytes(4, "big"), 9.5)

@@ -89,6 +89,35 @@ def test_chain_with_an_intermediate() -> None:
     verify([LEAF, Node("bystander"), INTERMEDIATE], ROOT)
 
 
+def test_a_remembered_chain_is_still_checked_against_time_and_name() -> None:
+    encoded = [LEAF.encoded, INTERMEDIATE.encoded]
+    loaded = load_certificates(encoded)
+    roots = Roots([ROOT.certificate])
+    for _ in range(2):
+        verify_server(encoded, loaded, "a.example", roots, NOW)
+    for host, now, chain in (
+        ("b.example", NOW, encoded),
+        ("a.example", NOW + 40 * 86_400, encoded),
+        ("a.example", NOW - 2 * 86_400, encoded),
+        ("a.example", NOW, encoded[:1]),
+    ):
+        with pytest.raises(LocalAlert):
+            verify_server(chain, load_certificates(chain), host, roots, now)
+    with pytest.raises(LocalAlert, match="unknown_ca"):
+        verify_server(encoded, loaded, "a.example", Roots([Node("other").certificate]), NOW)
+
+
+def test_a_remembered_chain_ends_with_its_shortest_certificate() -> None:
+    short = Node("short lived", ROOT, days=2, extensions=[usage(sign=True)])
+    chain = [under(short), short]
+    encoded = [node.encoded for node in chain]
+    roots = Roots([ROOT.certificate])
+
+    verify_server(encoded, load_certificates(encoded), "a.example", roots, NOW)
+    with pytest.raises(LocalAlert, match="CN=short lived expired"):
+        verify_server(encoded, load_certificates(encoded), "a.example", roots, NOW + 1.5 * 86_400)
+
+
 def test_intermediate_as_trust_anchor() -> None:
     verify([LEAF], INTERMEDIATE)
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from . import cert_compression, extensions
 from .client_hello import HelloContext, HelloRetry
-from .client_offer import Offer
-from .codec import vector8, vector16
+from .client_offer import Offer, bind
 from .config import ClientTLS
 from .constants import (
     CERTIFICATE_REQUEST,
@@ -41,15 +40,15 @@ from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCr
 from .handshake import LOG_CLIENT_EARLY, PROTOCOL_VIOLATION, Handshake
 from .key_exchange import KeyShares
 from .key_schedule import KeySchedule
-from .messages import certificate_request, certificate_verify, encrypted_extensions, new_session_ticket
-from .messages.certificate import Certificate
+from .messages import certificate_request, encrypted_extensions, new_session_ticket
 from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
+from .own_certificate import answer_request
 from .peer_certificate import PeerCertificate, open_certificate
 from .protection import sealer_from_secret, suite_parameters
 from .resumption import Session
-from .signatures import CLIENT_CONTEXT, SERVER_CONTEXT, sign, signed_content
+from .signatures import SERVER_CONTEXT
 from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
 from .trust import TrustStore
 from .verification import load_certificates, verify_server
@@ -198,7 +197,7 @@ class ClientHandshake(Handshake):
         if hello.offers(EXT_PRE_SHARED_KEY):
             if session is None:
                 raise ValueError("the ClientHello has pre_shared_key, but there is no session")
-            hello = self._bind(hello, session)
+            hello, self._psk_schedule = bind(hello, session, self._transcript)
         else:
             self.session = session = None
         self._offer = Offer(hello, session)
@@ -210,17 +209,6 @@ class ClientHandshake(Handshake):
             if not early:
                 raise ValueError("the ClientHello has early_data, but the session does not permit it")
             self._install_early(hello)
-
-    def _bind(self, hello: ClientHello, session: Session) -> ClientHello:
-        """The hello with its binder filled in, RFC 8446 §4.2.11.2."""
-        parameters = suite_parameters(session.suite)
-        prefix = hello.without_binders()
-        if len(hello.raw) != len(prefix) + 3 + parameters.hash_size:
-            raise ValueError("pre_shared_key needs one binder as long as the hash")
-        schedule = KeySchedule(parameters.hash_name, session.secret)
-        binder = schedule.binder(self._transcript.digest_with(prefix, parameters.hash_name))
-        self._psk_schedule = schedule
-        return ClientHello(prefix + vector16(vector8(binder)))
 
     def _install_early(self, hello: ClientHello) -> None:
         schedule, session = self._psk_schedule, self.session
@@ -370,25 +358,10 @@ class ClientHandshake(Handshake):
             flight.append(encrypted_extensions.encode((settings,)))
             self._transcript.add(flight[-1])
         if self._request_signatures is not None:
-            flight.extend(self._certificate_flight(self._request_signatures))
+            flight += answer_request(self._config.client_cert, self._request_signatures, self._transcript)
         flight.append(self._finished(self._client_handshake_secret))
         self._transcript.add(flight[-1])
         self._events.append(SendCrypto(Level.HANDSHAKE, b"".join(flight)))
-
-    def _certificate_flight(self, signatures: tuple[int, ...]) -> list[bytes]:
-        """Certificate and CertificateVerify, or an empty Certificate if there is none that fits. RFC 8446 §4.4.2."""
-        chain = self._config.client_cert
-        scheme = None if chain is None else next((each for each in chain.schemes if each in signatures), None)
-        if chain is None or scheme is None:
-            empty = Certificate(()).encode()
-            self._transcript.add(empty)
-            return [empty]
-        certificate = Certificate(chain.certificates).encode()
-        self._transcript.add(certificate)
-        content = signed_content(CLIENT_CONTEXT, self._transcript.digest())
-        proof = certificate_verify.encode(scheme, sign(chain.key, scheme, content))
-        self._transcript.add(proof)
-        return [certificate, proof]
 
     def _info(self) -> TlsInfo:
         peer = self._peer

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from . import extensions
+from .codec import vector8, vector16
 from .constants import (
     EXT_ALPN,
     EXT_CERTIFICATE_AUTHORITIES,
@@ -43,12 +44,13 @@ from .constants import (
 from .errors import LocalAlert
 from .extensions import Extension
 from .key_exchange import IMPLEMENTED
+from .key_schedule import KeySchedule, Transcript
 from .messages.client_hello import ClientHello
 from .messages.server_hello import ServerHello
 from .protection import SUITES, suite_parameters
 from .resumption import Session
 
-__all__ = ["Offer", "ServerChoice"]
+__all__ = ["Offer", "ServerChoice", "bind"]
 
 IN_SERVER_HELLO: Final = frozenset((EXT_SUPPORTED_VERSIONS, EXT_KEY_SHARE, EXT_PRE_SHARED_KEY))
 IN_RETRY: Final = frozenset((EXT_SUPPORTED_VERSIONS, EXT_KEY_SHARE, EXT_COOKIE, EXT_ENCRYPTED_CLIENT_HELLO))
@@ -233,3 +235,18 @@ class Offer:
             raise LocalAlert(ILLEGAL_PARAMETER, f"cipher suite {suite_name(answer.suite)} was not offered")
         if answer.suite not in SUITES:
             raise LocalAlert(HANDSHAKE_FAILURE, f"cipher suite {suite_name(answer.suite)} is not implemented")
+
+
+def bind(hello: ClientHello, session: Session, transcript: Transcript) -> tuple[ClientHello, KeySchedule]:
+    """The hello with its binder filled in, and the key schedule that begins with the PSK. RFC 8446 §4.2.11.2.
+
+    Raises:
+        ValueError: the hello has not room for exactly one binder of the right size.
+    """
+    parameters = suite_parameters(session.suite)
+    prefix = hello.without_binders()
+    if len(hello.raw) != len(prefix) + 3 + parameters.hash_size:
+        raise ValueError("pre_shared_key needs one binder as long as the hash")
+    schedule = KeySchedule(parameters.hash_name, session.secret)
+    binder = schedule.binder(transcript.digest_with(prefix, parameters.hash_name))
+    return ClientHello(prefix + vector16(vector8(binder))), schedule

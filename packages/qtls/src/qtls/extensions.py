@@ -7,11 +7,11 @@ RFC 8879 §3, RFC 9001 §8.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address
 
 from .codec import Reader, uint16s, vector8, vector16
 from .constants import ILLEGAL_PARAMETER
 from .errors import DecodeError
+from .names import address_of
 
 Extension = tuple[int, bytes]
 
@@ -41,11 +41,7 @@ def encode(entries: Iterable[Extension]) -> bytes:
 
 def is_host_name(name: str) -> bool:
     """Whether ``name`` may be sent as server_name: a DNS name, no address. RFC 6066 §3."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return bool(name)
-    return False
+    return bool(name) and address_of(name) is None
 
 
 def encode_server_name(name: str) -> bytes:

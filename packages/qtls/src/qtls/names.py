@@ -16,6 +16,9 @@ Address = IPv4Address | IPv6Address
 
 def address_of(name: str) -> Address | None:
     """``name`` as an IP address, in brackets or not, or None when it is a DNS name."""
+    # An IPv6 address has a colon and an IPv4 address ends in a digit; to find out by parsing costs more than a hash.
+    if ":" not in name and not name[-1:].isdigit():
+        return None
     try:
         return ip_address(name.strip("[]").partition("%")[0])
     except ValueError:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import cert_compression, extensions
-from .certificates import CertificateChain
+from . import extensions
 from .client_hello import DEFAULT_SIGNATURES
 from .codec import uint16_list
 from .config import ServerTLS
@@ -27,8 +26,6 @@ from .constants import (
     EXT_QUIC_TRANSPORT_PARAMETERS,
     EXT_SERVER_NAME,
     EXT_SIGNATURE_ALGORITHMS,
-    EXT_SIGNED_CERTIFICATE_TIMESTAMP,
-    EXT_STATUS_REQUEST,
     EXT_SUPPORTED_VERSIONS,
     FINISHED,
     ILLEGAL_PARAMETER,
@@ -43,11 +40,11 @@ from .extensions import Extension
 from .handshake import LOG_CLIENT_EARLY, Handshake
 from .key_exchange import respond
 from .key_schedule import KeySchedule
-from .messages import certificate_request, certificate_verify, compressed_certificate, encrypted_extensions
-from .messages.certificate import Certificate
+from .messages import certificate_request, encrypted_extensions
 from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import EARLY_DATA, MAX_LIFETIME, NewSessionTicket
 from .messages.server_hello import RETRY_RANDOM, ServerHello
+from .own_certificate import encode_chain, prove
 from .peer_certificate import PeerCertificate, open_certificate
 from .protection import opener_from_secret, suite_parameters
 from .server_choice import (
@@ -59,7 +56,7 @@ from .server_choice import (
     choose_group,
     choose_suite,
 )
-from .signatures import CLIENT_CONTEXT, SERVER_CONTEXT, sign, signed_content
+from .signatures import CLIENT_CONTEXT, SERVER_CONTEXT
 from .states import SERVER_ACCEPTS, SERVER_LEVELS, ServerInput, ServerState, advance_server, refuse
 from .tickets import TicketState, seal_ticket
 from .verification import load_certificates, verify_client
@@ -281,13 +278,8 @@ class ServerHandshake(Handshake):
 
     def _certificate_flight(self, hello: ClientHello) -> list[bytes]:
         chain, scheme = choose_chain(self._config, hello, self._server_name)
-        certificate = _encode_chain(chain, hello)
-        self._transcript.add(certificate)
-        content = signed_content(SERVER_CONTEXT, self._transcript.digest())
-        proof = certificate_verify.encode(scheme, sign(chain.key, scheme, content))
-        self._transcript.add(proof)
         self._scheme = scheme
-        return [certificate, proof]
+        return prove(chain, scheme, encode_chain(chain, hello), SERVER_CONTEXT, self._transcript)
 
     # The client's flight
 
@@ -386,24 +378,6 @@ class ServerHandshake(Handshake):
                 flight.append(NewSessionTicket(lifetime, age_add, nonce, ticket, early_data).encode())
         if flight:
             self._events.append(SendCrypto(Level.APPLICATION, b"".join(flight)))
-
-
-def _encode_chain(chain: CertificateChain, hello: ClientHello) -> bytes:
-    """The Certificate message, compressed if the client can take that and it helps. RFC 8879."""
-    leaf: list[Extension] = []
-    if chain.ocsp_response is not None and hello.offers(EXT_STATUS_REQUEST):
-        leaf.append(
-            (EXT_STATUS_REQUEST, b"\x01" + len(chain.ocsp_response).to_bytes(3, "big") + chain.ocsp_response)
-        )
-    if chain.sct_list is not None and hello.offers(EXT_SIGNED_CERTIFICATE_TIMESTAMP):
-        leaf.append((EXT_SIGNED_CERTIFICATE_TIMESTAMP, chain.sct_list))
-    certificate = Certificate(chain.certificates, (tuple(leaf),))
-    body = certificate.encode_body()
-    for algorithm in hello.certificate_compression():
-        compressed = cert_compression.compress(algorithm, body)
-        if compressed is not None:
-            return compressed_certificate.encode(algorithm, len(body), compressed)
-    return certificate.encode()
 
 
 def _settings_extension(hello: ClientHello, alpn: str | None) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Protocol, final
+from typing import Any, Final, Protocol, final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +19,9 @@ __all__ = ["Roots", "TrustStore", "parse_pem", "roots_from_pem"]
 
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 END = b"-----END CERTIFICATE-----"
+
+# Chains remembered as good: some 100 bytes each.
+MAX_VERIFIED: Final = 512
 
 
 class TrustStore(Protocol):
@@ -45,6 +48,7 @@ class Roots:
         kept = list(certificates)
         if not kept:
             raise ValueError("no certificates to trust")
+        self._verified: dict[bytes, tuple[float, float]] = {}
         self._store = Store(kept)
         self._encoded = frozenset([each.public_bytes(Encoding.DER) for each in kept])
 
@@ -56,8 +60,22 @@ class Roots:
         """Whether a certificate (DER) is itself a trusted root."""
         return certificate in self._encoded
 
+    def is_verified(self, key: bytes, wall_clock: float) -> bool:
+        """Whether ``remember`` was called with ``key`` for a time that includes ``wall_clock``."""
+        start, end = self._verified.get(key, (1.0, 0.0))
+        return start <= wall_clock <= end
+
+    def remember(self, key: bytes, start: float, end: float) -> None:
+        """Note that a chain was found good under these roots, and that this holds from ``start`` to ``end``."""
+        if len(self._verified) >= MAX_VERIFIED:
+            self._verified.pop(next(iter(self._verified)), None)
+        self._verified[key] = (start, end)
+
     def __len__(self) -> int:
         return len(self._encoded)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (sorted(self._encoded),)
 
     def __repr__(self) -> str:
         return f"Roots({len(self._encoded)} certificates)"
@@ -99,3 +117,7 @@ def roots_from_pem(data: bytes) -> Roots:
     if BEGIN in data:
         return Roots(parse_pem(data))
     return Roots([x509.load_der_x509_certificate(data)])
+
+
+def _restore(encoded: list[bytes]) -> Roots:
+    return Roots([x509.load_der_x509_certificate(each) for each in encoded])

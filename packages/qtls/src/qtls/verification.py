@@ -6,6 +6,7 @@ right alert and a text that says what failed. RFC 5280 §6, RFC 8446 §4.4.2.4 a
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from .constants import BAD_CERTIFICATE, CERTIFICATE_EXPIRED, UNKNOWN_CA, UNSUPPORTED_CERTIFICATE
 from .errors import LocalAlert
 from .names import address_of, matches, names_of
-from .trust import TrustStore
+from .trust import Roots, TrustStore
 
 __all__ = ["load_certificates", "verify_client", "verify_server"]
 
@@ -82,12 +83,20 @@ def verify_server(
         roots = trust.roots()
         if roots is None:
             raise LocalAlert(UNKNOWN_CA, "no roots are trusted")
+        known = _chain_key(encoded, host) if isinstance(trust, Roots) else b""
+        if isinstance(trust, Roots) and trust.is_verified(known, wall_clock):
+            return
         address = address_of(host)
         subject: verification.Subject = (
             x509.IPAddress(address) if address is not None else x509.DNSName(host.rstrip("."))
         )
         _check_key(leaf)
-        _builder(roots, now).build_server_verifier(subject).verify(leaf, list(certificates[1:]))
+        path = _builder(roots, now).build_server_verifier(subject).verify(leaf, list(certificates[1:]))
+        if isinstance(trust, Roots):
+            # Of all that was checked only validity changes with time, so the result holds while the whole path is valid.
+            start = max([each.not_valid_before_utc for each in path])
+            end = min([each.not_valid_after_utc for each in path])
+            trust.remember(known, start.timestamp(), end.timestamp())
     except UNREADABLE as error:
         raise _explain(certificates, host, now, str(error)) from None
 
@@ -112,6 +121,11 @@ def verify_client(
         _builder(roots, now).build_client_verifier().verify(certificates[0], list(certificates[1:]))
     except UNREADABLE as error:
         raise _explain(certificates, None, now, str(error)) from None
+
+
+def _chain_key(encoded: Sequence[bytes], host: str) -> bytes:
+    sizes = ",".join([str(len(each)) for each in encoded])
+    return hashlib.sha256(b"".join((f"{host} {sizes} ".encode(), *encoded))).digest()
 
 
 def _builder(roots: verification.Store, now: datetime) -> verification.PolicyBuilder:
