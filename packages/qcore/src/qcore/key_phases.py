@@ -18,7 +18,13 @@ UPDATE_MARGIN: Final = 10_000
 
 @final
 class KeyPhases:
-    """Sends with one generation of keys and opens with up to three."""
+    """Sends with one generation of keys and opens with up to three.
+
+    Attributes:
+        sealer, opener: the keys in use.
+        generation, peer_generation: how often each side has changed them.
+        pto, next_packet_number: what a change started by the peer has to know; set before packets are opened.
+    """
 
     __slots__ = (
         "_failures",
@@ -30,14 +36,18 @@ class KeyPhases:
         "_previous_until",
         "_sealed",
         "generation",
+        "next_packet_number",
         "opener",
         "peer_generation",
+        "pto",
         "sealer",
     )
 
     def __init__(self, sealer: Sealer, opener: Opener) -> None:
         self.sealer = sealer
         self.opener = opener
+        self.pto = 0.0
+        self.next_packet_number = 0
         self.generation = 0
         self.peer_generation = 0
         self._previous: Opener | None = None
@@ -100,8 +110,6 @@ class KeyPhases:
         header: bytes,
         ciphertext: bytes,
         now: float,
-        pto: float,
-        next_packet_number: int,
     ) -> bytes | None:
         """Open a packet with the keys of its phase; None when it does not authenticate.
 
@@ -130,11 +138,11 @@ class KeyPhases:
                 raise TransportError(
                     KEY_UPDATE_ERROR, None, "a second key update before the first was acknowledged"
                 )
-            self.update(next_packet_number)
+            self.update(self.next_packet_number)
         if packet_number < self._first_received:
             raise TransportError(KEY_UPDATE_ERROR, None, "an older packet number in a newer key phase")
         self._previous = self.opener
-        self._previous_until = now + 3 * pto
+        self._previous_until = now + 3 * self.pto
         self.opener = self._next
         self._next = self.opener.next()
         self.peer_generation += 1

@@ -360,7 +360,8 @@ class Router:
         builder.pad_for_sample()
         masker = HeaderMasker()
         packet_header, ciphertext = builder.seal()
-        masker.add([(builder.sealer, packet_header, 1, ciphertext)], 0)
+        masker.add(builder.sealer, packet_header, 1, ciphertext)
+        masker.end_datagram(1, 0)
         self._reply(address, masker.finish()[0])
 
     def _reset(self, datagram: Datagram, now: float) -> None:

@@ -202,15 +202,10 @@ def append_long_header(
     append_uint(data, packet_number & (1 << 8 * packet_number_size) - 1, packet_number_size)
 
 
-def append_short_header(
-    writer: Writer,
-    destination_cid: bytes,
-    packet_number: int,
-    packet_number_size: int,
-    key_phase: bool,
-    spin: bool,
-) -> None:
-    """Write the unprotected header of a 1-RTT packet, packet number included.
+def short_header(
+    destination_cid: bytes, packet_number: int, packet_number_size: int, key_phase: bool, spin: bool
+) -> bytes:
+    """The unprotected header of a 1-RTT packet, packet number included.
 
     RFC 9000 §17.3.1. Reserved bits are 0, the fixed bit is 1.
 
@@ -224,7 +219,21 @@ def append_short_header(
         first |= KEY_PHASE
     if spin:
         first |= SPIN_BIT
-    data = writer.data
-    data.append(first)
-    data += destination_cid
-    append_uint(data, packet_number & (1 << 8 * packet_number_size) - 1, packet_number_size)
+    truncated = packet_number & (1 << 8 * packet_number_size) - 1
+    return bytes((first,)) + destination_cid + truncated.to_bytes(packet_number_size, "big")
+
+
+def append_short_header(
+    writer: Writer,
+    destination_cid: bytes,
+    packet_number: int,
+    packet_number_size: int,
+    key_phase: bool,
+    spin: bool,
+) -> None:
+    """Write what `short_header` gives.
+
+    Raises:
+        ValueError: ``packet_number_size`` is not 1 to 4.
+    """
+    writer.data += short_header(destination_cid, packet_number, packet_number_size, key_phase, spin)

@@ -149,7 +149,8 @@ class Driver(SocketOwner):
             if self._deliver(driven):
                 woken = True
         for engine in self._router.accepted():
-            if self._driven[engine].on_accepted():
+            driven = self._driven.get(engine)
+            if driven is not None and driven.on_accepted():
                 woken = True
         if woken:
             self._schedule_flush()
@@ -177,13 +178,13 @@ class Driver(SocketOwner):
             driven = alarm.owner
             if driven is None:
                 continue
-            deadline = driven.engine.next_timeout()
-            if deadline > until:
-                self._alarms.set(alarm, deadline)
-                continue
-            if deadline > now:
-                self._last = now = deadline
             try:
+                deadline = driven.engine.next_timeout()
+                if deadline > until:
+                    self._alarms.set(alarm, deadline)
+                    continue
+                if deadline > now:
+                    self._last = now = deadline
                 driven.engine.handle_timeout(now)
             except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
                 self._fault(driven, error)
@@ -241,29 +242,34 @@ class Driver(SocketOwner):
             driven.is_queued = False
             if driven.alarm.owner is None:
                 continue
-            self._transmit(driven, now)
-            self._deliver(driven)
-            if driven.engine.is_terminated:
-                self._release(driven)
-                continue
-            deadline = driven.engine.next_timeout()
-            if self._is_blocked and deadline < now + BLOCKED_DELAY:
-                deadline = now + BLOCKED_DELAY  # it wants to send, and cannot before the socket takes more
-            self._alarms.set(driven.alarm, deadline)
+            try:
+                self._take_turn(driven, now)
+            except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
+                self._fault(driven, error)
+        if self._is_closed:  # by somebody who heard of an event
+            return
         if batch.count:
             self._send()
         self._set_timer()
+
+    def _take_turn(self, driven: Driven, now: float) -> None:
+        """Have one engine send, hand out its events, and set its alarm."""
+        self._transmit(driven, now)
+        self._deliver(driven)
+        if driven.engine.is_terminated:
+            self._release(driven)
+            return
+        deadline = driven.engine.next_timeout()
+        if self._is_blocked and deadline < now + BLOCKED_DELAY:
+            deadline = now + BLOCKED_DELAY  # it wants to send, and cannot before the socket takes more
+        self._alarms.set(driven.alarm, deadline)
 
     def _transmit(self, driven: Driven, now: float) -> None:
         batch = self._batch
         for _ in range(BATCHES_PER_TURN):
             if self._is_blocked:
                 break
-            try:
-                added = driven.engine.transmit(now, batch)
-            except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
-                self._fault(driven, error)
-                return
+            added = driven.engine.transmit(now, batch)
             if not batch.full:
                 return
             self._send()

@@ -87,7 +87,7 @@ class Intake:
     def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
         """Take datagrams that arrived together; a violation in one ends the connection."""
         parts = self._parts
-        parts.receiver.prepare(datagrams)
+        parts.receiver.prepare(datagrams, parts.pto(), parts.recovery.next_packet_number(APPLICATION))
         size = 0
         for index, datagram in enumerate(datagrams):
             data = datagram.data
@@ -131,9 +131,7 @@ class Intake:
         position = 0
         while position < size and self._lifecycle.is_open:
             start = position
-            packet, position = receiver.open_next(
-                datagram, start, index, now, parts.pto(), parts.recovery.next_packet_number(APPLICATION)
-            )
+            packet, position = receiver.open_next(datagram, start, index, now)
             if receiver.changed_version is not None:
                 packet, position = self._open_in_version(
                     receiver.changed_version, datagram, start, index, now
@@ -238,8 +236,7 @@ class Intake:
         before = self._negotiation.version
         receiver.changed_version = None
         self._restart.use_version(version)
-        number = parts.recovery.next_packet_number(APPLICATION)
-        packet, position = receiver.open_next(datagram, start, index, now, parts.pto(), number)
+        packet, position = receiver.open_next(datagram, start, index, now)
         if packet is None:
             self._restart.use_version(before)
         else:
@@ -268,13 +265,18 @@ class Intake:
         if migration is None:
             return
         parts = self._parts
-        if migration.path.mtu is None:
-            migration.path.mtu = MtuDiscovery(
+        path = migration.path
+        if not migration.address_changed and migration.old.mtu is not None:
+            path.mtu = migration.old.mtu  # only the port is another: the route is the same
+        elif path.mtu is None:
+            path.mtu = MtuDiscovery(
                 base=parts.base_size, ceiling=self._config.max_udp_payload, enabled=self._config.pmtud
             )
+            path.mtu.start(now)
         if migration.address_changed:
             parts.recovery.on_path_changed(now)
-        parts.recovery.set_datagram_size(migration.path.mtu.current)
+        if path.mtu is not None:
+            parts.recovery.set_datagram_size(path.mtu.current)
 
     def _drop(self, now: float, reason: str, size: int) -> None:
         if self._observer is not None:

@@ -126,7 +126,6 @@ def open_client(
         # RFC 9000 §7.4.1: 0-RTT data obeys the limits that the server gave last time.
         parts.streams.set_peer_limits(TransportParameters.parse(handshake.session.transport_parameters))
     parts.packer.begin_flight(FlightReason.FIRST, handshake.client_hello)
-    parts.packer.plan_flight()
     return Opening(parts, negotiation, others, restart_tls)
 
 

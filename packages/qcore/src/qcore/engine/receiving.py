@@ -97,11 +97,19 @@ class PacketReceiver:
         self.waiting: list[Datagram] = []
         self._masks: dict[int, bytes] = {}
 
-    def prepare(self, datagrams: Sequence[Datagram]) -> None:
-        """Make the header-protection masks of the short-header datagrams of a batch in one call."""
+    def prepare(self, datagrams: Sequence[Datagram], pto: float, next_packet_number: int) -> None:
+        """Make the header-protection masks of the short-header datagrams of a batch in one call.
+
+        Args:
+            pto, next_packet_number: what a key update by the peer has to know.
+        """
         self._masks.clear()
         phases = self.spaces[APPLICATION].phases
-        if phases is None or len(datagrams) < 2:
+        if phases is None:
+            return
+        phases.pto = pto
+        phases.next_packet_number = next_packet_number
+        if len(datagrams) < 2:
             return
         at = 1 + self.cid_size + SAMPLE_OFFSET
         indexes: list[int] = []
@@ -117,7 +125,7 @@ class PacketReceiver:
                 self._masks[index] = masks[number * SAMPLE_SIZE : number * SAMPLE_SIZE + 5]
 
     def open_next(
-        self, datagram: Datagram, position: int, index: int, now: float, pto: float, next_packet_number: int
+        self, datagram: Datagram, position: int, index: int, now: float
     ) -> tuple[OpenedPacket | None, int]:
         """Open the packet that starts at `position` of a datagram, which is number `index` of its batch.
 
@@ -130,11 +138,9 @@ class PacketReceiver:
         data = datagram.data
         if data[position] & 0x80:
             return self._open_long(datagram, position)
-        return self._open_short(datagram, position, index, now, pto, next_packet_number), len(data)
+        return self._open_short(datagram, position, index, now), len(data)
 
-    def _open_short(
-        self, datagram: Datagram, position: int, index: int, now: float, pto: float, next_packet_number: int
-    ) -> OpenedPacket | None:
+    def _open_short(self, datagram: Datagram, position: int, index: int, now: float) -> OpenedPacket | None:
         data = datagram.data
         space = self.spaces[APPLICATION]
         phases = space.phases
@@ -163,8 +169,6 @@ class PacketReceiver:
             header,
             data[number_at + number_size :],
             now,
-            pto,
-            next_packet_number,
         )
         if payload is None:
             self._drop("does not authenticate")

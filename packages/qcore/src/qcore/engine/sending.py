@@ -11,7 +11,6 @@ from qwire.frames import Frame
 
 from ..ackhandler.sent import SendMode
 from ..batch import Address, SendBatch
-from ..packing.builder import HeaderMasker
 from ..packing.packer import PackedDatagram
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
@@ -30,7 +29,6 @@ class Transmitter:
     """
 
     __slots__ = (
-        "_masker",
         "_parts",
         "_pending",
         "last_pass",
@@ -45,7 +43,6 @@ class Transmitter:
         self.sent_handshake = False
         self.sent_ack_eliciting = False
         self._parts = parts
-        self._masker = HeaderMasker()
         self._pending: list[tuple[Address, int]] = []
 
     def transmit(self, now: float, batch: SendBatch) -> int:
@@ -56,6 +53,7 @@ class Transmitter:
         self.last_pass = now
         self.sent_ack_eliciting = False
         room = batch.limit - batch.count
+        parts.packer.begin_pass()
         if len(parts.paths.paths()) > 1:
             self._send_probes_of_paths(now, room)
         while len(self._pending) < room:
@@ -65,13 +63,12 @@ class Transmitter:
             mode = recovery.send_mode(now)
             if mode is SendMode.NONE:
                 break
+            if mode is SendMode.ANY and path.mtu is not None and path.mtu.deadline <= now:
+                self._send_mtu_probe(now, path)
             datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
             if datagram is None:
-                if mode is SendMode.PACED:
-                    if self._has_data():
-                        self.pacing_deadline = recovery.pacing_deadline()
-                elif mode is SendMode.ANY:
-                    self._send_mtu_probe(now, path)
+                if mode is SendMode.PACED and self._has_data():
+                    self.pacing_deadline = recovery.pacing_deadline()
                 break
             self._record(datagram, path, now, recovery.ecn_codepoint())
         return self._flush(batch)
@@ -85,7 +82,6 @@ class Transmitter:
         if datagram is None or datagram.size > path.budget():
             return 0
         path.on_sent(datagram.size)
-        self._masker.add(datagram.packets, datagram.zeros)
         self._pending.append((path.address, 0))
         return self._flush(batch)
 
@@ -115,14 +111,7 @@ class Transmitter:
                 self.sent_ack_eliciting = True
             if packet.space == HANDSHAKE:
                 self.sent_handshake = True
-            elif packet.space == APPLICATION:
-                phases = parts.spaces[APPLICATION].phases
-                if phases is not None:
-                    phases.check_seal_limit()
-                    if phases.on_sealed(1) and phases.can_update:
-                        phases.update(packet.packet_number + 1)
         path.on_sent(datagram.size)
-        self._masker.add(datagram.packets, datagram.zeros)
         self._pending.append((path.address, ecn))
 
     def _send_mtu_probe(self, now: float, path: Path) -> None:
@@ -156,8 +145,18 @@ class Transmitter:
         if not pending:
             return 0
         count = len(pending)
-        datagrams = self._masker.finish()
+        self._count_sealed(count)
+        datagrams = self._parts.packer.masker.finish()
         for data, (address, ecn) in zip(datagrams, pending, strict=True):
             batch.add(address, ecn, data)
         self._pending = []
         return count
+
+    def _count_sealed(self, count: int) -> None:
+        """RFC 9001 §6.6: change the keys in time; every datagram counts, though some hold no 1-RTT packet."""
+        parts = self._parts
+        phases = parts.spaces[APPLICATION].phases
+        if phases is not None:
+            phases.check_seal_limit()
+            if phases.on_sealed(count) and phases.can_update:
+                phases.update(parts.recovery.next_packet_number(APPLICATION))

@@ -4,13 +4,14 @@ Collects frames up to a size, remembers who wrote them, and turns into header an
 protection is not applied here: `HeaderMasker` does that for all packets of a pass in one call.
 """
 
+from struct import Struct
 from typing import Final, final
 
 from qtls.protection import Sealer
 from qwire.buffer import Writer
 from qwire.constants import PacketType
 from qwire.frames import Frame
-from qwire.headers import append_long_header, append_short_header
+from qwire.headers import append_long_header, short_header
 
 from .source import FrameSource
 
@@ -21,6 +22,8 @@ SAMPLE_OFFSET: Final = 4
 SAMPLE_SIZE: Final = 16
 # Length of a long header without connection IDs, token and packet number: first byte, version, two sizes.
 LONG_HEADER_SIZE: Final = 7
+# A mask of 16 bytes: one for the first byte, four for the packet number, and eleven that nobody needs.
+MASKS: Final = Struct(">BI11x")
 
 
 @final
@@ -59,7 +62,6 @@ class PacketBuilder:
 
     def __init__(
         self,
-        *,
         space: int,
         packet_type: PacketType,
         packet_number: int,
@@ -146,17 +148,12 @@ class PacketBuilder:
     def seal(self) -> tuple[bytes, bytes]:
         """Header, still without header protection, and encrypted payload."""
         payload = bytes(self._data)
-        writer = Writer()
         if self.packet_type is PacketType.ONE_RTT:
-            append_short_header(
-                writer,
-                self.destination_cid,
-                self.packet_number,
-                self.packet_number_size,
-                self.key_phase,
-                self.spin,
+            header = short_header(
+                self.destination_cid, self.packet_number, self.packet_number_size, self.key_phase, self.spin
             )
         else:
+            writer = Writer()
             append_long_header(
                 writer,
                 self.packet_type,
@@ -169,7 +166,7 @@ class PacketBuilder:
                 len(payload) + TAG_SIZE,
                 self.length_size,
             )
-        header = bytes(writer.data)
+            header = bytes(writer.data)
         return header, self.sealer.seal(self.packet_number, header, payload)
 
 
@@ -187,18 +184,23 @@ class HeaderMasker:
     returns the datagrams in order.
     """
 
-    __slots__ = ("_datagrams", "_packets")
+    __slots__ = ("_packets", "_samples", "_shape")
 
     def __init__(self) -> None:
-        # A datagram is a list of indexes into _packets, and the zero bytes that follow the packets.
-        self._datagrams: list[tuple[list[int], int]] = []
         self._packets: list[tuple[Sealer, bytes, int, bytes]] = []
+        self._samples: list[bytes] = []
+        # Packets of each datagram, and the zero bytes that follow them.
+        self._shape: list[tuple[int, int]] = []
 
-    def add(self, packets: list[tuple[Sealer, bytes, int, bytes]], zeros: int) -> None:
-        """Queue a datagram of (sealer, header, packet number size, ciphertext) packets and trailing zeros."""
-        start = len(self._packets)
-        self._packets.extend(packets)
-        self._datagrams.append((list(range(start, start + len(packets))), zeros))
+    def add(self, sealer: Sealer, header: bytes, number_size: int, ciphertext: bytes) -> None:
+        """Queue a packet, whose packet number ends its header."""
+        self._packets.append((sealer, header, number_size, ciphertext))
+        start = SAMPLE_OFFSET - number_size
+        self._samples.append(ciphertext[start : start + SAMPLE_SIZE])
+
+    def end_datagram(self, packets: int, zeros: int) -> None:
+        """The last `packets` packets and so many zero bytes make a datagram."""
+        self._shape.append((packets, zeros))
 
     def finish(self) -> list[bytes]:
         """The datagrams, protected."""
@@ -210,38 +212,37 @@ class HeaderMasker:
             stop = start + 1
             while stop < len(packets) and packets[stop][0] is sealer:
                 stop += 1
-            samples = b"".join(
-                [
-                    ciphertext[SAMPLE_OFFSET - number_size : SAMPLE_OFFSET - number_size + SAMPLE_SIZE]
-                    for _, _, number_size, ciphertext in packets[start:stop]
-                ]
-            )
-            masks = sealer.masks(samples)
-            for index in range(start, stop):
-                _, header, number_size, ciphertext = packets[index]
-                at = (index - start) * SAMPLE_SIZE
-                done.append(masked(header, number_size, masks[at : at + 5]) + ciphertext)
+            masks = sealer.masks(b"".join(self._samples[start:stop]))
+            for (first_mask, number_mask), (_, header, number_size, ciphertext) in zip(
+                MASKS.iter_unpack(masks), packets[start:stop], strict=True
+            ):
+                done.append(_masked(header, number_size, first_mask, number_mask) + ciphertext)
             start = stop
-        datagrams = [
-            done[indexes[0]]
-            if len(indexes) == 1 and not zeros
-            else b"".join([done[i] for i in indexes]) + bytes(zeros)
-            for indexes, zeros in self._datagrams
-        ]
+        if len(done) != len(self._shape) or any(zeros for _, zeros in self._shape):
+            done = self._join(done)
         self._packets = []
-        self._datagrams = []
+        self._samples = []
+        self._shape = []
+        return done
+
+    def _join(self, packets: list[bytes]) -> list[bytes]:
+        datagrams: list[bytes] = []
+        at = 0
+        for count, zeros in self._shape:
+            datagrams.append(b"".join(packets[at : at + count]) + bytes(zeros))
+            at += count
         return datagrams
 
 
 def masked(header: bytes, number_size: int, mask: bytes) -> bytes:
     """Apply a five-byte mask to the first byte and the packet number of a header. RFC 9001 §5.4.1."""
+    return _masked(header, number_size, mask[0], int.from_bytes(mask[1:5], "big"))
+
+
+def _masked(header: bytes, number_size: int, first_mask: int, number_mask: int) -> bytes:
     # The bits in play: the low four (long) or five (short) of the first byte, and the number at the end.
-    size = len(header)
-    first_bits = 0x0F if header[0] & 0x80 else 0x1F
-    mask_value = int.from_bytes(mask[1 : 1 + number_size], "big")
-    number = int.from_bytes(header[size - number_size :], "big") ^ mask_value
-    return (
-        bytes((header[0] ^ (mask[0] & first_bits),))
-        + header[1 : size - number_size]
-        + number.to_bytes(number_size, "big")
-    )
+    first = header[0]
+    end = len(header) - number_size
+    number = int.from_bytes(header[end:], "big") ^ number_mask >> 32 - 8 * number_size
+    first ^= first_mask & (0x0F if first & 0x80 else 0x1F)
+    return bytes((first,)) + header[1:end] + number.to_bytes(number_size, "big")

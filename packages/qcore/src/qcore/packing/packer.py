@@ -5,7 +5,6 @@ first flight as the layout asks, pads, and seals. It decides what goes where; wh
 which address, is the transmitter's business. RFC 9000 §12.2, §14.1.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
@@ -16,46 +15,36 @@ from qwire.packet_number import encoded_size
 
 from ..ackhandler.history import SentPacket
 from ..ackhandler.sent import SendMode, SentPacketHandler
+from ..key_phases import KeyPhases
 from ..observer import Observer
 from ..packet_space import PacketSpace
-from ..spaces import APPLICATION, INITIAL
-from .builder import LONG_HEADER_SIZE, TAG_SIZE, PacketBuilder, token_size
-from .initial_flight import (
-    Crypto,
-    FlightContext,
-    FlightReason,
-    InitialPolicy,
-    InOrder,
-    Padding,
-    Placement,
-    check_layout,
-)
+from ..spaces import APPLICATION, HANDSHAKE, INITIAL
+from .builder import LONG_HEADER_SIZE, TAG_SIZE, HeaderMasker, PacketBuilder, token_size
+from .flight import FlightPlanner
+from .initial_flight import FlightReason, InitialPolicy
 from .source import FrameSource
 
 # RFC 9000 §14.1.
 MIN_INITIAL_SIZE: Final = 1200
 # A further packet in a datagram pays for its header and tag only when some room for frames is left.
 MIN_COALESCE: Final = 64
-# A flight is a ClientHello: eight datagrams are more than any client sends.
-MAX_FLIGHT: Final = 8
+NOBODY: Final[list[FrameSource]] = []
 LONG_TYPES: Final = (PacketType.INITIAL, PacketType.HANDSHAKE, PacketType.ZERO_RTT)
 
 
 @final
 class PackedDatagram:
-    """One datagram, sealed but for header protection.
+    """One datagram, whose packets wait in the packer's `masker` for header protection.
 
     Attributes:
-        packets: (sealer, header, packet number size, ciphertext) of each packet.
         sent: what the loss recovery has to remember of each packet.
         zeros: bytes that follow the packets.
         size: bytes of the datagram.
     """
 
-    __slots__ = ("packets", "sent", "size", "zeros")
+    __slots__ = ("sent", "size", "zeros")
 
     def __init__(self) -> None:
-        self.packets: list[tuple[Sealer, bytes, int, bytes]] = []
         self.sent: list[SentPacket] = []
         self.zeros = 0
         self.size = 0
@@ -68,25 +57,21 @@ class Packer:
     Attributes:
         destination_cid, source_cid, version, token: what headers carry now.
         sources: frame sources by space, in order of priority; `early_sources` may use 0-RTT packets.
+        masker: holds the packed datagrams until their headers are protected.
     """
 
     __slots__ = (
+        "_active",
         "_flight",
-        "_flight_base",
-        "_has_layout",
         "_initials",
         "_is_ipv6",
-        "_name_range",
         "_pings",
-        "_placed",
-        "_plan",
         "_policy",
-        "_random",
-        "_reason",
         "_recovery",
         "destination_cid",
         "early_sources",
         "is_client",
+        "masker",
         "observer",
         "source_cid",
         "sources",
@@ -119,18 +104,12 @@ class Packer:
         self._recovery = recovery
         self._policy = policy
         self._is_ipv6 = is_ipv6
-        self._random = random
         self._initials = 0
-        self._reason = FlightReason.FIRST
-        self._flight = b""
-        self._flight_base = 0
-        self._name_range: tuple[int, int] | None = None
-        self._plan: deque[Sequence[Placement]] = deque()
-        self._placed: list[Sequence[Placement]] = []
+        self._flight = FlightPlanner(policy, spaces[INITIAL], recovery, random, is_client)
         self._pings = FrameSource()
-        self._has_layout = is_client and not isinstance(policy.layout, InOrder)
-
-    # The first flight
+        self.masker = HeaderMasker()
+        # Sources with something to say, found once per pass; None when that has to be found out again.
+        self._active: list[FrameSource] | None = None
 
     def begin_flight(
         self,
@@ -139,72 +118,16 @@ class Packer:
         base: int = 0,
         server_name_range: tuple[int, int] | None = None,
     ) -> None:
-        """A ClientHello is to be laid out: a new one of bytes `crypto`, or the same once more."""
-        if crypto is not None:
-            self._flight = crypto
-            self._flight_base = base
-            self._name_range = server_name_range
-        self._reason = reason
-        self._plan.clear()
-        self._placed.clear()
-
-    def plan_flight(self) -> None:
-        """Ask the layout where the waiting bytes of the ClientHello go.
+        """A ClientHello is to be laid out: a new one of bytes `crypto`, or the same once more.
 
         Raises:
             FlightError: the layout does not fit.
         """
-        if not self._has_layout:
-            return
-        base = self._flight_base
-        stop = base + len(self._flight)
-        pending = self.spaces[INITIAL].crypto.pending_ranges()
-        if any(first < base or last > stop for first, last in pending):
-            return
-        ranges = [(first - base, last - base) for first, last in pending]
-        if self._reason is FlightReason.PROBE and not self._policy.probe_relayout:
-            self._plan.extend(plan for plan in self._placed if _touches(plan, ranges))
-            return
-        flight = FlightContext(
-            self._flight,
-            ranges=ranges,
-            rooms=self._rooms(),
-            reason=self._reason,
-            random=self._random,
-            base=base,
-            server_name_range=self._name_range,
-        )
-        plan = self._policy.layout.lay_out(flight)
-        if plan is None:
-            return
-        check_layout(flight, plan)
-        self._plan.extend(plan)
-        if self._reason is not FlightReason.PROBE:
-            self._placed = list(plan)
-        self._reason = FlightReason.PROBE
+        self._flight.begin(reason, crypto, base, server_name_range)
+        self._plan_flight()
 
-    def _rooms(self) -> list[int]:
-        """Frame bytes in each of the next datagrams that carry an Initial."""
-        size = self._policy.size_for(self._is_ipv6) - self._initial_overhead()
-        rooms = []
-        for index in range(MAX_FLIGHT):
-            number_size = self._policy.packet_number_size(self._initials + index)
-            if not number_size:
-                number = self._recovery.next_packet_number(INITIAL) + index
-                number_size = encoded_size(number, self._recovery.largest_acked(INITIAL))
-            rooms.append(size - number_size)
-        ack = (
-            self.spaces[INITIAL].received.ack_frame(0.0)
-            if self.spaces[INITIAL].received.ack_pending
-            else None
-        )
-        if ack is not None:
-            rooms[0] -= ack.size()
-        return rooms
-
-    def _initial_overhead(self) -> int:
-        """Bytes of an Initial packet that are neither packet number nor frames."""
-        return (
+    def _plan_flight(self) -> None:
+        overhead = (
             LONG_HEADER_SIZE
             + len(self.destination_cid)
             + len(self.source_cid)
@@ -212,19 +135,13 @@ class Packer:
             + self._policy.length_size
             + TAG_SIZE
         )
-
-    def _place(self, builder: PacketBuilder, placements: Sequence[Placement]) -> None:
-        crypto = self.spaces[INITIAL].crypto
-        base = self._flight_base
-        for placement in placements:
-            if isinstance(placement, Crypto):
-                builder.append(crypto.take_range(base + placement.start, base + placement.stop), crypto)
-            elif isinstance(placement, Padding):
-                builder.pad(min(placement.count, builder.room))
-            else:
-                builder.append(PingFrame(), self._pings)
+        self._flight.plan(self._policy.size_for(self._is_ipv6) - overhead, self._initials)
 
     # Datagrams
+
+    def begin_pass(self) -> None:
+        """Input has been processed since the last datagram: sources may have something new to say."""
+        self._active = None
 
     def pack(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
         """Build the next datagram, of at most `limit` bytes.
@@ -232,6 +149,8 @@ class Packer:
         Returns:
             None when there is nothing to send in this mode, or when what must be sent needs more than `limit`.
         """
+        if self.spaces[INITIAL].is_discarded and self.spaces[HANDSHAKE].is_discarded:
+            return self._pack_settled(now, mode, limit)
         builders: list[PacketBuilder] = []
         used = 0
         size = limit
@@ -250,6 +169,63 @@ class Packer:
         if not builders:
             return None
         return self._finish(builders, used, size, limit, now)
+
+    def _pack_settled(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
+        """The same once the handshake is over: one 1-RTT packet, with as little ado as possible."""
+        space = self.spaces[APPLICATION]
+        phases = space.phases
+        if phases is None:
+            return None
+        may_send = mode is not SendMode.ACK_ONLY and mode is not SendMode.PACED
+        owes_probe = may_send and self._recovery.probes_owed(APPLICATION) > 0
+        while True:
+            active = self._active if may_send else NOBODY
+            is_fresh = active is None
+            if active is None:
+                active = [source for source in self.sources[APPLICATION] if source.has_frames(APPLICATION)]
+                self._active = active
+            if not active and not space.received.has_frames(APPLICATION) and not owes_probe:
+                return None
+            builder = self._settled_builder(space, phases, now, limit)
+            if space.received.ack_pending:
+                space.received.write_frames(builder)
+            for source in active:
+                source.write_frames(builder)
+            if not builder.ack_eliciting and (owes_probe or self._recovery.needs_ping(APPLICATION)):
+                builder.append(PingFrame(), self._pings)
+            if builder.ack_eliciting or is_fresh or not may_send:
+                break
+            # What was known to be waiting has been said; ask everyone again.
+            self._active = None
+        if not builder.size:
+            return None
+        self._recovery.take_packet_number(APPLICATION)
+        if len(active) > 1 and _carries_path_frames(builder):
+            builder.pad(max(0, min(builder.room, MIN_INITIAL_SIZE - builder.total_size())))
+        datagram = PackedDatagram()
+        self._seal(builder, datagram, now)
+        self.masker.end_datagram(1, 0)
+        return datagram
+
+    def _settled_builder(
+        self, space: PacketSpace, phases: KeyPhases, now: float, limit: int
+    ) -> PacketBuilder:
+        recovery = self._recovery
+        number = recovery.next_packet_number(APPLICATION)
+        number_size = encoded_size(number, recovery.largest_acked(APPLICATION))
+        builder = PacketBuilder(
+            APPLICATION,
+            PacketType.ONE_RTT,
+            number,
+            number_size,
+            limit - 1 - len(self.destination_cid) - number_size - TAG_SIZE,
+            now,
+            phases.sealer,
+            self.destination_cid,
+        )
+        builder.key_phase = phases.send_phase
+        builder.spin = self.spin
+        return builder
 
     def _pack_space(
         self, space: PacketSpace, now: float, mode: SendMode, size: int, used: int
@@ -275,7 +251,7 @@ class Packer:
         if packet_type is not PacketType.ZERO_RTT:
             space.received.write_frames(builder)
         if mode is not SendMode.ACK_ONLY and mode is not SendMode.PACED:
-            if index == INITIAL and self._has_layout:
+            if index == INITIAL and self._flight.is_active:
                 self._fill_flight(builder, space)
             else:
                 for source in sources:
@@ -295,10 +271,10 @@ class Packer:
         return builder
 
     def _fill_flight(self, builder: PacketBuilder, space: PacketSpace) -> None:
-        if not self._plan and space.crypto.has_frames(INITIAL):
-            self.plan_flight()
-        if self._plan:
-            self._place(builder, self._plan.popleft())
+        if not self._flight.has_plan and space.crypto.has_frames(INITIAL):
+            self._plan_flight()
+        if self._flight.has_plan:
+            self._flight.write(builder)
         elif space.crypto.has_frames(INITIAL):
             space.crypto.write_frames(builder)
 
@@ -310,7 +286,7 @@ class Packer:
             return True
         if mode is SendMode.ACK_ONLY or mode is SendMode.PACED:
             return False
-        if index == INITIAL and self._plan:
+        if index == INITIAL and self._flight.has_plan:
             return True
         if self._recovery.probes_owed(index):
             return True
@@ -377,13 +353,14 @@ class Packer:
         for builder in builders:
             self._seal(builder, datagram, now)
         datagram.size += datagram.zeros
+        self.masker.end_datagram(len(builders), datagram.zeros)
         return datagram
 
     def _seal(self, builder: PacketBuilder, datagram: PackedDatagram, now: float) -> None:
         builder.pad_for_sample()
         header, ciphertext = builder.seal()
         size = len(header) + len(ciphertext)
-        datagram.packets.append((builder.sealer, header, builder.packet_number_size, ciphertext))
+        self.masker.add(builder.sealer, header, builder.packet_number_size, ciphertext)
         datagram.size += size
         datagram.sent.append(
             SentPacket(
@@ -418,6 +395,7 @@ class Packer:
         self._recovery.take_packet_number(APPLICATION)
         datagram = PackedDatagram()
         self._seal(builder, datagram, now)
+        self.masker.end_datagram(1, 0)
         datagram.sent[0].is_mtu_probe = True
         return datagram
 
@@ -438,6 +416,7 @@ class Packer:
         self._recovery.take_packet_number(APPLICATION)
         datagram = PackedDatagram()
         self._seal(builder, datagram, now)
+        self.masker.end_datagram(1, 0)
         return datagram
 
     def pack_close(self, now: float, frames: Sequence[Frame | None], limit: int) -> PackedDatagram | None:
@@ -461,15 +440,6 @@ class Packer:
         if not builders:
             return None
         return self._finish(builders, used, self._policy.size_for(self._is_ipv6), limit, now)
-
-
-def _touches(plan: Sequence[Placement], ranges: Sequence[tuple[int, int]]) -> bool:
-    """Whether a datagram's placements carry any byte of the ranges."""
-    return any(
-        isinstance(placement, Crypto) and placement.start < stop and start < placement.stop
-        for placement in plan
-        for start, stop in ranges
-    )
 
 
 def _carries_path_frames(builder: PacketBuilder) -> bool:

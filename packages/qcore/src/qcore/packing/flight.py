@@ -1,0 +1,172 @@
+"""A ClientHello on its way into datagrams.
+
+Asks the layout of the `InitialPolicy` where the bytes go, checks the answer, and places datagram after datagram
+of it: at first, after a Retry or Version Negotiation, and in probes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, final
+
+from qwire.frames import PingFrame
+from qwire.packet_number import encoded_size
+
+from ..ackhandler.sent import SentPacketHandler
+from ..packet_space import PacketSpace
+from ..spaces import INITIAL
+from .builder import PacketBuilder
+from .initial_flight import (
+    Crypto,
+    FlightContext,
+    FlightReason,
+    InitialPolicy,
+    InOrder,
+    Padding,
+    Placement,
+    check_layout,
+)
+from .source import FrameSource
+
+# A flight is a ClientHello: eight datagrams are more than any client sends.
+MAX_FLIGHT: Final = 8
+
+
+@final
+class FlightPlanner:
+    """Lays out the Initial CRYPTO bytes of a client whose policy has a layout.
+
+    Attributes:
+        is_active: there is a layout to ask; otherwise CRYPTO frames go the ordinary path.
+        has_plan: datagrams of a plan wait to be sent.
+    """
+
+    __slots__ = (
+        "_base",
+        "_crypto",
+        "_name_range",
+        "_pings",
+        "_placed",
+        "_plan",
+        "_policy",
+        "_random",
+        "_reason",
+        "_recovery",
+        "_space",
+        "is_active",
+    )
+
+    def __init__(
+        self,
+        policy: InitialPolicy,
+        space: PacketSpace,
+        recovery: SentPacketHandler,
+        random: Callable[[int], bytes],
+        is_client: bool,
+    ) -> None:
+        self.is_active = is_client and not isinstance(policy.layout, InOrder)
+        self._policy = policy
+        self._space = space
+        self._recovery = recovery
+        self._random = random
+        self._reason = FlightReason.FIRST
+        self._crypto = b""
+        self._base = 0
+        self._name_range: tuple[int, int] | None = None
+        self._plan: deque[Sequence[Placement]] = deque()
+        self._placed: list[Sequence[Placement]] = []
+        self._pings = FrameSource()
+
+    @property
+    def has_plan(self) -> bool:
+        return bool(self._plan)
+
+    def begin(
+        self,
+        reason: FlightReason,
+        crypto: bytes | None = None,
+        base: int = 0,
+        server_name_range: tuple[int, int] | None = None,
+    ) -> None:
+        """A ClientHello is to be laid out: a new one of bytes `crypto`, or the same once more."""
+        if crypto is not None:
+            self._crypto = crypto
+            self._base = base
+            self._name_range = server_name_range
+        self._reason = reason
+        self._plan.clear()
+        self._placed.clear()
+
+    def plan(self, room: int, first_index: int) -> None:
+        """Ask the layout where the waiting bytes of the ClientHello go.
+
+        Args:
+            room: bytes for packet number and frames in a datagram.
+            first_index: how many Initial packets have been sent, which decides packet number sizes.
+
+        Raises:
+            FlightError: the layout does not fit.
+        """
+        if not self.is_active or self._plan:
+            return
+        base = self._base
+        stop = base + len(self._crypto)
+        pending = self._space.crypto.pending_ranges()
+        if not pending or any(first < base or last > stop for first, last in pending):
+            return
+        ranges = [(first - base, last - base) for first, last in pending]
+        if self._reason is FlightReason.PROBE and not self._policy.probe_relayout:
+            self._plan.extend(plan for plan in self._placed if _touches(plan, ranges))
+            return
+        flight = FlightContext(
+            self._crypto,
+            ranges=ranges,
+            rooms=self._rooms(room, first_index),
+            reason=self._reason,
+            random=self._random,
+            base=base,
+            server_name_range=self._name_range,
+        )
+        plan = self._policy.layout.lay_out(flight)
+        if plan is None:
+            return
+        check_layout(flight, plan)
+        self._plan.extend(plan)
+        if self._reason is not FlightReason.PROBE:
+            self._placed = list(plan)
+        self._reason = FlightReason.PROBE
+
+    def _rooms(self, room: int, first_index: int) -> list[int]:
+        """Frame bytes in each of the next datagrams that carry an Initial."""
+        rooms = []
+        for index in range(MAX_FLIGHT):
+            number_size = self._policy.packet_number_size(first_index + index)
+            if not number_size:
+                number = self._recovery.next_packet_number(INITIAL) + index
+                number_size = encoded_size(number, self._recovery.largest_acked(INITIAL))
+            rooms.append(room - number_size)
+        received = self._space.received
+        ack = received.ack_frame(0.0) if received.ack_pending else None
+        if ack is not None:
+            rooms[0] -= ack.size()
+        return rooms
+
+    def write(self, builder: PacketBuilder) -> None:
+        """Put the next datagram's frames into a packet."""
+        crypto = self._space.crypto
+        base = self._base
+        for placement in self._plan.popleft():
+            if isinstance(placement, Crypto):
+                builder.append(crypto.take_range(base + placement.start, base + placement.stop), crypto)
+            elif isinstance(placement, Padding):
+                builder.pad(min(placement.count, builder.room))
+            else:
+                builder.append(PingFrame(), self._pings)
+
+
+def _touches(plan: Sequence[Placement], ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether a datagram's placements carry any byte of the ranges."""
+    return any(
+        isinstance(placement, Crypto) and placement.start < stop and start < placement.stop
+        for placement in plan
+        for start, stop in ranges
+    )
