@@ -54,6 +54,7 @@ class QuicEngine:
     Attributes:
         is_client: which side this is.
         parts: what it consists of, for those who look after its connection IDs.
+        observer: who watches it, for layers above that have more to tell.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class QuicEngine:
         self.is_client = parts.is_client
         self.config = config
         self.parts = parts
+        self.observer = observer
         self._observer = Guard(observer) if observer is not None else None
         parts.packer.observer = parts.recovery.observer = self._observer
         self._negotiation = opening.negotiation
