@@ -1,0 +1,111 @@
+import asyncio
+import random
+
+import pytest
+
+from qcore.aio import Connection, Endpoint
+from qcore.batch import Datagram
+from qcore.events import Event, StreamReadable
+from qtls import ClientTLS, ServerTLS
+
+from .conftest import HOST, Loopback
+from .test_stream import echo, run, send_all
+
+
+class Closes:
+    """A protocol that closes its whole endpoint from inside an event."""
+
+    def __init__(self, endpoint: Endpoint, connection: Connection) -> None:
+        self._endpoint = endpoint
+        self._connection = connection
+        self.closing: asyncio.Task[None] | None = None
+
+    def on_events(self, events: list[Event]) -> None:
+        if any(isinstance(event, StreamReadable) for event in events):
+            self._endpoint._driver.close()
+            self.closing = asyncio.create_task(self._endpoint.close())
+
+
+def test_an_endpoint_can_be_closed_from_inside_an_event(server_tls: ServerTLS, client_tls: ClientTLS) -> None:
+    async def main() -> None:
+        async with Endpoint.open((HOST, 0)) as there, Endpoint.open((HOST, 0)) as here:
+            listener = there.listen(tls=server_tls)
+            client = await here.connect(HOST, there.address[1], tls=client_tls)
+            server = await anext(listener)
+            server.attach(Closes(there, server))
+            await (await client.open_stream()).write(b"x")
+
+            assert (await client.wait_closed()).error is None
+            assert (await server.wait_closed()).is_local
+
+    run(main())
+
+
+def test_an_acknowledgement_travels_with_the_answer(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with loopback() as (client, server):
+            arriving = server.streams()
+            warm_up = await client.open_stream()
+            await send_all(warm_up, b"x")
+            await echo(await anext(arriving))
+            assert await warm_up.stopped() is None
+            before = server.stats().datagrams_sent
+            for _ in range(50):
+                stream = await client.open_stream()
+                await send_all(stream, b"question")
+                await echo(await anext(arriving))
+                assert b"question" == await stream.read()
+
+            # One datagram for each answer, and few for limits and the rest.
+            assert server.stats().datagrams_sent - before < 60
+
+    run(main())
+
+
+def test_writes_of_one_turn_leave_together(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with loopback() as (client, _):
+            streams = [await client.open_stream() for _ in range(20)]
+            before = client.stats().datagrams_sent
+            for stream in streams:
+                await stream.write(b"a little")
+                await stream.finish()
+            assert await streams[-1].stopped() is None
+
+            assert client.stats().datagrams_sent - before <= 5
+
+    run(main())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_junk_changes_nothing(server_tls: ServerTLS, client_tls: ClientTLS, seed: int) -> None:
+    print("seed", seed)
+    chance = random.Random(seed)
+
+    async def main() -> None:
+        reported: list[dict[str, object]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: reported.append(context))
+        async with Endpoint.open((HOST, 0)) as there, Endpoint.open((HOST, 0)) as here:
+            listener = there.listen(tls=server_tls)
+            client = await here.connect(HOST, there.address[1], tls=client_tls)
+            serving = asyncio.create_task(echo_first(await anext(listener)))
+            stream = await client.open_stream()
+            await stream.write(b"half ")
+            for _ in range(2000):
+                data = bytes([chance.choice([0x40, 0xC0, 0xD0, 0xE0, 0xF0, chance.randrange(256)])])
+                data += chance.choice([b"", bytes(4), b"\0\0\0\1", chance.randbytes(4)])
+                data += chance.randbytes(chance.randrange(1300))
+                source = chance.choice([here.address, (HOST, 9)])
+                there._driver.on_datagrams([Datagram(data, source)])
+            await send_all(stream, b"and half")
+
+            assert b"half and half" == await stream.read()
+            assert [] == reported
+            await client.close()
+            await serving
+
+    async def echo_first(connection: Connection) -> None:
+        await echo(await anext(connection.streams()))
+
+    run(main())
