@@ -1,6 +1,7 @@
 """Visit a server twice: the second connection resumes the first, with 0-RTT, as a browser's would."""
 
 import asyncio
+from typing import Any
 
 import qhttp3
 import qmimic
@@ -8,7 +9,7 @@ from qtls import ServerTLS
 from qtls.adapters.self_signed import make_certificate
 
 
-async def app(scope, receive, send):
+async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"hello"})
 

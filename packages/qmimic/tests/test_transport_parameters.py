@@ -8,6 +8,7 @@ from qmimic.randomness import SeededBytes
 from qmimic.transport_parameters import (
     CachedRtt,
     Integer,
+    Known,
     Opaque,
     ParameterList,
     ParameterSpec,
@@ -19,7 +20,7 @@ from qwire.transport_parameters import Parameter
 
 
 def drawn(entry: ParameterSpec, seed: str = "seed", rtt: float | None = None) -> Parameter | None:
-    return entry.draw(SeededBytes(seed), rtt)
+    return entry.draw(SeededBytes(seed), Known(rtt=rtt))
 
 
 @pytest.mark.parametrize(

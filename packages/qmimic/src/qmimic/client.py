@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import qcore.aio
 from qcore.aio.connection import Connection
@@ -171,7 +172,7 @@ class Client(Http3Client):
             given = [
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in encode_fields(headers)
             ]
-            fields = spec.complete(given)
+            fields = spec.complete(given, urlsplit(url).netloc.rpartition("@")[2])
         return await super().request(
             method, url, headers=fields, content=content, trailers=trailers, priority=priority, early=early
         )

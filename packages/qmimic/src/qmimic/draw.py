@@ -12,7 +12,6 @@ from qcore.batch import Address, SendBatch
 from qcore.router import Router
 from qtls.constants import AES_256_GCM_SHA384
 from qtls.resumption import MemorySessionStore, Session
-from qwire.constants import VERSION_1
 
 from .capture import CapturedDatagram, CapturedFlow
 from .profile import ClientProfile, Resumption
@@ -68,6 +67,8 @@ def draw_flight(
 def sample_resumption(profile: ClientProfile, random: RandomBytes, server_name: str) -> Resumption:
     """What a client might remember of a server: a ticket that allows 0-RTT, a token, a round-trip time."""
     sessions = MemorySessionStore()
+    # A server that knows every version of the client's has switched to the one it likes best, RFC 9368 §2.3.
+    version = profile.engine.versions[-1] if profile.engine.resumes_version else profile.engine.versions[0]
     session = Session(
         ticket=random(TICKET_SIZE),
         secret=random(48),
@@ -77,12 +78,12 @@ def sample_resumption(profile: ClientProfile, random: RandomBytes, server_name: 
         lifetime=TICKET_LIFETIME,
         age_add=int.from_bytes(random(4), "big"),
         issued_at=0.0,
-        quic_version=VERSION_1,
+        quic_version=version,
         max_early_data=0xFFFFFFFF,
     )
     sessions.put(server_name, session)
     rtt = between(random, 20_000, 60_000) / 1_000_000
-    return Resumption(sessions=sessions, token=random(TOKEN_SIZE), rtt=rtt)
+    return Resumption(sessions=sessions, token=random(TOKEN_SIZE), rtt=rtt, version=version)
 
 
 def draw_flows(

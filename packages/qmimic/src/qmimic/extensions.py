@@ -225,7 +225,8 @@ class ApplicationSettings(Extension):
 class EchGrease(Known):
     """encrypted_client_hello that encrypts nothing, RFC 9849 §6.2.
 
-    The length of the payload and the AEAD are drawn from what the client is known to send.
+    The length of the payload and the AEAD are drawn from what the client is known to send; a client that pads
+    the hello it pretends to hide has other lengths where it resumes a session.
     """
 
     ID: ClassVar[int] = 0xFE0D
@@ -233,12 +234,16 @@ class EchGrease(Known):
     aeads: tuple[int, ...] = (1,)
     enc_size: int = 32
     payload_sizes: tuple[int, ...]
+    resumed_payload_sizes: tuple[int, ...] = ()
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         aead = pick(random, self.aeads)
         config_id = random(1)
         enc = random(self.enc_size)
-        payload = random(pick(random, self.payload_sizes))
+        sizes = self.payload_sizes
+        if context.session is not None and self.resumed_payload_sizes:
+            sizes = self.resumed_payload_sizes
+        payload = random(pick(random, sizes))
         outer = b"\0" + self.kdf.to_bytes(2, "big") + aead.to_bytes(2, "big") + config_id
         return outer + vector(2, enc) + vector(2, payload)
 

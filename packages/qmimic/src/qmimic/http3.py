@@ -65,7 +65,7 @@ class ReservedFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """A field that the client adds to a request that does not have it."""
+    """A field that the client adds to a request that does not have it; `{authority}` in it is filled in."""
 
     name: str
     value: str
@@ -85,6 +85,7 @@ class Http3Spec:
         qpack_insert: which fields go to the dynamic table.
         qpack_only: if not empty, only these do.
         qpack_capacity: bytes of the table that the encoder uses, where the server allows them.
+        qpack_eager: whether the encoder names its capacity before it has something to insert.
         headers: fields of a request for a page, in wire order.
     """
 
@@ -97,6 +98,7 @@ class Http3Spec:
     qpack_insert: Literal["nothing", "repeated", "everything"] = "repeated"
     qpack_only: tuple[str, ...] = ()
     qpack_capacity: int = 4096
+    qpack_eager: bool = False
     headers: tuple[Header, ...] = ()
 
     def draw(self, random: RandomBytes) -> H3Config:
@@ -114,10 +116,11 @@ class Http3Spec:
                 insert=INSERTS[self.qpack_insert],
                 only=frozenset(name.encode() for name in self.qpack_only) or None,
                 capacity=self.qpack_capacity,
+                eager_capacity=self.qpack_eager,
             ),
         )
 
-    def complete(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    def complete(self, headers: list[tuple[str, str]], authority: str = "") -> list[tuple[str, str]]:
         """A request's own fields with the client's around them, in the client's order.
 
         A field given by the caller takes the place of the client's; others follow in the order given. An empty
@@ -128,7 +131,8 @@ class Http3Spec:
             given.setdefault(name.lower(), []).append((name.lower(), value))
         fields: list[tuple[str, str]] = []
         for header in self.headers:
-            fields.extend(given.pop(header.name, [(header.name, header.value)]))
+            own = (header.name, header.value.replace("{authority}", authority))
+            fields.extend(given.pop(header.name, [own]))
         for rest in given.values():
             fields.extend(rest)
         return [(name, value) for name, value in fields if value]

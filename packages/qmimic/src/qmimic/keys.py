@@ -29,8 +29,8 @@ SUITES: Final = {
     32: (AES_128_GCM_SHA256, CHACHA20_POLY1305_SHA256),
     48: (AES_256_GCM_SHA384,),
 }
-#: Key updates that are followed; a connection that is worth reading has few.
-MAX_UPDATES: Final = 64
+#: Attempts to connect on one pair of addresses that are kept apart; Retry makes another of one.
+MAX_ATTEMPTS: Final = 16
 
 
 @final
@@ -43,8 +43,8 @@ class FlowKeys:
 
     def __init__(self, secrets: Mapping[str, bytes] | None = None) -> None:
         secrets = secrets or {}
-        self._initial: list[InitialKeys] = []
-        self._seen: set[bytes] = set()
+        self._first_cids: list[bytes] = []
+        self._initial: dict[tuple[bytes, int], InitialKeys] = {}
         self.client = DirectionKeys(self, secrets, CLIENT_LABELS, True)
         self.server = DirectionKeys(self, secrets, SERVER_LABELS, False)
 
@@ -58,13 +58,22 @@ class FlowKeys:
         receiver.cid_size = len(header.source_cid)
         if not from_client or header.packet_type is not PacketType.INITIAL or header.version not in VERSIONS:
             return
-        if header.destination_cid not in self._seen:
-            self._seen.add(header.destination_cid)
-            self._initial.append(initial_keys(header.destination_cid, header.version))
+        if header.destination_cid not in self._first_cids:
+            self._first_cids.append(header.destination_cid)
+            del self._first_cids[:-MAX_ATTEMPTS]
 
-    def initial_openers(self, is_client: bool) -> list[Opener]:
-        """Openers for Initial packets of one side, the newest first."""
-        return [keys.client_opener if is_client else keys.server_opener for keys in reversed(self._initial)]
+    def initial_openers(self, is_client: bool, version: int) -> list[Opener]:
+        """Openers for Initial packets of one side, of the newest attempt first.
+
+        The version may change within an attempt, its connection ID for keys does not. RFC 9369 §4.
+        """
+        openers = []
+        for cid in reversed(self._first_cids):
+            keys = self._initial.get((cid, version))
+            if keys is None:
+                keys = self._initial[cid, version] = initial_keys(cid, version)
+            openers.append(keys.client_opener if is_client else keys.server_opener)
+        return openers
 
 
 @final
@@ -110,7 +119,7 @@ class DirectionKeys:
 
     def _candidates(self, packet_type: PacketType) -> list[Opener]:
         if packet_type is PacketType.INITIAL:
-            return self._flow.initial_openers(self._is_client)
+            return self._flow.initial_openers(self._is_client, self._version)
         secret = self._secrets.get(packet_type)
         if secret is None:
             return []

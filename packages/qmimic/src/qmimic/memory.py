@@ -60,6 +60,7 @@ class Memory:
             early_data=early_data,
             token=origin.tokens.pop() if origin.tokens else b"",
             rtt=origin.rtt,
+            version=origin.sessions[-1].quic_version if origin.sessions else None,
         )
 
     def tokens(self, key: str, *, only_with_session: bool = False) -> "OriginTokens":

@@ -1,4 +1,4 @@
-"""Firefox's draws for the first packet: the size of the connection ID and the packet number.
+"""Firefox's draws for the first packet: the size of the connection ID, the packet number and its encoding.
 
 Rules of mozilla/neqo, which weigh short IDs and low numbers.
 """
@@ -28,3 +28,12 @@ class NeqoPacketNumber:
         """A packet number."""
         low, high = random(2)
         return (low & 0x1F) + (max(0, high - 224) << 5) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeqoPacketNumberSize:
+    """One byte below 255, two from there on."""
+
+    def sizes(self, first: int) -> tuple[int, ...]:
+        """Encoded sizes of the packets numbered from `first`; the last repeats."""
+        return (1,) * max(0, 255 - first) + (2,)

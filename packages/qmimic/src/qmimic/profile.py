@@ -23,9 +23,9 @@ from .errors import ProfileError
 from .hello import HelloSpec
 from .http3 import Http3Spec
 from .layouts import Chaos, MultiChaos, SniSlicing
-from .neqo import NeqoCidSize, NeqoPacketNumber
+from .neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from .randomness import RandomBytes
-from .transport_parameters import ParameterList
+from .transport_parameters import Known, ParameterList
 
 Layout: TypeAlias = InOrder | Chaos | MultiChaos | SniSlicing
 
@@ -37,7 +37,8 @@ class HeaderSpec:
     Attributes:
         destination_cid_size, source_cid_size: bytes of the two connection IDs of the first packet.
         first_packet_number: number of the first packet, or the rule that draws it.
-        packet_number_sizes: bytes of each packet number in turn; the last repeats; empty for the least possible.
+        packet_number_sizes: bytes of each packet number in turn, of which the last repeats; empty for the least
+            possible; or the rule.
         shared_packet_numbers: one counter for all spaces.
         datagram_size, datagram_size_ipv6: UDP payload of every datagram with an Initial.
         padding: "packet" fills up inside the packet, "datagram" with zero bytes behind it.
@@ -47,7 +48,7 @@ class HeaderSpec:
     destination_cid_size: int | NeqoCidSize = 8
     source_cid_size: int = 8
     first_packet_number: int | NeqoPacketNumber = 0
-    packet_number_sizes: tuple[int, ...] = ()
+    packet_number_sizes: tuple[int, ...] | NeqoPacketNumberSize = ()
     shared_packet_numbers: bool = False
     datagram_size: int = 1200
     datagram_size_ipv6: int = 1200
@@ -89,6 +90,7 @@ class EngineSpec:
         max_udp_payload: largest UDP payload in bytes.
         connected_socket: whether the client connects its UDP socket, which shows in the IP identification.
         token_needs_session: whether a token is kept only if a ticket of the server has come before it.
+        resumes_version: whether a resumed connection starts with the version that its ticket came over.
     """
 
     versions: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
@@ -99,6 +101,7 @@ class EngineSpec:
     max_udp_payload: int = 1472
     connected_socket: bool = True
     token_needs_session: bool = False
+    resumes_version: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +113,14 @@ class Resumption:
         early_data: whether 0-RTT is offered when the ticket allows it.
         token: address validation token for the first packets.
         rtt: seconds of a round trip to the server.
+        version: the QUIC version that the newest ticket came over.
     """
 
     sessions: SessionStore | None = None
     early_data: bool = True
     token: bytes = field(default=b"", repr=False)
     rtt: float | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,10 +193,12 @@ class ClientProfile:
         """
         resumption = resumption or Resumption()
         policy = self._draw_policy(random)
-        parameters = self._draw_parameters(random, resumption.rtt)
+        versions = self._versions(resumption.version)
+        known = Known(rtt=resumption.rtt, version=versions[0])
+        parameters = None if self.parameters is None else self.parameters.draw(random, known)
         return DrawnClient(
             tls=self._draw_tls(random, resumption),
-            quic=self._draw_quic(random, resumption, policy, parameters),
+            quic=self._draw_quic(random, resumption, policy, versions, parameters),
             http3=H3Config() if self.http3 is None else self.http3.draw(random),
             connected_socket=self.engine.connected_socket,
         )
@@ -199,11 +206,13 @@ class ClientProfile:
     def _draw_policy(self, random: RandomBytes) -> InitialPolicy:
         header, recovery = self.header, self.recovery
         cid_size, number = header.destination_cid_size, header.first_packet_number
+        first = number if isinstance(number, int) else number.draw(random)
+        sizes = header.packet_number_sizes
         return InitialPolicy(
             source_cid_size=header.source_cid_size,
             destination_cid_size=cid_size if isinstance(cid_size, int) else cid_size.draw(random),
-            first_packet_number=number if isinstance(number, int) else number.draw(random),
-            packet_number_sizes=header.packet_number_sizes,
+            first_packet_number=first,
+            packet_number_sizes=sizes if isinstance(sizes, tuple) else sizes.sizes(first),
             shared_packet_numbers=header.shared_packet_numbers,
             datagram_size=header.datagram_size,
             datagram_size_ipv6=header.datagram_size_ipv6,
@@ -217,8 +226,11 @@ class ClientProfile:
             coalesce=recovery.coalesce,
         )
 
-    def _draw_parameters(self, random: RandomBytes, rtt: float | None) -> TransportParameters | None:
-        return None if self.parameters is None else self.parameters.draw(random, rtt)
+    def _versions(self, remembered: int | None) -> tuple[int, ...]:
+        versions = self.engine.versions
+        if not self.engine.resumes_version or remembered not in versions:
+            return versions
+        return (remembered, *(version for version in versions if version != remembered))
 
     def _draw_tls(self, random: RandomBytes, resumption: Resumption) -> ClientTLS:
         if self.hello is None:
@@ -236,11 +248,12 @@ class ClientProfile:
         random: RandomBytes,
         resumption: Resumption,
         policy: InitialPolicy,
+        versions: tuple[int, ...],
         parameters: TransportParameters | None,
     ) -> QuicConfig:
         engine = self.engine
         return QuicConfig(
-            versions=engine.versions,
+            versions=versions,
             idle_timeout=engine.idle_timeout,
             ecn=engine.ecn,
             pmtud=engine.pmtud,

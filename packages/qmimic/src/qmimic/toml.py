@@ -165,6 +165,8 @@ def one_of(hint: Any, data: Any, path: str) -> Any:
             raise ProfileError(f"{path}: kind must be one of {', '.join(sorted(by_kind))}, not {kind!r}")
         return load(by_kind[kind], data, path)
     for choice in get_args(hint):
+        if get_origin(choice) is tuple and not isinstance(data, list):
+            continue
         if choice is not type(None) and not is_dataclass(choice):
             return converted(choice, data, path)
     raise ProfileError(f"{path}: a table is needed")

@@ -21,6 +21,14 @@ GOOGLE_CONNECTION_OPTIONS: Final = 0x3128
 
 
 @dataclass(frozen=True, kw_only=True)
+class Known:
+    """What some values depend on: seconds of a cached round trip to the server, and the version in use."""
+
+    rtt: float | None = None
+    version: int = VERSION_1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Integer:
     """A parameter that is one varint; `size` 0 is the shortest encoding."""
 
@@ -28,7 +36,7 @@ class Integer:
     value: int
     size: int = 0
 
-    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+    def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         encoded = bytearray()
         if self.size:
             quicvarint.append_sized(encoded, self.value, self.size)
@@ -46,7 +54,7 @@ class Opaque:
     id_size: int = 0
     length_size: int = 0
 
-    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+    def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         return Parameter(self.id, self.value, self.id_size, self.length_size)
 
 
@@ -56,7 +64,7 @@ class SourceConnectionId:
 
     id: int = field(default=INITIAL_SOURCE_CONNECTION_ID, metadata={"hex": True})
 
-    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+    def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         return Parameter(self.id, b"")
 
 
@@ -64,22 +72,24 @@ class SourceConnectionId:
 class VersionInformation:
     """version_information, RFC 9368 §3.
 
-    `grease` puts one reserved version among the available ones, at that place. 0xff73db is the id of drafts.
+    The chosen version is the one in use, unless `chosen` says otherwise. `grease` puts one reserved version among
+    the available ones, at that place. 0xff73db is the id of drafts.
     """
 
     id: int = field(default=VERSION_INFORMATION, metadata={"hex": True})
-    chosen: int = field(default=VERSION_1, metadata={"hex": True})
+    chosen: int | None = field(default=None, metadata={"hex": True})
     available: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
     grease: Literal["none", "first", "last", "random"] = "none"
 
-    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+    def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         versions = list(self.available)
         if self.grease != "none":
             label = grease.version(random)
             places = {"first": 0, "last": len(versions)}
             place = places.get(self.grease)
             versions.insert(below(random, len(versions) + 1) if place is None else place, label)
-        value = b"".join(version.to_bytes(4, "big") for version in (self.chosen, *versions))
+        chosen = known.version if self.chosen is None else self.chosen
+        value = b"".join(version.to_bytes(4, "big") for version in (chosen, *versions))
         return Parameter(self.id, value)
 
 
@@ -90,7 +100,7 @@ class Reserved:
     min_length: int = 0
     max_length: int = 15
 
-    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
+    def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         return Parameter(
             grease.parameter_id(random), random(between(random, self.min_length, self.max_length))
         )
@@ -102,11 +112,11 @@ class CachedRtt:
 
     id: int = field(default=GOOGLE_INITIAL_RTT, metadata={"hex": True})
 
-    def draw(self, random: RandomBytes, rtt: float | None) -> Parameter | None:
-        if rtt is None:
+    def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
+        if known.rtt is None:
             return None
         encoded = bytearray()
-        quicvarint.append(encoded, max(1, round(rtt * 1_000_000)))
+        quicvarint.append(encoded, max(1, round(known.rtt * 1_000_000)))
         return Parameter(self.id, bytes(encoded))
 
 
@@ -120,13 +130,10 @@ class ParameterList:
     order: Literal["fixed", "shuffled", "ascending"] = "fixed"
     entries: tuple[ParameterSpec, ...]
 
-    def draw(self, random: RandomBytes, rtt: float | None = None) -> TransportParameters:
-        """The parameters of one connection.
-
-        Args:
-            rtt: seconds of a cached round-trip time to this server, if there is one.
-        """
-        drawn = [entry.draw(random, rtt) for entry in self.entries]
+    def draw(self, random: RandomBytes, known: Known | None = None) -> TransportParameters:
+        """The parameters of one connection."""
+        known = known or Known()
+        drawn = [entry.draw(random, known) for entry in self.entries]
         parameters = [parameter for parameter in drawn if parameter is not None]
         if self.order == "shuffled":
             shuffle(random, parameters)

@@ -19,7 +19,7 @@ CASES = [
 ]
 
 # Values of uQUIC's authors and of earlier work: v2 over all, v1 over all (None where it varies), JA4.
-KNOWN = {
+KNOWN: dict[str, list[tuple[str, str | None, str]]] = {
     "chrome_113_0_5672_126": [
         ("d92dc286acc009a8", "beeb454235791d5c", "q13d0310h3_55b375c5d22e_cd85d2d88918"),
     ],

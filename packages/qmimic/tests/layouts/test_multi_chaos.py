@@ -24,7 +24,7 @@ def test_the_split_is_nearly_even() -> None:
 
 
 def test_the_beginning_is_drawn_evenly() -> None:
-    heads = Counter()
+    heads: Counter[int] = Counter()
     for seed in range(3_200):
         split = MultiChaos().split(flight(1_880, seed))
         assert split is not None

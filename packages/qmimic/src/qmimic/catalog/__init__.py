@@ -4,14 +4,14 @@ from typing import Final
 
 from ..errors import ProfileError
 from ..profile import ClientProfile, ProfileInfo
-from . import chrome, plain
+from . import chrome, firefox, plain
 
 BUILT_IN: Final[dict[str, ClientProfile]] = {
-    item.name: item for module in (chrome, plain) for item in module.PROFILES
+    item.name: item for module in (chrome, firefox, plain) for item in module.PROFILES
 }
 
 #: Names that follow the newest version.
-ALIASES: Final[dict[str, str]] = {"chrome": "chrome-156"}
+ALIASES: Final[dict[str, str]] = {"chrome": "chrome-156", "firefox": "firefox-159"}
 
 
 def profile(name: str = "chrome") -> ClientProfile:

@@ -30,5 +30,6 @@ def failures() -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an exception on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The message of an exception on one line, without the number that the system has for it."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__

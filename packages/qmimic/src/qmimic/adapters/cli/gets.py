@@ -14,7 +14,6 @@ import click
 from qcore.aio.connection import Connection
 from qcore.errors import CertificateError
 from qhttp3.aio.client import Response
-from qhttp3.errors import MalformedMessage
 from qmimic.client import Client
 from qmimic.content import decoded
 from qmimic.dissection import parameter_objects
@@ -117,8 +116,6 @@ def get_command(
         }
         with Output(output, is_silent=as_json and output is None) as target:
             status = asyncio.run(fetch(asked, profile, client_options, target))
-    except MalformedMessage as error:
-        raise click.UsageError(one_line(error)) from None
     except TimeoutError as error:
         raise Failure(
             f"{url}: {one_line(error) if str(error) else f'no answer within {timeout:g} seconds'}"

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import click
 
+from qhttp3.aio.fields import encode_fields
+from qhttp3.errors import MalformedMessage
+from qhttp3.headers import outgoing
 from qmimic.errors import MimicError
 from qmimic.memory import Memory
 
-from .errors import Failure
+from .errors import Failure, one_line
 
 Target = tuple[tuple[str, int], tuple[str, int]]
 
@@ -26,7 +29,12 @@ class HeaderParameter(click.ParamType[tuple[str, str]]):
         name, colon, content = str(value).partition(":")
         if not colon or not name.strip():
             self.fail(f"{value!r} is not NAME:VALUE", param, ctx)
-        return name.strip(), content.strip()
+        field = name.strip(), content.strip()
+        try:
+            outgoing(encode_fields([field]))
+        except (MalformedMessage, UnicodeEncodeError) as error:
+            self.fail(f"{value!r}: {one_line(error)}", param, ctx)
+        return field
 
 
 class ResolveParameter(click.ParamType[Target]):

@@ -1,0 +1,216 @@
+"""Firefox.
+
+Structure and constants were measured on Mozilla's builds for Linux and compared with the rules of mozilla/neqo and NSS.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from ..extensions import (
+    Alpn,
+    CompressCertificate,
+    DelegatedCredentials,
+    EarlyData,
+    EchGrease,
+    ExtensionSpec,
+    KeyShare,
+    PskKeyExchangeModes,
+    QuicTransportParameters,
+    Raw,
+    RecordSizeLimit,
+    ServerName,
+    SignatureAlgorithms,
+    StatusRequest,
+    SupportedGroups,
+    SupportedVersions,
+)
+from ..hello import HelloSpec
+from ..http3 import Header, Http3Spec, ReservedFrame, Setting
+from ..layouts import SniSlicing
+from ..neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
+from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
+from ..transport_parameters import (
+    Integer,
+    Opaque,
+    ParameterList,
+    ParameterSpec,
+    SourceConnectionId,
+    VersionInformation,
+)
+
+VERSION_2: Final = 0x6B3343CF
+MIN_ACK_DELAY: Final = 0xFF02DE1A
+RESET_STREAM_AT: Final = 0x1D
+MAX_DATAGRAM_FRAME_SIZE: Final = 0x20
+
+HEADER: Final = HeaderSpec(
+    destination_cid_size=NeqoCidSize(smallest=8),
+    source_cid_size=3,
+    first_packet_number=NeqoPacketNumber(),
+    packet_number_sizes=NeqoPacketNumberSize(),
+    datagram_size=1252,
+    datagram_size_ipv6=1232,
+    padding="datagram",
+)
+
+RECOVERY: Final = RecoverySpec(
+    initial_rtt=0.1,  # probes after 0.3, 0.9, 2.1, 4.5 seconds
+    probe_relayout=False,
+    probes_per_timeout=2,
+    coalesce=True,
+    max_ack_delay=0.02,
+)
+
+ENGINE: Final = EngineSpec(ecn=False, pmtud=True, connected_socket=False)
+
+SIGNATURES: Final = (
+    0x0403,
+    0x0503,
+    0x0603,
+    0x0203,
+    0x0804,
+    0x0805,
+    0x0806,
+    0x0401,
+    0x0501,
+    0x0601,
+    0x0201,
+)
+
+
+def hello(fresh: int, resumed: int, compression: tuple[int, ...]) -> HelloSpec:
+    """The ClientHello, with these sizes of the payload of ECH GREASE and these compressions of certificates."""
+    permuted: tuple[ExtensionSpec, ...] = (
+        ServerName(),
+        Raw(id=23),  # extended_master_secret
+        Raw(id=65281, value=b"\0"),  # renegotiation_info
+        SupportedGroups(groups=(0x11EC, 0x001D, 0x0017, 0x0018, 0x0019)),
+        Alpn(),
+        StatusRequest(),
+        DelegatedCredentials(schemes=(0x0403, 0x0503, 0x0603, 0x0203)),
+        KeyShare(groups=(0x11EC, 0x001D, 0x0017), share_x25519=True),
+        SupportedVersions(versions=(0x0304,)),
+        SignatureAlgorithms(schemes=SIGNATURES),
+        PskKeyExchangeModes(modes=(1,)),
+        RecordSizeLimit(limit=16_385),
+        *((CompressCertificate(algorithms=compression),) if compression else ()),
+        EarlyData(),
+    )
+    ech = EchGrease(
+        pinned=True, kdf=1, aeads=(1, 3), payload_sizes=(fresh,), resumed_payload_sizes=(resumed,)
+    )
+    return HelloSpec(
+        cipher_suites=(0x1301, 0x1303, 0x1302),
+        permute=True,
+        extensions=(*permuted, QuicTransportParameters(pinned=True), ech),
+    )
+
+
+def parameters(
+    *, streams: int, datagram: int, versions: tuple[int, ...] = (1,), more: tuple[ParameterSpec, ...] = ()
+) -> ParameterList:
+    """The transport parameters, in their one order; `more` stands behind version_information."""
+    return ParameterList(
+        order="fixed",
+        entries=(
+            Integer(id=0x01, value=30_000),  # max_idle_timeout
+            Integer(id=0x04, value=25_165_824),  # initial_max_data
+            Integer(id=0x05, value=12_582_912),  # initial_max_stream_data_bidi_local
+            Integer(id=0x06, value=1_048_576),  # initial_max_stream_data_bidi_remote
+            Integer(id=0x07, value=1_048_576),  # initial_max_stream_data_uni
+            Integer(id=0x08, value=streams),  # initial_max_streams_bidi
+            Integer(id=0x09, value=streams),  # initial_max_streams_uni
+            Integer(id=0x0B, value=20),  # max_ack_delay
+            Integer(id=0x0E, value=8),  # active_connection_id_limit
+            SourceConnectionId(),
+            VersionInformation(available=versions, grease="first"),
+            *more,
+            Integer(id=MIN_ACK_DELAY, value=1_000),
+            Integer(id=MAX_DATAGRAM_FRAME_SIZE, value=datagram),
+        ),
+    )
+
+
+def http3(version: str) -> Http3Spec:
+    """Settings, streams and headers, with this version in the User-Agent."""
+    fields = (
+        ("user-agent", f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}) Gecko/20100101 Firefox/{version}"),
+        ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+        ("accept-language", "en-US,en;q=0.9"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("alt-used", "{authority}"),
+        ("upgrade-insecure-requests", "1"),
+        ("sec-fetch-dest", "document"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "none"),
+        ("sec-fetch-user", "?1"),
+        ("priority", "u=0, i"),
+    )
+    return Http3Spec(
+        settings=(
+            Setting(id=0x01, value=65_536),  # QPACK_MAX_TABLE_CAPACITY
+            Setting(id=0x07, value=20),  # QPACK_BLOCKED_STREAMS
+            Setting(id=0x2B603742, value=0),  # ENABLE_WEBTRANSPORT of drafts
+            Setting(id=0xFFD277, value=1),  # H3_DATAGRAM of drafts
+            Setting(id=0x33, value=1),  # H3_DATAGRAM
+            Setting(id=0x08, value=1),  # ENABLE_CONNECT_PROTOCOL
+        ),
+        reserved_frame=ReservedFrame(id_bits=57, min_length=0, max_length=7),
+        stream_order=("control", "encoder", "decoder"),
+        pseudo_headers=(":method", ":scheme", ":authority", ":path"),
+        qpack_insert="everything",
+        qpack_only=(
+            "alt-used",
+            "priority",
+            "sec-fetch-dest",
+            "sec-fetch-mode",
+            "sec-fetch-site",
+            "sec-fetch-user",
+        ),
+        qpack_capacity=65_536,
+        qpack_eager=True,
+        headers=tuple(Header(name=name, value=value) for name, value in fields),
+    )
+
+
+FIREFOX_ESR_153: Final = ClientProfile(
+    name="firefox-esr-153",
+    client="Firefox ESR",
+    version="153.7.0esr",
+    platform="Linux x86-64",
+    provenance="captures of Firefox ESR 153.7.0, November 2026: 280 first flights over IPv4, 24 over IPv6",
+    header=HEADER,
+    layout=SniSlicing(),
+    recovery=RECOVERY,
+    engine=ENGINE,
+    parameters=parameters(streams=100, datagram=65_535),
+    hello=hello(fresh=239, resumed=367, compression=(1, 3, 2)),
+    http3=http3("153.0"),
+)
+
+FIREFOX_ESR_140: Final = replace(
+    FIREFOX_ESR_153,
+    name="firefox-esr-140",
+    version="140.12.0esr",
+    provenance="captures of Firefox ESR 140.12.0, November 2026: 80 first flights over IPv4",
+    header=replace(HEADER, first_packet_number=0),
+    parameters=parameters(streams=16, datagram=1_200),
+    hello=hello(fresh=207, resumed=335, compression=()),
+    http3=http3("140.0"),
+)
+
+FIREFOX_159: Final = replace(
+    FIREFOX_ESR_153,
+    name="firefox-159",
+    client="Firefox",
+    version="159.0",
+    provenance="captures of Firefox 159.0 of Debian sid, November 2026: 120 first flights over IPv4",
+    engine=replace(ENGINE, versions=(1, VERSION_2), resumes_version=True),
+    parameters=parameters(
+        streams=100, datagram=65_535, versions=(VERSION_2, 1), more=(Opaque(id=RESET_STREAM_AT),)
+    ),
+    hello=hello(fresh=240, resumed=368, compression=(1, 3, 2)),
+    http3=http3("159.0"),
+)
+
+PROFILES: Final = (FIREFOX_159, FIREFOX_ESR_153, FIREFOX_ESR_140)
