@@ -80,7 +80,7 @@ class ServerTLS:
     tickets: int = 2
     early_data: bool = False
     application_settings: bytes | None = None
-    replays: ReplayGuard | None = field(default_factory=ReplayWindow, repr=False)
+    replays: ReplayGuard | None = field(default_factory=ReplayWindow, repr=False, compare=False)
     groups: tuple[int, ...] = DEFAULT_GROUPS
     ciphers: tuple[int, ...] = DEFAULT_CIPHERS
     keylog: KeyLog | None = None
