@@ -13,6 +13,8 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, QuicEvent
 
+TIME = 20.0
+
 
 class GetProtocol(QuicConnectionProtocol):
     """One request and its answer."""
@@ -46,7 +48,8 @@ class GetProtocol(QuicConnectionProtocol):
         ]
         self.http.send_headers(stream_id, request, end_stream=True)
         self.transmit()
-        await self.done
+        async with asyncio.timeout(TIME):
+            await self.done
 
 
 async def main(url: str, authority: str, file: str) -> None:
@@ -54,6 +57,7 @@ async def main(url: str, authority: str, file: str) -> None:
     configuration = QuicConfiguration(is_client=True, alpn_protocols=["h3"], server_name=parts.hostname)
     configuration.load_verify_locations(authority)
     # The address is given, since localhost may lead to ::1 first.
+    configuration.idle_timeout = TIME
     async with connect(
         "127.0.0.1", parts.port or 443, configuration=configuration, create_protocol=GetProtocol
     ) as client:
