@@ -277,7 +277,7 @@ class Connection(Driven, StreamHost):
             self._changed.notify()
 
     def on_socket_error(self, error: OSError, now: float) -> None:
-        if not isinstance(error, ConnectionRefusedError) and not self._is_established:
+        if not isinstance(error, ConnectionRefusedError | ConnectionResetError) and not self._is_established:
             self._cause = Unreachable(error.errno, f"{error.strerror}: {self.engine.address[0]}")
         self.engine.refuse(error, now)
 

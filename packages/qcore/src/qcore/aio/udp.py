@@ -58,10 +58,16 @@ UNREACHABLE: Final = frozenset(
         errno.EADDRNOTAVAIL,
         errno.EACCES,
         errno.EPERM,
+        errno.ECONNRESET,  # Windows' word for a refused port
     }
 )
 
 Ancillary = list[tuple[int, int, bytes]]
+
+
+def says_unreachable(error: OSError) -> bool:
+    """Whether an address cannot be reached; other errors, such as EMSGSIZE, cost a datagram and no more."""
+    return error.errno in UNREACHABLE
 
 
 class SocketOwner:
@@ -240,8 +246,7 @@ class PolledSocket(UdpSocket):
                         self._report(OSError(number, os.strerror(number)), address)
 
     def _report(self, error: OSError, address: Address | None) -> None:
-        # Others, such as EMSGSIZE after an ICMP message about the MTU, cost a datagram and no connection.
-        if self._owner is not None and error.errno in UNREACHABLE:
+        if self._owner is not None and says_unreachable(error):
             self._owner.on_socket_error(error, address)
 
     def _read_plain(self, datagrams: list[Datagram]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Self, cast
 
 from ..batch import Address, Datagram, SendBatch, SendRun
-from .udp import PolledSocket, SocketOwner, UdpSocket
+from .udp import PolledSocket, SocketOwner, UdpSocket, says_unreachable
 
 # Selector loops ask the system for 256 KiB per datagram by default, which costs more than everything else.
 READ_SIZE: Final = 65_535
@@ -98,7 +98,7 @@ class TransportSocket(UdpSocket, asyncio.DatagramProtocol):
         self._arrived.append(Datagram(data, cast(Address, addr), 0))
 
     def error_received(self, exc: Exception) -> None:
-        if isinstance(exc, OSError) and self._owner is not None:
+        if isinstance(exc, OSError) and self._owner is not None and says_unreachable(exc):
             self._owner.on_socket_error(exc, None)
 
     def pause_writing(self) -> None:
