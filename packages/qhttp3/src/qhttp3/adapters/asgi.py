@@ -231,6 +231,8 @@ class _Lifespan:
         elif kind == "lifespan.shutdown.failed":
             _report(f"the application did not stop well: {reason}", None)
             self._stopped.set_result(None)
+        else:
+            raise RuntimeError(f"{kind!r} is no message of lifespan")
 
 
 @asynccontextmanager

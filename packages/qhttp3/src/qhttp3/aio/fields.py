@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias, overload
 
 Field = tuple[bytes, bytes]
@@ -10,7 +10,7 @@ Text: TypeAlias = str | bytes
 FieldsInput: TypeAlias = Mapping[str, str] | Iterable[tuple[Text, Text]]
 
 
-class Headers(Sequence[tuple[str, str]]):
+class Headers:
     """Fields in the order in which they came; names are in lower case, values are read as Latin-1.
 
     ``headers["name"]`` and ``headers.get("name")`` give the first value, `get_all` every one, ``raw`` the bytes.

@@ -79,8 +79,8 @@ class Request(Exchange):
     def send_head(self, status: int, fields: Iterable[Field] = (), *, end: bool = False) -> None:
         """Send the head of the response."""
         self.raise_error()
-        self.is_answered = True
         self.engine.send_headers(self.stream_id, [(b":status", b"%d" % status), *fields], end)
+        self.is_answered = True
         self.connection.pump()
 
     def send_trailers(self, fields: Iterable[Field]) -> None:

@@ -1,0 +1,162 @@
+import asyncio
+
+import pytest
+
+from qcore.errors import StreamError
+from qhttp3 import Client
+from qhttp3.aio.server import Request, serve
+from qtls import ClientTLS, ServerTLS
+from qtls.adapters.self_signed import MadeCertificate
+
+from ..conftest import HOST, run
+
+
+def test_a_request_has_its_parts_and_is_answered(made: MadeCertificate) -> None:
+    requests: list[Request] = []
+
+    def on_request(request: Request) -> None:
+        requests.append(request)
+        request.send_informational(103, [(b"link", b"</a>")])
+        request.send_head(404, [(b"x", b"y")], end=True)
+        request.finish()
+
+    async def main() -> None:
+        async with (
+            serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            response = await client.request(
+                "GET", f"https://{HOST}:{server.addresses[0][1]}/p?q", headers={"a": "b"}
+            )
+            assert 404 == response.status
+            assert [("x", "y")] == response.headers
+            assert 1 == len(response.informational)
+            assert b"" == await response.read()
+        (request,) = requests
+        assert (b"GET", b"https", b"/p?q", [(b"a", b"b")]) == (
+            request.method,
+            request.scheme,
+            request.path,
+            request.fields,
+        )
+        assert "<Request GET /p?q>" == repr(request)
+
+    run(main())
+
+
+def test_an_unread_request_body_is_refused_after_the_answer(made: MadeCertificate) -> None:  # RFC 9114 §4.1
+    def on_request(request: Request) -> None:
+        request.send_head(413, end=True)
+        request.finish()
+
+    async def endless() -> object:
+        while True:
+            yield bytes(10_000)
+
+    async def main() -> None:
+        async with (
+            serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            url = f"https://{HOST}:{server.addresses[0][1]}/"
+            response = await client.request("POST", url, content=endless())  # type: ignore[arg-type]  # never read
+            assert 413 == response.status
+            assert b"" == await response.read()
+
+    run(main())
+
+
+def test_closing_waits_for_requests_under_way(made: MadeCertificate) -> None:  # RFC 9114 §5.2
+    tasks: list[asyncio.Task[None]] = []
+
+    async def answer(request: Request) -> None:
+        await asyncio.sleep(0.3)
+        request.send_head(200)
+        await request.write(b"done", True)
+        request.finish()
+
+    async def main() -> None:
+        async with Client(tls=ClientTLS(ca=made.ca_pem)) as client:
+            async with serve(
+                lambda request: tasks.append(asyncio.create_task(answer(request))),
+                (HOST, 0),
+                tls=ServerTLS(certs=made.chain),
+            ) as server:
+                url = f"https://{HOST}:{server.addresses[0][1]}/"
+                pending = asyncio.create_task(client.request("GET", url))
+                while not tasks:
+                    await asyncio.sleep(0.01)
+            response = await pending
+            assert b"done" == await response.read()
+
+    run(main())
+
+
+def test_a_client_that_leaves_is_noticed(made: MadeCertificate) -> None:
+    errors: list[Exception] = []
+
+    async def answer(request: Request) -> None:
+        request.send_head(200)
+        try:
+            while True:
+                await request.write(bytes(100_000))
+        except OSError as error:
+            errors.append(error)
+        request.finish()
+
+    async def main() -> None:
+        tasks = []
+        async with (
+            serve(
+                lambda request: tasks.append(asyncio.create_task(answer(request))),
+                (HOST, 0),
+                tls=ServerTLS(certs=made.chain),
+                drain=0,
+            ) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            url = f"https://{HOST}:{server.addresses[0][1]}/"
+            response = await client.request("GET", url)
+            await response.close()
+            while not errors:
+                await asyncio.sleep(0.01)
+            response = await client.request("GET", url)
+        await asyncio.gather(*tasks)
+        assert 2 == len(errors)
+        assert isinstance(errors[0], StreamError)
+
+    run(main())
+
+
+def test_a_request_with_more_fields_than_allowed_gets_431(made: MadeCertificate) -> None:
+    async def main() -> None:
+        async with (
+            serve(lambda request: None, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            url = f"https://{HOST}:{server.addresses[0][1]}/"
+            response = await client.request("GET", url, headers=[("x", str(n)) for n in range(300)])
+            assert 431 == response.status
+
+    run(main())
+
+
+@pytest.mark.parametrize("count", [50])
+def test_many_connections_at_once(made: MadeCertificate, count: int) -> None:
+    def on_request(request: Request) -> None:
+        request.send_head(204, end=True)
+        request.finish()
+
+    async def main() -> None:
+        async with serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server:
+            url = f"https://{HOST}:{server.addresses[0][1]}/"
+
+            async def once() -> int:
+                async with Client(tls=ClientTLS(ca=made.ca_pem)) as client:
+                    return (await client.request("GET", url)).status
+
+            assert [204] * count == await asyncio.gather(*(once() for _ in range(count)))
+            while server.connections:
+                await asyncio.sleep(0.01)
+
+    run(main())
