@@ -10,7 +10,7 @@ from typing import Final, final
 from qwire.constants import FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION, PacketType
 from qwire.errors import DecodeError, ForbiddenFrame
 from qwire.frames import Frame, parse_frames
-from qwire.headers import long_packet_type
+from qwire.headers import LongHeader, long_packet_type
 from qwire.unprotected import reset_token_of
 
 from ..batch import Datagram
@@ -18,6 +18,7 @@ from ..config import QuicConfig
 from ..errors import StatelessReset, TransportError, VersionMismatch
 from ..events import TokenReceived
 from ..observer import Observer
+from ..packing.packer import MIN_INITIAL_SIZE
 from ..paths.migration import Migration
 from ..paths.mtu import MtuDiscovery
 from ..paths.path import Path
@@ -131,6 +132,9 @@ class Intake:
         position = 0
         while position < size and self._lifecycle.is_open:
             start = position
+            if start and not _has_same_destination(datagram.data, start):
+                self._drop(now, "coalesced with a packet to another connection ID", size - start)
+                return
             packet, position = receiver.open_next(datagram, start, index, now)
             if receiver.changed_version is not None:
                 packet, position = self._open_in_version(
@@ -155,8 +159,13 @@ class Intake:
         if space.received.is_duplicate(number):
             self._drop(now, "duplicate", packet.size)
             return
-        frames = _parse(packet)
         header = packet.header
+        if header is not None:
+            reason = self._why_unwanted(header, len(datagram.data))
+            if reason:
+                self._drop(now, reason, packet.size)
+                return
+        frames = _parse(packet)
         destination_cid = (
             datagram.data[1 : 1 + parts.receiver.cid_size] if header is None else header.destination_cid
         )
@@ -186,6 +195,16 @@ class Intake:
             self._on_short_header(packet, path, is_newest, now)
         if dispatcher.close is not None:
             self._ending.on_peer_close(dispatcher.close, now)
+
+    def _why_unwanted(self, header: LongHeader, datagram_size: int) -> str:
+        """Why a genuine packet with a long header has to be dropped all the same; empty if it is welcome."""
+        if self._parts.is_client:
+            if not self.has_heard:
+                return ""
+        elif header.packet_type is PacketType.INITIAL and datagram_size < MIN_INITIAL_SIZE:
+            return "Initial packet in a small datagram"  # RFC 9000 §14.1
+        # RFC 9000 §7.2: only the first packet chooses the connection ID.
+        return "" if header.source_cid == self._negotiation.peer_cid else "another source connection ID"
 
     def _on_long_header(self, packet: OpenedPacket, now: float) -> None:
         """The first packet of a server gives the client its connection ID; a Handshake packet proves the client."""
@@ -281,6 +300,17 @@ class Intake:
     def _drop(self, now: float, reason: str, size: int) -> None:
         if self._observer is not None:
             self._observer.packet_dropped(now, reason, size)
+
+
+def _has_same_destination(data: bytes, position: int) -> bool:
+    """Whether a coalesced packet goes to the connection ID of the first one in its datagram. RFC 9000 §12.2."""
+    size = data[5]
+    at = position + 1
+    if data[position] & 0x80:
+        at = position + 6
+        if at > len(data) or data[at - 1] != size:
+            return False
+    return data[at : at + size] == data[6 : 6 + size]
 
 
 def _parse(packet: OpenedPacket) -> list[Frame]:
