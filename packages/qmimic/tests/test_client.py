@@ -18,6 +18,7 @@ from qtls.config import ServerTLS
 
 MADE = make_certificate(["localhost", "127.0.0.1"])
 BODY = bytes(range(256)) * 4096  # 1 MiB
+LONG = 14 << 20
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ async def site() -> AsyncIterator[Site]:
         seen.append(scope)
         headers = [(b"content-type", b"application/octet-stream")]
         body = BODY
+        if scope["path"] == "/long":
+            body = bytes(LONG)
         if scope["path"] == "/compressed":
             headers.append((b"content-encoding", b"br"))
             body = brotli.compress(BODY)
@@ -178,3 +181,33 @@ def test_unknown_profiles_and_options_are_refused() -> None:
         qmimic.Client("netscape")
     with pytest.raises(TypeError):
         qmimic.Client(colour="red")
+
+
+@pytest.mark.parametrize(("name", "window"), [("chrome-156", 6_291_456), ("firefox-159", 12_582_912)])
+def test_what_is_advertised_can_be_left_unread(name: str, window: int) -> None:
+    """Of the stream's window, not a byte less arrives, and the connection lives on."""
+
+    async def main() -> None:
+        async with site() as server, qmimic.Client(name, ca=MADE.ca_pem) as client:
+            response = await client.request("GET", server.url("/long"))
+            connection = response.connection
+            while connection.stats().bytes_received < window:
+                await asyncio.sleep(0.01)
+            assert not connection.is_closed
+            other = await client.request("GET", server.url())
+            assert BODY == await other.read()
+            assert LONG == len(await response.read())
+
+    asyncio.run(main())
+
+
+def test_a_profile_dials_any_number_of_times() -> None:
+    chrome = qmimic.profile("chrome")
+
+    async def main() -> None:
+        async with site() as server:
+            for _ in range(5):
+                response = await qmimic.get(server.url(), profile=chrome, ca=MADE.ca_pem)
+                assert 200 == response.status
+
+    asyncio.run(main())

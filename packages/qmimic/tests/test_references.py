@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from qmimic.capture import read_capture
+from qmimic.catalog import profile
+from qmimic.catalog.chrome import brands
 from qmimic.catalog.references import FRESH, RESUMED, Reference
+from qmimic.draw import draw_flows
 from qmimic.fingerprint import Fingerprint, fingerprint
 
 
@@ -31,3 +36,26 @@ def test_chrome_156(captures: Path) -> None:
     check(FRESH["chrome-156"], load(captures / f"{name}-flight.jsonl"), 4)
     check(FRESH["chrome-156"], load(captures / f"{name}-flight6.jsonl"), 6)
     check(RESUMED["chrome-156"], resumed, 4)
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_draws_lie_in_the_reference(name: str) -> None:
+    flows = draw_flows(profile(name), seed=4, count=50, server_names=["www.example.com", "a.example"])
+
+    check(FRESH[name], fingerprint(data for flow in flows for data in flow.payloads), 4)
+
+
+@pytest.mark.parametrize(
+    ("major", "brand", "expected"),
+    [
+        pytest.param(156, None, '"Not:A-Brand";v="8", "Chromium";v="156"', id="as captured"),
+        pytest.param(
+            146,
+            "Google Chrome",
+            '"Chromium";v="146", "Not-A.Brand";v="24", "Google Chrome";v="146"',
+            id="three",
+        ),
+    ],
+)
+def test_brands_follow_from_the_version(major: int, brand: str | None, expected: str) -> None:
+    assert expected == brands(major, brand)

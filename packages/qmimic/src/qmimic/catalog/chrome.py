@@ -4,6 +4,7 @@ Structure and constants were measured on Debian's Chromium and compared with the
 BoringSSL. `google_connection_options` is an experiment's value: "ORIG" in builds without field trials.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from ..extensions import (
@@ -106,28 +107,43 @@ PARAMETERS: Final = ParameterList(
     ),
 )
 
-# The fields of a page typed into the address bar, as captured, with "Chrome" where a headless one says so.
-HEADERS_156: Final = tuple(
-    Header(name=name, value=value)
-    for name, value in (
-        ("sec-ch-ua", '"Not:A-Brand";v="8", "Chromium";v="156"'),
+# What Chromium's rule for invented brands is made of (user_agent_utils.cc).
+GREASED_SIGNS: Final = (" ", "(", ":", "-", ".", "/", ")", ";", "=", "?", "_")
+GREASED_VERSIONS: Final = ("8", "99", "24")
+ORDERS_OF_TWO: Final = ((0, 1), (1, 0))
+ORDERS_OF_THREE: Final = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+
+
+def brands(major: int, brand: str | None) -> str:
+    """The value of sec-ch-ua: an invented brand, Chromium, and the brand of the product if it has one."""
+    signs = GREASED_SIGNS
+    invented = f"Not{signs[major % 11]}A{signs[(major + 1) % 11]}Brand"
+    listed = [f'"{invented}";v="{GREASED_VERSIONS[major % 3]}"', f'"Chromium";v="{major}"']
+    order: tuple[int, ...] = ORDERS_OF_TWO[major % 2]
+    if brand is not None:
+        listed.append(f'"{brand}";v="{major}"')
+        order = ORDERS_OF_THREE[major % 6]
+    placed = dict(zip(order, listed, strict=True))
+    return ", ".join(placed[place] for place in range(len(listed)))
+
+
+def headers(major: int, brand: str | None) -> tuple[Header, ...]:
+    """The fields of a page typed into the address bar, as captured, with "Chrome" where a headless one says so."""
+    agent = (
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        f"Chrome/{major}.0.0.0 Safari/537.36"
+    )
+    accept = (
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,"
+        "image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7"
+    )
+    fields = (
+        ("sec-ch-ua", brands(major, brand)),
         ("sec-ch-ua-mobile", "?0"),
         ("sec-ch-ua-platform", '"Linux"'),
         ("upgrade-insecure-requests", "1"),
-        (
-            "user-agent",
-            (
-                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-                "Chrome/156.0.0.0 Safari/537.36"
-            ),
-        ),
-        (
-            "accept",
-            (
-                "text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,"
-                "image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7"
-            ),
-        ),
+        ("user-agent", agent),
+        ("accept", accept),
         ("sec-fetch-site", "none"),
         ("sec-fetch-mode", "navigate"),
         ("sec-fetch-user", "?1"),
@@ -136,7 +152,8 @@ HEADERS_156: Final = tuple(
         ("accept-language", "en-US,en;q=0.9"),
         ("priority", "u=0, i"),
     )
-)
+    return tuple(Header(name=name, value=value) for name, value in fields)
+
 
 HTTP3: Final = Http3Spec(
     settings=(
@@ -153,7 +170,7 @@ HTTP3: Final = Http3Spec(
     priority_update="u=0, i",
     qpack_insert="everything",
     qpack_capacity=65_536,
-    headers=HEADERS_156,
+    headers=headers(156, None),
 )
 
 CHROME_156: Final = ClientProfile(
@@ -175,4 +192,32 @@ CHROME_156: Final = ClientProfile(
     http3=HTTP3,
 )
 
-PROFILES: Final = (CHROME_156,)
+CHROME_150: Final = replace(
+    CHROME_156,
+    name="chrome-150",
+    version="150.0.7871.100",
+    provenance="captures of Debian's Chromium 150.0.7871.100, November 2026: 120 first flights over IPv4",
+    hello=HelloSpec(cipher_suites=(0x1301, 0x1302, 0x1303), permute=True, extensions=EXTENSIONS),
+    http3=replace(HTTP3, headers=headers(150, None)),
+)
+
+CHROME_146: Final = replace(
+    CHROME_150,
+    name="chrome-146",
+    client="Chrome",
+    version="146",
+    platform="desktop",
+    provenance="the public quic-fingerprint-conformance corpus: 67 connections; HTTP/3 as in Chromium 156",
+    parameters=replace(
+        PARAMETERS,
+        entries=tuple(
+            replace(entry, value=b"10AF")
+            if isinstance(entry, Opaque) and entry.id == GOOGLE_CONNECTION_OPTIONS
+            else entry
+            for entry in PARAMETERS.entries
+        ),
+    ),
+    http3=replace(HTTP3, headers=headers(146, "Google Chrome")),
+)
+
+PROFILES: Final = (CHROME_156, CHROME_150, CHROME_146)

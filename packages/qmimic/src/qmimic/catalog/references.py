@@ -33,6 +33,22 @@ FRESH: Final[dict[str, Reference]] = {
         packet_numbers=((1, 1), (2, 2)),
         provenance="246 connections over IPv4 and 4 over IPv6 of Chromium 156.0.8078.79, Debian, November 2026",
     ),
+    "chrome-150": Reference(
+        v1=frozenset(("928307f77f27ac60",)),
+        v2=frozenset(("9b960c78d5e9235f",)),
+        ja4=frozenset(("q13d0311h3_55b375c5d22e_653d80c3fe9d",)),
+        datagram_sizes={4: (1250, 1250)},
+        packet_numbers=((1, 1), (2, 2)),
+        provenance="48 connections of Chromium 150.0.7871.100, Debian, November 2026",
+    ),
+    "chrome-146": Reference(
+        v1=frozenset(("928307f77f27ac60",)),
+        v2=frozenset(("9b960c78d5e9235f",)),
+        ja4=frozenset(("q13d0311h3_55b375c5d22e_653d80c3fe9d",)),
+        datagram_sizes={4: (1250, 1250)},
+        packet_numbers=((1, 1), (2, 2)),
+        provenance="quic-fingerprint-conformance, multi_chrome_146: connections without a ticket or a known round trip",
+    ),
 }
 
 #: By profile name: connections that resume a session, with a token and a known round-trip time.
