@@ -1,5 +1,6 @@
 """How a connection ends: by us, by the peer, or by silence. RFC 9000 §10."""
 
+import math
 from typing import final
 
 from qwire.frames import ConnectionCloseFrame, Frame
@@ -52,7 +53,7 @@ class Ending:
         self._was_confirmed = self._lifecycle.is_confirmed
         self._closing = closing
         self._step(Step.LOCAL_CLOSE, now)
-        self._finish(closing.error, True, now, 3 * self._parts.pto())
+        self._finish(closing.error, True)
         if self._observer is not None:
             self._observer.connection_closed(now, True, closing.code, closing.is_application, closing.reason)
 
@@ -66,7 +67,8 @@ class Ending:
             return
         self._step(Step.PEER_CLOSE, now)
         self._closing = None
-        self._finish(error_from_peer(frame), False, now, 3 * self._parts.pto())
+        self._finish(error_from_peer(frame), False)
+        self._linger(now)
         if self._observer is not None:
             reason = frame.reason.decode("utf-8", "replace")
             self._observer.connection_closed(now, False, frame.error_code, frame.application, reason)
@@ -76,7 +78,7 @@ class Ending:
         if not self._lifecycle.is_open:
             return
         self._step(Step.ABANDON, now)
-        self._finish(error, True, now, 0.0)
+        self._finish(error, True)
         if self._observer is not None:
             self._observer.connection_closed(now, True, None, False, str(error))
 
@@ -91,12 +93,17 @@ class Ending:
         self._closing = None
         self._timers.clear_all()
 
-    def take_frames(self) -> list[Frame | None] | None:
-        """The close frames that have to go out now, by space; None when there are none."""
+    def take_frames(self, now: float) -> list[Frame | None] | None:
+        """The close frames that have to go out now, by space; None when there are none.
+
+        The closing period begins with the first of them.
+        """
         closing = self._closing
         if closing is None or not closing.is_pending:
             return None
         closing.is_pending = False
+        if self._timers.deadlines[END] == math.inf:
+            self._linger(now)
         parts = self._parts
         application = parts.spaces[APPLICATION]
         # A client may lack the keys while the server already has them, not the other way round.
@@ -110,12 +117,14 @@ class Ending:
         self._is_told = self.ended is not None
         return self.ended
 
-    def _finish(self, error: QuicError | None, is_local: bool, now: float, linger: float) -> None:
+    def _finish(self, error: QuicError | None, is_local: bool) -> None:
         self._timers.clear_all()
-        if linger:
-            self._timers.set(END, now + linger)
         if self.ended is None:
             self.ended = ConnectionEnded(error, is_local)
+
+    def _linger(self, now: float) -> None:
+        """RFC 9000 §10.2: closing and draining last three probe timeouts."""
+        self._timers.set(END, now + 3 * self._parts.pto())
 
     def _step(self, step: Step, now: float) -> None:
         old, new = self._lifecycle.advance(step)

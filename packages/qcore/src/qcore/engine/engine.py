@@ -90,6 +90,7 @@ class QuicEngine:
             ending=self._ending,
             observer=self._observer,
         )
+        self._now = now  # the latest time that was told, for verbs, which have no clock
         self._sent_count = 0
         self._sent_size = 0
         self._report_start(now)
@@ -210,6 +211,7 @@ class QuicEngine:
 
     def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
         """Take datagrams that arrived together."""
+        self._now = now
         state = self._lifecycle.state
         if state is not State.CLOSED and state is not State.DRAINING:
             self._intake.receive(datagrams, now)
@@ -252,6 +254,7 @@ class QuicEngine:
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due; call `transmit` afterwards."""
+        self._now = now
         self.next_timeout()
         table, parts = self._timers, self.parts
         if table.is_due(timers.END, now):
@@ -293,6 +296,7 @@ class QuicEngine:
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add what may be sent to the batch; returns the number of datagrams. Call again when it was filled."""
+        self._now = now
         before = batch.count
         size = batch.size
         if self._lifecycle.is_open:
@@ -303,7 +307,7 @@ class QuicEngine:
             except TransportError as error:
                 self._ending.fail(error, now)
             self._after_sending(now)
-        frames = self._ending.take_frames()
+        frames = self._ending.take_frames(now)
         if frames is not None:
             self._transmitter.transmit_close(now, batch, frames)
         count = batch.count - before
@@ -408,7 +412,7 @@ class QuicEngine:
                     if application
                     else TransportError(code, None, reason)
                 )
-            self._ending.close(closing, self.parts.idle.last_activity)
+            self._ending.close(closing, self._now)
 
     def refuse(self, error: OSError, now: float) -> None:
         """The network says that nobody is there; believed only before the peer was heard. RFC 9000 §14.2.1."""

@@ -11,13 +11,13 @@ class IdleTimer:
     The timeout restarts when a packet arrives, and with the first ack-eliciting packet sent since then.
     """
 
-    __slots__ = ("_sent_since_receipt", "_since", "keep_alive", "last_activity", "timeout")
+    __slots__ = ("_last_activity", "_sent_since_receipt", "_since", "keep_alive", "timeout")
 
     def __init__(self, timeout: float, keep_alive: float | None, now: float) -> None:
         self.timeout = timeout if timeout > 0 else math.inf
         self.keep_alive = keep_alive
         self._since = now
-        self.last_activity = now
+        self._last_activity = now
         self._sent_since_receipt = False
 
     def on_peer_timeout(self, timeout: float) -> None:
@@ -27,13 +27,13 @@ class IdleTimer:
 
     def on_received(self, now: float) -> None:
         self._since = now
-        self.last_activity = now
+        self._last_activity = now
         self._sent_since_receipt = False
 
     def on_sent(self, now: float, ack_eliciting: bool) -> None:
         if not ack_eliciting:
             return
-        self.last_activity = now
+        self._last_activity = now
         if not self._sent_since_receipt:
             self._sent_since_receipt = True
             self._since = now
@@ -46,4 +46,4 @@ class IdleTimer:
         """When to send a PING; never later than half the idle timeout."""
         if self.keep_alive is None:
             return math.inf
-        return self.last_activity + min(self.keep_alive, self.timeout / 2)
+        return self._last_activity + min(self.keep_alive, self.timeout / 2)

@@ -11,7 +11,7 @@ from qwire.frames import Frame
 
 from ..ackhandler.sent import SendMode
 from ..batch import Address, SendBatch
-from ..packing.packer import PackedDatagram
+from ..packing.packer import MIN_INITIAL_SIZE, PackedDatagram
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 from .parts import Parts
@@ -59,7 +59,10 @@ class Transmitter:
         while len(self._pending) < room:
             path = parts.paths.active
             budget = path.budget()
-            recovery.set_amplification_blocked(budget <= 0)
+            # RFC 9000 §14.1: a server that may not fill a datagram may not send an Initial packet that asks for an
+            # acknowledgement, so it waits for more credit.
+            least = 1 if parts.is_client or parts.spaces[INITIAL].is_discarded else MIN_INITIAL_SIZE
+            recovery.set_amplification_blocked(budget < least)
             mode = recovery.send_mode(now)
             if mode is SendMode.NONE:
                 break
