@@ -67,7 +67,9 @@ class H3Engine:
         self._observer = observer
         self._events: list[H3Event] = []
         self._requests = RequestTable()
-        self._plane = ControlPlane(transport, is_client, self.config, self._emit, observer, remembered)
+        self._plane = ControlPlane(
+            transport, is_client, self.config, self._events.append, observer, remembered
+        )
         self._is_closed = False  # by us; nothing matters any more
         self._is_ended = False  # by the transport
         self._is_short_of_streams = False
@@ -179,8 +181,8 @@ class H3Engine:
                 self._plane.flush()
             except ConnectionViolation as violation:
                 self._fail(violation.code, violation.reason)
-        events = self._events
-        self._events = []
+        events = self._events.copy()
+        self._events.clear()
         return events
 
     @property
@@ -380,7 +382,7 @@ class H3Engine:
             local=self._plane.local,
             encoder=self._plane.encoder,
             decoder=self._plane.decoder,
-            emit=self._emit,
+            emit=self._events.append,
             observer=self._observer,
             allows_extended_connect=self.config.settings.enable_connect_protocol,
         )
@@ -388,9 +390,6 @@ class H3Engine:
         if self._observer is not None:
             self._observer.stream_type_set(stream_id, "request", self.is_client)
         return stream
-
-    def _emit(self, event: H3Event) -> None:
-        self._events.append(event)
 
     def _stream(self, stream_id: int) -> RequestStream:
         stream = self._requests.get(stream_id)

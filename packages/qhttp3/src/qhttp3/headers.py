@@ -20,6 +20,7 @@ CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
 _REQUEST_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_METHODS: Final = frozenset((b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT"))
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9110 §5.6.2, without upper case
 _BAD_VALUE: Final = re.compile(rb"[\0\r\n]")  # RFC 9110 §5.5
 
@@ -37,10 +38,10 @@ def check_request(fields: Sequence[Field], allows_extended_connect: bool = False
     Raises:
         StreamViolation: the request is malformed.
     """
-    pseudo, regular = _split(fields, _REQUEST_PSEUDO)
-    content_length = _check_regular(fields, regular)
+    pseudo, count = _split(fields, _REQUEST_PSEUDO)
+    content_length = _check_regular(fields[count:])
     method = pseudo.get(b":method")
-    if not method or _NAME.fullmatch(method.lower()) is None:
+    if method not in _METHODS and (not method or _NAME.fullmatch(method.lower()) is None):
         raise _malformed("no :method" if method is None else f":method {method!r}")
     scheme = pseudo.get(b":scheme")
     authority = pseudo.get(b":authority")
@@ -74,7 +75,7 @@ def check_response(fields: Sequence[Field]) -> tuple[int, int | None]:
     if not fields or fields[0][0] != b":status":
         raise _malformed("no :status at the beginning")
     status = fields[0][1]
-    content_length = _check_regular(fields, 1)
+    content_length = _check_regular(fields[1:])
     # RFC 9114 §4.5: there is no 101 in HTTP/3.
     if len(status) != 3 or not status.isdigit() or not b"100" <= status <= b"999" or status == b"101":
         raise _malformed(f":status {status!r}")
@@ -87,7 +88,7 @@ def check_trailers(fields: Sequence[Field]) -> None:
     Raises:
         StreamViolation: the message is malformed.
     """
-    _check_regular(fields, 0)
+    _check_regular(fields)
 
 
 def outgoing(fields: Iterable[Field], pseudo_order: Sequence[bytes] = ()) -> list[Field]:
@@ -104,7 +105,7 @@ def outgoing(fields: Iterable[Field], pseudo_order: Sequence[bytes] = ()) -> lis
             continue
         name, value = field
         name = name.lower()
-        if name.startswith(b":"):
+        if name[:1] == b":":
             if _BAD_VALUE.search(value):
                 raise MalformedMessage(f"line break or NUL in {name!r}")
             pseudo.append((name, value))
@@ -129,28 +130,29 @@ def _split(fields: Sequence[Field], allowed: frozenset[bytes]) -> tuple[dict[byt
     # Pseudo-headers, each once and all before the others; and how many they are.
     pseudo: dict[bytes, bytes] = {}
     count = 0
+    has_bad = _BAD_VALUE.search
     for name, value in fields:
-        if not name.startswith(b":"):
+        if name[:1] != b":":
             break
         if name not in allowed:
             raise _malformed(f"prohibited pseudo-header {name!r}")
         if name in pseudo:
             raise _malformed(f"{name!r} twice")
-        if _BAD_VALUE.search(value):
+        if has_bad(value):
             raise _malformed(f"line break or NUL in {name!r}")
         pseudo[name] = value
         count += 1
     return pseudo, count
 
 
-def _check_regular(fields: Sequence[Field], start: int) -> int | None:
+def _check_regular(fields: Sequence[Field]) -> int | None:
     content_length: int | None = None
-    for position in range(start, len(fields)):
-        field = fields[position]
-        if field in _good:
+    good = _good
+    for field in fields:
+        if field in good:
             continue
         name, value = field
-        if name.startswith(b":"):
+        if name[:1] == b":":
             raise _malformed(f"pseudo-header {name!r} after other fields")
         _check_field(name, value)
         if name == b"content-length":
@@ -181,9 +183,9 @@ def _check_field(name: bytes, value: bytes) -> None:
 def _check_authority(fields: Sequence[Field], authority: bytes | None) -> None:
     # RFC 9114 §4.3.1: http and https need :authority or Host, not empty, and equal if both are there.
     host: bytes | None = None
-    for name, value in fields:
-        if name == b"host":
-            host = value
+    for field in fields:
+        if field[0] == b"host":
+            host = field[1]
     if authority is None and host is None:
         raise _malformed("neither :authority nor host")
     if authority == b"" or host == b"":

@@ -59,7 +59,6 @@ class RequestStream:
 
     __slots__ = (
         "_buffer",
-        "_can_send",
         "_content_left",
         "_data_left",
         "_decoder",
@@ -79,6 +78,8 @@ class RequestStream:
         "allows_extended_connect",
         "has_sent_head",
         "is_head_request",
+        "is_received",
+        "is_sent",
         "phase",
         "stream_id",
         "transport",
@@ -120,14 +121,10 @@ class RequestStream:
         self._is_blocked = False  # by QPACK
         self._is_signalled = False  # DataReadable was given and the body not read dry since
         self._content_left = -1  # by Content-Length; -1 without
-        self._can_send = True
+        self.is_received = False  # the peer's half is over
+        self.is_sent = False  # our half is over
 
     # Receiving
-
-    @property
-    def is_received(self) -> bool:
-        """Whether the peer's half is over."""
-        return self.phase is Phase.ENDED
 
     def on_readable(self) -> None:
         """The transport has something."""
@@ -186,6 +183,7 @@ class RequestStream:
     def abandon(self) -> None:
         """Forget what was received and expect no more."""
         self.phase = Phase.ENDED
+        self.is_received = True
         self._buffer = b""
         self._position = self._data_left = self._skip = self._missing = 0
         self._pieces.clear()
@@ -342,6 +340,7 @@ class RequestStream:
                 H3_MESSAGE_ERROR, f"{self._content_left} bytes less than content-length says"
             )
         self.phase = Phase.ENDED
+        self.is_received = True
 
     def _report_blocked(self, is_blocked: bool) -> None:
         if self._observer is not None:
@@ -349,14 +348,9 @@ class RequestStream:
 
     # Sending
 
-    @property
-    def is_sent(self) -> bool:
-        """Whether our half is over."""
-        return not self._can_send
-
     def send_headers(self, fields: list[Field], end: bool) -> None:
         """Send a field section: the head of a message, an interim response, or trailers."""
-        if not self._can_send:
+        if self.is_sent:
             raise UsageError(f"stream {self.stream_id} takes no further data")
         section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
         instructions = self._encoder.take_instructions()
@@ -367,11 +361,11 @@ class RequestStream:
         if self._observer is not None:
             self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
         self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
-        self._can_send = not end
+        self.is_sent = end
 
     def send_data(self, data: bytes, end: bool) -> int:
         """Send as much of a body as the transport has room for; gives how much that was."""
-        if not self._can_send or not self.has_sent_head:
+        if self.is_sent or not self.has_sent_head:
             raise UsageError(f"stream {self.stream_id} takes no data now")
         size = len(data)
         if size:
@@ -401,23 +395,23 @@ class RequestStream:
             self._is_short_of_room = self.transport.send_capacity(self.stream_id) <= 0
             if not self._is_short_of_room:
                 self._emit(BodyWritable(self.stream_id))
-        self._can_send = not is_last
+        self.is_sent = is_last
         return size
 
     def on_writable(self) -> None:
         """The transport has room again."""
-        if self._is_short_of_room and self._can_send:
+        if self._is_short_of_room and not self.is_sent:
             self._is_short_of_room = False
             self._emit(BodyWritable(self.stream_id))
 
     def on_stopped(self) -> None:
         """The peer reads no more; the transport has reset our half."""
-        self._can_send = False
+        self.is_sent = True
 
     def reset(self, code: int) -> None:
         """Abandon sending."""
-        if self._can_send:
-            self._can_send = False
+        if not self.is_sent:
+            self.is_sent = True
             self.transport.reset(self.stream_id, code)
 
     def _can_insert(self) -> bool:

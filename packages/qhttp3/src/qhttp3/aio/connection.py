@@ -15,6 +15,7 @@ from qcore.events import (
     DatagramReceived,
     EarlyDataDecided,
     Event,
+    StreamFinished,
     StreamReadable,
     StreamReset,
     StreamsAvailable,
@@ -121,13 +122,19 @@ class Exchange:
 
 
 class H3Connection:
-    """Joins a connection and an `H3Engine`, and knows the exchanges that are under way."""
+    """Joins a connection and an `H3Engine`, and knows the exchanges that are under way.
+
+    Attributes:
+        exchanges: By stream id.
+        undelivered: Requests whose answer the client is not known to have, for a server.
+    """
 
     def __init__(self, connection: Connection, config: H3Config) -> None:
         self.connection = connection
         self.config = config
         self.observer = observer_for(connection)
         self.exchanges: dict[int, Exchange] = {}
+        self.undelivered: set[int] = set()
         self.changed = Signal()  # requests are possible again, or the connection is winding down
         self.engine = self._make_engine()
 
@@ -162,9 +169,12 @@ class H3Connection:
                 engine.stream_readable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
             elif kind is StreamWritable:
                 engine.stream_writable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
+            elif isinstance(event, StreamFinished):
+                self.undelivered.discard(event.stream_id)
             elif isinstance(event, StreamReset):
                 engine.stream_reset(event.stream_id, event.code)
             elif isinstance(event, StreamStopped):
+                self.undelivered.discard(event.stream_id)
                 engine.stream_stopped(event.stream_id, event.code)
             elif isinstance(event, StreamsAvailable):
                 engine.streams_available(event.bidirectional)
@@ -207,6 +217,7 @@ class H3Connection:
                     exchange.stopped = event.code
                     woken = exchange.changed.notify() or woken
             elif isinstance(event, RequestFailed):
+                self.undelivered.discard(event.stream_id)
                 exchange = self.exchanges.pop(event.stream_id, None)
                 woken = (exchange is not None and exchange.fail(RequestError(event))) or woken
             elif isinstance(event, GoawayReceived | RequestsAvailable):

@@ -105,6 +105,7 @@ class Request(Exchange):
             engine.stop_reading(self.stream_id, H3_NO_ERROR)
         else:
             engine.cancel(self.stream_id, H3_INTERNAL_ERROR)
+            self.connection.undelivered.discard(self.stream_id)
         self.connection.pump()
 
 
@@ -123,6 +124,7 @@ class ServerConnection(H3Connection):
     def on_headers(self, event: HeadersReceived) -> bool:
         request = Request(self, event)
         self.exchanges[event.stream_id] = request
+        self.undelivered.add(event.stream_id)
         self._on_request(request)
         return True
 
@@ -163,13 +165,13 @@ class Server:
             self._connections.discard(served)
 
     async def close(self, *, drain: float = DEFAULT_DRAIN) -> None:
-        """Take no more requests, give those under way ``drain`` seconds, then close all connections."""
+        """Take no more requests, give those under way ``drain`` seconds to be answered, then close all connections."""
         for connection in self._connections:
             connection.go_away()
         if drain > 0:
             try:
                 async with asyncio.timeout(drain):
-                    while any(connection.engine.request_count for connection in self._connections):
+                    while any(connection.undelivered for connection in self._connections):
                         await asyncio.sleep(_DRAIN_STEP)
             except TimeoutError:
                 pass
