@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import inspect
 import signal
 import sys
 import tempfile
@@ -61,6 +62,8 @@ def serve_command(
         raise click.UsageError("--workers: one process is what this server runs in")
     if qlog is not None:
         make_folder(qlog)
+    if retry and "admit" not in inspect.signature(serve_asgi).parameters:
+        raise Failure("--retry: the installed uquic-qhttp3 gives no say in who is let in")
     application = load_app(app, folder) if app else file_server(folder)
     with ExitStack() as stack:
         if cert is not None:
