@@ -42,7 +42,11 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 @click.option("--retry", is_flag=True, help="Have every client prove its address first.")
 @click.option("--qlog", type=click.Path(path_type=Path, file_okay=False), help="Folder for qlog traces.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes; this server runs in one."
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes; this server runs in one.",
 )
 def serve_command(
     folder: Path,
