@@ -3,9 +3,12 @@
 import pytest
 
 from qcore.batch import Datagram
+from qcore.config import QuicConfig
+from qcore.testing import Pair
 from qcore.testing.pair import SERVER_ADDRESS
-from qwire.constants import NO_ERROR, PacketType
+from qwire.constants import NO_ERROR, TP_GREASE_QUIC_BIT, TP_INITIAL_SOURCE_CONNECTION_ID, PacketType
 from qwire.frames import ConnectionCloseFrame, PingFrame, StreamFrame
+from qwire.transport_parameters import Parameter, TransportParameters
 
 from .crafting import Cheat, confirmed_pair, craft, early_pair, halfway_pair
 
@@ -168,3 +171,11 @@ def test_waiting_packet_is_kept_without_its_neighbours() -> None:
     cheat.deliver(initial + handshake)
 
     assert [handshake] == [datagram.data for datagram in cheat.victim.parts.receiver.waiting]
+
+
+def test_greased_bit_is_taken_from_the_first_packet_on() -> None:  # RFC 9287 §3
+    entries = [Parameter(TP_INITIAL_SOURCE_CONNECTION_ID, b""), Parameter(TP_GREASE_QUIC_BIT, b"")]
+    pair = Pair(client_config=QuicConfig(parameters=TransportParameters(entries)))
+
+    assert not pair.client.parts.receiver.requires_fixed_bit
+    assert Pair().client.parts.receiver.requires_fixed_bit

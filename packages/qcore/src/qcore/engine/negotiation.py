@@ -120,7 +120,6 @@ class Negotiation:
         parts.idle.on_peer_timeout(peer.max_idle_timeout / 1000)
         parts.set_peer_ack_delay(peer.ack_delay_exponent, peer.max_ack_delay / 1000)
         parts.datagrams.set_peer_limit(peer.max_datagram_frame_size)
-        parts.receiver.requires_fixed_bit = not parts.parameters.grease_quic_bit
         mtu = parts.paths.active.mtu
         if mtu is not None:
             mtu.set_ceiling(min(peer.max_udp_payload_size, max(self.config.max_udp_payload, parts.base_size)))

@@ -134,7 +134,9 @@ class Parts:
         )
         self.packer.destination_cid = remote_cid
         self.packer.source_cid = local_cid
-        self.packer.version = version
+        self.packer.version = self.packer.early_version = version
+        if is_client:
+            self.handshake.lay_out = self.packer.begin_flight
         for space in self.spaces[:APPLICATION]:
             self.packer.sources[space.index] = [space.crypto]
         early: list[FrameSource] = [self.flow, self.streams, self.datagrams]
@@ -148,6 +150,8 @@ class Parts:
             *early,
         ]
         self.receiver = PacketReceiver(self.spaces, len(local_cid), version, config.versions)
+        self.receiver.takes_early = not is_client
+        self.receiver.requires_fixed_bit = not parameters.grease_quic_bit
         self.idle = IdleTimer(parameters.max_idle_timeout / 1000, config.keep_alive, now)
         self._peer_ack_delay = 0.025  # RFC 9000 §18.2: the default until the peer's parameters are known
 

@@ -11,7 +11,7 @@ from typing import Final, final
 from qtls.protection import Opener
 from qwire.constants import PROTOCOL_VIOLATION, PacketType
 from qwire.errors import DecodeError
-from qwire.headers import LongHeader, parse_long_header
+from qwire.headers import LongHeader, long_packet_type, parse_long_header
 from qwire.packet_number import expand
 
 from ..batch import Datagram
@@ -65,9 +65,12 @@ class PacketReceiver:
 
     Attributes:
         version: the version that long headers must show.
+        requires_fixed_bit: False when we sent grease_quic_bit (RFC 9287 §3).
         drop_reason: why the last packet was not returned; empty when it waits for keys.
         is_version_change_allowed: a client that has seen no packet of the server yet takes another of its
             `versions` (RFC 9368 §2.3); `changed_version` then holds it.
+        takes_early: 0-RTT packets may still be opened, now or once there are keys.
+        early_version: the version of 0-RTT packets, that of the first flight (RFC 9369 §4.1).
     """
 
     __slots__ = (
@@ -75,9 +78,11 @@ class PacketReceiver:
         "changed_version",
         "cid_size",
         "drop_reason",
+        "early_version",
         "is_version_change_allowed",
         "requires_fixed_bit",
         "spaces",
+        "takes_early",
         "version",
         "versions",
         "waiting",
@@ -89,6 +94,8 @@ class PacketReceiver:
         self.spaces = spaces
         self.cid_size = cid_size
         self.version = version
+        self.early_version = version
+        self.takes_early = False
         self.versions = versions
         self.drop_reason = ""
         self.is_version_change_allowed = False
@@ -182,22 +189,23 @@ class PacketReceiver:
     def _open_long(self, datagram: Datagram, position: int) -> tuple[OpenedPacket | None, int]:
         data = datagram.data
         try:
-            header = parse_long_header(data, position)
+            header = parse_long_header(data, position, fixed_bit=self.requires_fixed_bit)
         except DecodeError as error:
             self._drop(error.reason)
             return None, len(data)
         end = header.end
-        if self.requires_fixed_bit and not data[position] & 0x40:
-            self._drop("fixed bit is 0")
+        is_early = header.packet_type is PacketType.ZERO_RTT
+        if is_early and not self.takes_early:
+            self._drop("0-RTT is not accepted, or over")
             return None, end
-        if header.version != self.version:
+        if header.version != (self.early_version if is_early else self.version):
             if not (self.is_version_change_allowed and header.version in self.versions):
                 self._drop("version of another connection")
                 return None, end
             self.changed_version = header.version
             return None, position
         space = self.spaces[SPACE_OF[header.packet_type]]
-        opener = space.early_opener if header.packet_type is PacketType.ZERO_RTT else space.opener
+        opener = space.early_opener if is_early else space.opener
         if space.is_discarded:
             self._drop("keys are discarded")
             return None, end
@@ -231,6 +239,17 @@ class PacketReceiver:
         return OpenedPacket(
             header.packet_type, space.index, packet_number, payload, header, header.end - position, first
         )
+
+    def end_early(self) -> None:
+        """No 0-RTT packet can be opened any more; what waits of them goes."""
+        self.takes_early = False
+        self.spaces[APPLICATION].early_opener = None
+        self.waiting = [each for each in self.waiting if not self._is_early(each.data)]
+
+    def _is_early(self, data: bytes) -> bool:
+        if not data[0] & 0x80 or int.from_bytes(data[1:5], "big") != self.early_version:
+            return False
+        return long_packet_type(data[0], self.early_version) is PacketType.ZERO_RTT
 
     def take_waiting(self) -> list[Datagram]:
         """Packets that waited for keys, to be tried again."""
