@@ -602,12 +602,19 @@ def test_an_observer_hears_both_directions() -> None:
         "type 2 control",
         "type 6 qpack_encoder",
         "type 10 qpack_decoder",
-        "type 0 request",
+        "created 2 0x4",
     ]
-    for line in ("created 0 0x1", "parsed 3 0x4", "parameters local=False", "parsed 0 0x1", "parsed 0 0x0"):
+    for line in (
+        "type 0 request",
+        "created 0 0x1",
+        "parsed 3 0x4",
+        "parameters local=False",
+        "parsed 0 0x1",
+        "parsed 0 0x0",
+    ):
         assert line in client.lines
     assert "goaway received 4" in client.lines
-    for line in ("parsed 0 0x1", "created 0 0x1", "created 0 0x0", "goaway sent 4"):
+    for line in ("parsed 0 0x1", "created 0 0x1", "created 0 0x0", "goaway sent 4", "created 3 0x7"):
         assert line in server.lines
 
 
@@ -623,7 +630,7 @@ def test_nothing_happens_after_close() -> None:
     pair.server.datagram_received(b"")
     pair.server.goaway()
     assert [] == pair.server.events()
-    assert (b"", True) == pair.server.read_body(stream_id)
+    assert (b"", False) == pair.server.read_body(stream_id)
     with pytest.raises(UsageError):
         pair.server.send_headers(stream_id, OK)
 

@@ -99,8 +99,12 @@ class ControlPlane:
             self._is_started = True
             if self._observer is not None:
                 self._observer.parameters_set(True, settings.pairs())
-        greeting = frames.frame(frames.SETTINGS, settings.encode())
-        self.local.open(greeting + frames.encode_all(self._config.control_frames))
+        payload = settings.encode()
+        reserved = self._config.control_frames
+        if self.local.open(frames.frame(frames.SETTINGS, payload) + frames.encode_all(reserved)):
+            self._report(frames.SETTINGS, len(payload))
+            for frame in reserved:
+                self._report(frame.type, len(frame.payload))
 
     @property
     def is_started(self) -> bool:
@@ -120,16 +124,23 @@ class ControlPlane:
         self.goaway_sent = identifier
         if self._observer is not None:
             self._observer.goaway_sent(identifier)
-        self.local.write(StreamKind.CONTROL, frames.frame_with_id(frames.GOAWAY, identifier))
+        self._write(frames.GOAWAY, identifier)
 
     def send_priority_update(self, stream_id: int, value: bytes) -> None:
         """Send PRIORITY_UPDATE for a request (RFC 9218 §7.2)."""
-        frame = frames.frame_with_id(frames.PRIORITY_UPDATE, stream_id, value)
+        self._write(frames.PRIORITY_UPDATE, stream_id, value)
+
+    def _write(self, frame_type: int, identifier: int, data: bytes = b"") -> None:
+        frame = frames.frame_with_id(frame_type, identifier, data)
         if self._observer is not None:
-            self._observer.frame_created(
-                stream_id, frames.PRIORITY_UPDATE, len(frame), value=stream_id, data=value
-            )
+            payload_size = frames.parse_frame_header(frame, 0)[1]
+            self._report(frame_type, payload_size, identifier, data)
         self.local.write(StreamKind.CONTROL, frame)
+
+    def _report(self, frame_type: int, length: int, value: int | None = None, data: bytes = b"") -> None:
+        if self._observer is not None:
+            stream_id = self.local.id_of(StreamKind.CONTROL)
+            self._observer.frame_created(stream_id, frame_type, length, value=value, data=data)
 
     def flush(self) -> None:
         """Send what is due on the decoder stream.
@@ -210,6 +221,8 @@ class ControlPlane:
         instructions = self.encoder.take_instructions()
         if instructions:
             self.local.write(StreamKind.ENCODER, instructions)
+            if self._observer is not None:
+                self._observer.encoder_instructions(True, len(instructions))
         if self._observer is not None:
             self._observer.parameters_set(False, settings.pairs())
         self._emit(SettingsReceived())

@@ -34,6 +34,7 @@ from qhttp3.events import (
     RequestsAvailable,
     SendingStopped,
 )
+from qhttp3.guard import Guard
 from qhttp3.observer import Observer
 from qhttp3.qpack import QpackError, SectionTooLarge
 from qhttp3.request_stream import Phase, RequestStream
@@ -64,6 +65,7 @@ class H3Engine:
         self.config = config if config is not None else H3Config()
         self.is_client = is_client
         self._transport: StreamTransport = transport
+        observer = None if observer is None else Guard(observer)
         self._observer = observer
         self._events: list[H3Event] = []
         self._requests = RequestTable()
@@ -135,7 +137,7 @@ class H3Engine:
     def stream_writable(self, stream_id: int) -> None:
         """The transport has room again on a stream."""
         stream = self._requests.get(stream_id)
-        if stream is not None:
+        if stream is not None and not self._is_closed:
             stream.on_writable()
 
     def streams_available(self, bidirectional: bool) -> None:
@@ -295,8 +297,10 @@ class H3Engine:
         tells. A request that is over counts as ended.
         """
         stream = self._requests.get(stream_id)
-        if stream is None or self._is_closed:
+        if stream is None:
             return b"", True
+        if self._is_closed:
+            return b"", False
         try:
             data, end = stream.read_body(n)
         except _VIOLATIONS as violation:
@@ -309,7 +313,7 @@ class H3Engine:
     def stop_reading(self, stream_id: int, code: int = H3_NO_ERROR) -> None:
         """Want no more of a message; what we send goes on (RFC 9114 §4.1)."""
         stream = self._requests.get(stream_id)
-        if stream is not None:
+        if stream is not None and not self._is_closed:
             stream.stop_reading(code)
             self._forget_if_done(stream)
 
@@ -318,8 +322,9 @@ class H3Engine:
         stream = self._requests.get(stream_id)
         if stream is not None:
             self._requests.finish(stream)
-            stream.stop_reading(code)
-            stream.reset(code)
+            if not self._is_closed:
+                stream.stop_reading(code)
+                stream.reset(code)
 
     def send_priority_update(self, stream_id: int, value: bytes) -> None:
         """Tell the server the priority of a request (RFC 9218 §7.2)."""
@@ -350,7 +355,6 @@ class H3Engine:
         """Close the connection at once."""
         if not self._is_closed:
             self._is_closed = True
-            self._requests.clear()
             self._transport.close(code, reason)
 
     def abandon(self) -> None:
@@ -452,7 +456,6 @@ class H3Engine:
         if self._is_closed:
             return
         self._is_closed = True
-        self._requests.clear()
         self._events.append(ConnectionFailed(code, reason))
         if self._observer is not None:
             self._observer.connection_failed(code, reason)

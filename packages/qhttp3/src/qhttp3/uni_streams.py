@@ -88,6 +88,10 @@ class LocalStreams:
         """Whether `open` has done all it had to."""
         return not self._unopened
 
+    def id_of(self, kind: StreamKind) -> int:
+        """Give the id of one of our streams, -1 while it is not open."""
+        return self._ids.get(kind, -1)
+
     def kind_of(self, stream_id: int) -> StreamKind | None:
         """Tell which of our streams an id belongs to."""
         for kind, known in self._ids.items():

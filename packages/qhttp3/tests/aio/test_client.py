@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from qcore.config import QuicConfig
-from qcore.errors import CertificateError, ConnectionRefused, StreamError
+from qcore.errors import ApplicationError, CertificateError, ConnectionRefused, StreamError
 from qhttp3 import Client, H3Config, Priority
 from qhttp3.adapters.asgi import serve_asgi
 from qhttp3.aio.client import Dialer
+from qhttp3.aio.server import Request
+from qhttp3.aio.server import serve as serve_requests
+from qhttp3.errors import H3_FRAME_UNEXPECTED
 from qtls import ClientTLS, MemorySessionStore, ServerTLS
 from qtls.adapters.self_signed import MadeCertificate
 
@@ -416,5 +419,24 @@ def test_a_closed_client_takes_no_requests() -> None:
         await client.close()
         with pytest.raises(RuntimeError, match="closed"):
             await client.request("GET", "https://localhost/")
+
+    run(main())
+
+
+def test_a_server_that_breaks_the_rules_is_left(serve: Serve, made: MadeCertificate) -> None:  # RFC 9114 §8
+    def on_request(request: Request) -> None:
+        # DATA before HEADERS, past our own engine.
+        request.connection.connection.engine.send(request.stream_id, b"\x00\x01x")
+        request.connection.connection.flush()
+
+    async def main() -> None:
+        async with (
+            serve_requests(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            with pytest.raises(ApplicationError, match="DATA on stream 0") as caught:
+                await client.request("GET", f"https://{HOST}:{server.addresses[0][1]}/")
+            assert H3_FRAME_UNEXPECTED == caught.value.code
+            assert caught.value.is_local
 
     run(main())
