@@ -114,13 +114,16 @@ class Intake:
                 self._ending.abandon(
                     VersionMismatch(f"the server speaks none of our versions, only {offered}"), now
                 )
+            if outcome is Outcome.RESTARTED and self._negotiation.after_negotiation:
+                self._progress.reject_early_data()  # the new ClientHello does not offer it
             if outcome is not None:
                 return
         try:
             self._receive_packets(datagram, index, path, now)
-            waiting = self._parts.receiver.waiting
-            if waiting and self._can_open_waiting(waiting[0]):
-                for earlier in self._parts.receiver.take_waiting():
+            receiver = self._parts.receiver
+            # What one packet brings may open another that came before it.
+            while receiver.waiting and any(map(self._can_open_waiting, receiver.waiting)):
+                for earlier in receiver.take_waiting():
                     self._receive_packets(earlier, -1, path, now)
         except TransportError as error:
             self._ending.fail(error, now)
@@ -215,7 +218,6 @@ class Intake:
         if self._parts.is_client:
             if not self.has_heard:
                 self.has_heard = True
-                parts.receiver.is_version_change_allowed = False
                 self._negotiation.peer_cid = header.source_cid
                 parts.remote_ids.replace_first(header.source_cid)
                 parts.packer.destination_cid = header.source_cid
@@ -265,11 +267,13 @@ class Intake:
     def _can_open_waiting(self, datagram: Datagram) -> bool:
         """Whether the keys that a kept packet waits for have come."""
         parts = self._parts
-        first = datagram.data[0]
-        if not first & 0x80:
+        data = datagram.data
+        if not data[0] & 0x80:
             return parts.spaces[APPLICATION].can_open_application
-        if long_packet_type(first, parts.receiver.version) is PacketType.HANDSHAKE:
-            return parts.spaces[HANDSHAKE].opener is not None
+        version = int.from_bytes(data[1:5], "big")
+        if long_packet_type(data[0], version) is PacketType.HANDSHAKE:
+            space = parts.spaces[HANDSHAKE]
+            return space.opener is not None or space.is_discarded
         return parts.spaces[APPLICATION].early_opener is not None
 
     def _is_stateless_reset(self, data: bytes) -> bool:

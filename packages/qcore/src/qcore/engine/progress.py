@@ -150,6 +150,8 @@ class Progress:
             space.sealer = event.sealer or space.sealer
             space.opener = event.opener or space.opener
             parts.recovery.set_handshake_keys()
+            # RFC 9369 §4.1: until its ServerHello a server may still speak the version of the first flight.
+            parts.receiver.is_version_change_allowed = False
         elif event.level is Level.EARLY:
             application.early_sealer = event.sealer
             application.early_opener = event.opener

@@ -56,6 +56,7 @@ class Packer:
 
     Attributes:
         destination_cid, source_cid, version, token: what headers carry now.
+        early_version: that of 0-RTT packets, which stay with the first version (RFC 9369 §4.1).
         sources: frame sources by space, in order of priority; `early_sources` may use 0-RTT packets.
         masker: holds the packed datagrams until their headers are protected.
     """
@@ -70,6 +71,7 @@ class Packer:
         "_recovery",
         "destination_cid",
         "early_sources",
+        "early_version",
         "is_client",
         "masker",
         "observer",
@@ -98,6 +100,7 @@ class Packer:
         self.destination_cid = b""
         self.source_cid = b""
         self.version: int = VERSION_1
+        self.early_version: int = VERSION_1
         self.token = b""
         self.spin = False
         self.observer: Observer | None = None
@@ -155,7 +158,7 @@ class Packer:
         used = 0
         size = limit
         for space in self.spaces:
-            if builders and (size - used < MIN_COALESCE or not self._policy.coalesce):
+            if builders and (size - used < MIN_COALESCE or not self._may_join(builders[0], space)):
                 break
             builder = self._pack_space(space, now, mode, size, used)
             if builder is None:
@@ -169,6 +172,14 @@ class Packer:
         if not builders:
             return None
         return self._finish(builders, used, size, limit, now)
+
+    def _may_join(self, first: PacketBuilder, space: PacketSpace) -> bool:
+        """Whether a packet of a space may follow the first one of a datagram."""
+        if first.packet_type is not PacketType.INITIAL:
+            return True
+        if self._policy.padding == "datagram" and space.phases is not None:
+            return False  # a 1-RTT packet has no length: the zeros behind it would be taken for its end
+        return self._policy.coalesce
 
     def _pack_settled(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
         """The same once the handshake is over: one 1-RTT packet, with as little ado as possible."""
@@ -317,7 +328,7 @@ class Packer:
             sealer=sealer,
             destination_cid=self.destination_cid,
             source_cid=self.source_cid,
-            version=self.version,
+            version=self.early_version if packet_type is PacketType.ZERO_RTT else self.version,
             token=self.token if index == INITIAL else b"",
             length_size=self._policy.length_size if index == INITIAL else 2,
             key_phase=phases is not None and phases.send_phase,

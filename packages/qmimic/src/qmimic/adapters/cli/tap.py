@@ -12,6 +12,8 @@ from typing import Any, cast
 from qmimic.capture import CapturedDatagram
 
 LOOPBACK = "127.0.0.1"
+# Turns of the event loop in which the client's last datagrams, its goodbye among them, are still passed on.
+LAST_TURNS = 4
 
 
 class Tap:
@@ -87,6 +89,8 @@ async def tapped(server_port: int) -> AsyncIterator[Tap]:
     tap.port = downstream.get_extra_info("sockname")[1]
     try:
         yield tap
+        for _ in range(LAST_TURNS):
+            await asyncio.sleep(0)
     finally:
         downstream.close()
         upstream.close()
