@@ -15,18 +15,22 @@ from qhttp3.transport import StreamTransport
 
 if TYPE_CHECKING:
     from qhttp3.adapters.asgi import serve_asgi as serve_asgi
+    from qhttp3.adapters.httpx import AsyncHTTP3Transport as AsyncHTTP3Transport
+    from qhttp3.adapters.httpx import HTTP3Transport as HTTP3Transport
     from qhttp3.aio.client import Client as Client
     from qhttp3.aio.client import Response as Response
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncHTTP3Transport",
     "Client",
     "EncoderPolicy",
     "GoingAway",
     "H3Config",
     "H3Engine",
     "H3Settings",
+    "HTTP3Transport",
     "Insert",
     "MalformedMessage",
     "Observer",
@@ -43,7 +47,9 @@ __all__ = [
 
 # These need qcore, which the engine does without: they are imported when first asked for.
 _LAZY = {
+    "AsyncHTTP3Transport": "qhttp3.adapters.httpx",
     "Client": "qhttp3.aio.client",
+    "HTTP3Transport": "qhttp3.adapters.httpx",
     "Response": "qhttp3.aio.client",
     "serve_asgi": "qhttp3.adapters.asgi",
 }
