@@ -87,6 +87,11 @@ class CryptoStream(FrameSource):
         self._pending.clear()
         self._pending.add(0, self.sent_size)
 
+    def settle(self, stop: int) -> None:
+        """The peer has all bytes up to `stop`: its answer says so, whatever it has acknowledged."""
+        self._acked.add(0, stop)
+        self._pending.remove(0, stop)
+
     def pending_ranges(self) -> list[tuple[int, int]]:
         """What was never sent, or was lost, as ``[start, stop)``."""
         return self._pending.ranges()

@@ -104,6 +104,7 @@ class Router:
         now: float,
         wall_clock: float,
         session: Session | None = None,
+        session_key: str | None = None,
         token: bytes = b"",
         observer: Observer | None = None,
     ) -> QuicEngine:
@@ -111,6 +112,7 @@ class Router:
 
         Args:
             session: what to resume from; without one, the session store of the TLS configuration is asked.
+            session_key: what sessions are kept under in that store; the server name by default.
             token: address validation token, in place of that in the configuration.
 
         Raises:
@@ -129,6 +131,7 @@ class Router:
             config=replace(config, token=token) if token else config,
             server_name=server_name,
             session=session,
+            session_key=session_key,
             generator=generator,
             reset_token=self._reset_token,
             now=now,

@@ -12,7 +12,7 @@ from qcore.engine.engine import QuicEngine
 from qcore.errors import TransportError
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
 from qcore.testing import Pair
-from qcore.testing.pair import SERVER_ADDRESS, throwaway_certificate
+from qcore.testing.pair import SERVER_ADDRESS, WALL, throwaway_certificate
 from qtls.config import ClientTLS, ServerTLS
 from qtls.protection import Sealer
 from qtls.resumption import MemorySessionStore
@@ -235,7 +235,7 @@ def resumed_pair() -> Pair:
     server_tls = ServerTLS(certs=made.chain, alpn=("test",), early_data=True)
     client_tls = ClientTLS(alpn=("test",), ca=made.ca_pem, sessions=MemorySessionStore())
     confirmed_pair(client_tls=client_tls, server_tls=server_tls)
-    pair = Pair(client_tls=client_tls, server_tls=server_tls, seed=1)
+    pair = Pair(client_tls=client_tls, server_tls=server_tls, seed=1, wall=WALL + 60)
     assert pair.client.can_send_early
     pair.run_until(lambda: pair.server is not None)
     return pair

@@ -141,6 +141,7 @@ class FrameDispatcher:
         parts = self._parts
         streams = self._streams
         if isinstance(frame, CryptoFrame):
+            parts.handshake.set_time(now)
             self.tls_events += parts.handshake.receive(packet.space, frame)
         elif isinstance(frame, MaxStreamDataFrame):
             streams.receive_max_stream_data(frame)

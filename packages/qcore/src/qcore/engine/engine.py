@@ -105,6 +105,7 @@ class QuicEngine:
         config: QuicConfig,
         server_name: str | None,
         session: Session | None = None,
+        session_key: str | None = None,
         generator: ConnectionIdGenerator,
         reset_token: Callable[[bytes], bytes],
         now: float,
@@ -122,6 +123,7 @@ class QuicEngine:
             config=config,
             server_name=server_name,
             session=session,
+            session_key=session_key,
             generator=generator,
             reset_token=reset_token,
             now=now,
@@ -243,7 +245,8 @@ class QuicEngine:
             table.set(timers.PACING, self._transmitter.pacing_deadline)
             table.set(timers.PATH, parts.paths.next_timeout())
             phases = parts.spaces[APPLICATION].phases
-            table.set(timers.KEYS, phases.deadline if phases is not None else math.inf)
+            early = self._progress.early_deadline
+            table.set(timers.KEYS, early if phases is None else min(phases.deadline, early))
             mtu = parts.paths.active.mtu
             # A probe that was due and did not go waits for an ACK to make room, not for the clock.
             waits = mtu is None or not self.is_confirmed or mtu.deadline <= self._transmitter.last_pass
@@ -289,8 +292,10 @@ class QuicEngine:
         if table.is_due(timers.PATH, now):
             self._intake.on_migration(parts.paths.handle_timeout(now), now)
         phases = parts.spaces[APPLICATION].phases
-        if phases is not None and table.is_due(timers.KEYS, now):
-            phases.handle_timeout(now)
+        if table.is_due(timers.KEYS, now):
+            self._progress.handle_timeout(now)
+            if phases is not None:
+                phases.handle_timeout(now)
 
     # Output
 

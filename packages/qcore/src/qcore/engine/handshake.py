@@ -4,17 +4,18 @@ Feeds ordered bytes of each level to `qtls`, queues what it answers, and turns a
 that carries it. RFC 9001 §4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, final
 
 from qtls.constants import Level
 from qtls.errors import LocalAlert
 from qtls.events import SendCrypto, TlsEvent
-from qwire.constants import CRYPTO_ERROR, FRAME_CRYPTO
+from qwire.constants import CRYPTO_ERROR, FRAME_CRYPTO, INTERNAL_ERROR
 from qwire.frames import CryptoFrame
 
 from ..crypto_stream import CryptoStream
-from ..errors import CertificateError, TransportError
+from ..errors import CertificateError, FlightError, TransportError
+from ..packing.initial_flight import FlightReason
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 
 LEVELS: Final = (Level.INITIAL, Level.HANDSHAKE, Level.APPLICATION)
@@ -24,8 +25,18 @@ SPACES: Final = {Level.INITIAL: INITIAL, Level.HANDSHAKE: HANDSHAKE, Level.APPLI
 CERTIFICATE_ALERTS: Final = frozenset({42, 43, 44, 45, 46, 48, 116})
 
 
+# Has a ClientHello laid out: why, its bytes, and their offset in the CRYPTO stream.
+LayOut = Callable[[FlightReason, bytes, int], None]
+
+
 class TlsHandshake(Protocol):
-    """What `qtls` offers on both sides."""
+    """What `qtls` offers on both sides.
+
+    Attributes:
+        wall_clock: Unix time, which tickets and certificates are judged by.
+    """
+
+    wall_clock: float
 
     def receive(self, level: Level, data: bytes) -> list[TlsEvent]: ...
 
@@ -36,14 +47,27 @@ class TlsHandshake(Protocol):
 
 @final
 class Handshake:
-    """Drives one TLS handshake over the CRYPTO streams of the three spaces."""
+    """Drives one TLS handshake over the CRYPTO streams of the three spaces.
 
-    __slots__ = ("is_complete", "streams", "tls")
+    Attributes:
+        is_complete: RFC 9001 §4.1.1: TLS has sent its Finished and verified the peer's.
+        lay_out: client: what shapes a second ClientHello, when HelloRetryRequest asks for one.
+        wall_offset: Unix time minus the clock of the connection.
+    """
+
+    __slots__ = ("is_complete", "lay_out", "streams", "tls", "wall_offset")
 
     def __init__(self, tls: TlsHandshake, streams: Sequence[CryptoStream]) -> None:
         self.tls = tls
         self.streams = streams
         self.is_complete = False
+        self.lay_out: LayOut | None = None
+        self.wall_offset: float | None = None
+
+    def set_time(self, now: float) -> None:
+        """Tell TLS the time: a ticket counts its age from when it comes, which may be long after the start."""
+        if self.wall_offset is not None:
+            self.tls.wall_clock = now + self.wall_offset
 
     def receive(self, space: int, frame: CryptoFrame) -> list[TlsEvent]:
         """Take a CRYPTO frame; what TLS wants to send is queued, everything else is returned.
@@ -65,10 +89,22 @@ class Handshake:
         others: list[TlsEvent] = []
         for event in events:
             if isinstance(event, SendCrypto):
-                self.streams[SPACES[event.level]].send(event.data)
+                stream = self.streams[SPACES[event.level]]
+                base = stream.sent_size
+                stream.send(event.data)
+                if base and event.level is Level.INITIAL and self.lay_out is not None:
+                    self._lay_out_again(self.lay_out, stream, base, event.data)
             else:
                 others.append(event)
         return others
+
+    def _lay_out_again(self, lay_out: LayOut, stream: CryptoStream, base: int, hello: bytes) -> None:
+        """A second ClientHello, which follows the first one in the same stream. RFC 8446 §4.1.2."""
+        stream.settle(base)  # HelloRetryRequest answers all of the first
+        try:
+            lay_out(FlightReason.SECOND_HELLO, hello, base)
+        except FlightError as error:
+            raise TransportError(INTERNAL_ERROR, None, str(error)) from error
 
 
 def alert_error(alert: LocalAlert) -> TransportError:

@@ -3,7 +3,7 @@
 RFC 9000 §7.3, §7.4, §18; RFC 9368 §3.
 """
 
-from typing import final
+from typing import Final, final
 
 from qwire.constants import (
     PROTOCOL_VIOLATION,
@@ -20,6 +20,18 @@ from ..errors import TransportError
 from .parts import Parts
 from .version import check_negotiated, choose_compatible
 
+# What a server that takes 0-RTT must not lower: RFC 9000 §7.4.1, RFC 9221 §3.
+EARLY_LIMITS: Final = (
+    "active_connection_id_limit",
+    "initial_max_data",
+    "initial_max_stream_data_bidi_local",
+    "initial_max_stream_data_bidi_remote",
+    "initial_max_stream_data_uni",
+    "initial_max_streams_bidi",
+    "initial_max_streams_uni",
+    "max_datagram_frame_size",
+)
+
 
 @final
 class Negotiation:
@@ -32,6 +44,7 @@ class Negotiation:
         original_version, version: that of the first flight, and that in use.
         after_negotiation: a Version Negotiation packet came before.
         peer: the peer's parameters once they are known.
+        remembered: client: those of an earlier connection, which 0-RTT data relies on.
     """
 
     __slots__ = (
@@ -43,6 +56,7 @@ class Negotiation:
         "original_version",
         "peer",
         "peer_cid",
+        "remembered",
         "retry_cid",
         "version",
     )
@@ -60,6 +74,7 @@ class Negotiation:
         self.version = version
         self.after_negotiation = False
         self.peer: TransportParameters | None = None
+        self.remembered: TransportParameters | None = None
 
     def local_parameters(self, reset_token: bytes | None = None) -> TransportParameters:
         """What we send; a server proves which connection IDs it saw (RFC 9000 §7.3)."""
@@ -110,11 +125,37 @@ class Negotiation:
             )
             _expect("retry_source_connection_id", parameters.retry_source_connection_id, self.retry_cid)
 
+    def remember(self, parameters: TransportParameters, parts: Parts) -> None:
+        """Client: put the limits of an earlier connection into force, for 0-RTT data. RFC 9000 §7.4.1."""
+        self.remembered = parameters
+        parts.streams.set_peer_limits(parameters)
+        parts.datagrams.set_peer_limit(parameters.max_datagram_frame_size)
+
+    def allows_early(self, remembered: bytes, present: bytes) -> bool:
+        """Server: whether 0-RTT data of a client that remembers such parameters can be taken. RFC 9000 §7.4.1."""
+        if not self.config.early_data:
+            return False
+        try:
+            return (
+                find_lowered(TransportParameters.parse(remembered), TransportParameters.parse(present))
+                is None
+            )
+        except DecodeError:
+            return False
+
     def apply(self, parts: Parts) -> None:
-        """Put the peer's limits into force."""
+        """Put the peer's limits into force.
+
+        Raises:
+            TransportError: PROTOCOL_VIOLATION, the server took 0-RTT and lowers a limit. RFC 9000 §7.4.1.
+        """
         peer = self.peer
         if peer is None:
             raise TransportError(PROTOCOL_VIOLATION, None, "a handshake without transport parameters")
+        if self.remembered is not None:
+            lowered = find_lowered(self.remembered, peer)
+            if lowered is not None:
+                raise TransportError(PROTOCOL_VIOLATION, None, lowered)
         parts.streams.set_peer_limits(peer)
         parts.local_ids.set_peer_limit(peer.active_connection_id_limit)
         parts.idle.on_peer_timeout(peer.max_idle_timeout / 1000)
@@ -125,6 +166,15 @@ class Negotiation:
             mtu.set_ceiling(min(peer.max_udp_payload_size, max(self.config.max_udp_payload, parts.base_size)))
         if self.is_client and peer.stateless_reset_token is not None:
             parts.remote_ids.set_first_token(peer.stateless_reset_token)
+
+
+def find_lowered(remembered: TransportParameters, present: TransportParameters) -> str | None:
+    """The first limit for 0-RTT that is lower than it was, in words."""
+    for name in EARLY_LIMITS:
+        before, now = getattr(remembered, name), getattr(present, name)
+        if now < before:
+            return f"{name} is {now}, was {before} for early data"
+    return None
 
 
 def _expect(name: str, told: bytes | None, seen: bytes | None) -> None:

@@ -10,6 +10,7 @@ from qtls.events import KeysInstalled, TlsEvent
 from qtls.initial import initial_keys
 from qtls.resumption import Session
 from qtls.server import ServerHandshake
+from qwire.errors import DecodeError
 from qwire.transport_parameters import TransportParameters
 
 from ..batch import Address
@@ -62,6 +63,7 @@ def open_client(
     config: QuicConfig,
     server_name: str | None,
     session: Session | None,
+    session_key: str | None = None,
     generator: ConnectionIdGenerator,
     reset_token: Callable[[bytes], bytes],
     now: float,
@@ -69,9 +71,13 @@ def open_client(
 ) -> Opening:
     """The parts of a client, with its first flight laid out.
 
+    Args:
+        session: what to resume from; without one, the session store of the TLS configuration is asked.
+        session_key: what sessions are kept under in that store; the server name by default.
+
     Raises:
         FlightError: the layout in the configuration does not fit the ClientHello.
-        UsageError: the TLS configuration cannot make a ClientHello.
+        UsageError: the TLS configuration cannot make a ClientHello, or the session is damaged.
     """
     version = config.versions[0]
     local_cid = generator.generate()
@@ -80,7 +86,7 @@ def open_client(
         config, is_client=True, original_cid=original_cid, local_cid=local_cid, version=version
     )
 
-    def make_tls(parameters: TransportParameters) -> tuple[ClientHandshake, list[TlsEvent]]:
+    def make_tls(parameters: TransportParameters, early_data: bool) -> tuple[ClientHandshake, list[TlsEvent]]:
         handshake = ClientHandshake(
             tls,
             server_name=server_name,
@@ -89,7 +95,8 @@ def open_client(
             random=config.random,
             wall_clock=wall_clock,
             session=session,
-            early_data=config.early_data,
+            session_key=session_key,
+            early_data=early_data,
         )
         try:
             return handshake, handshake.start()
@@ -97,11 +104,11 @@ def open_client(
             raise UsageError(f"no ClientHello can be made: {alert}") from alert
 
     def restart_tls() -> tuple[TlsHandshake, bytes]:
-        handshake, _ = make_tls(negotiation.local_parameters())
+        handshake, _ = make_tls(negotiation.local_parameters(), False)
         return handshake, handshake.client_hello
 
     parameters = negotiation.local_parameters()
-    handshake, events = make_tls(parameters)
+    handshake, events = make_tls(parameters, config.early_data)
     parts = Parts(
         config,
         parameters,
@@ -121,10 +128,10 @@ def open_client(
     parts.install_initial_keys(keys.client_sealer, keys.server_opener)
     parts.packer.token = config.token
     parts.receiver.is_version_change_allowed = True
+    parts.handshake.wall_offset = wall_clock - now
     others = parts.handshake.queue(events)
     if handshake.session is not None and any(isinstance(event, KeysInstalled) for event in others):
-        # RFC 9000 §7.4.1: 0-RTT data obeys the limits that the server gave last time.
-        parts.streams.set_peer_limits(TransportParameters.parse(handshake.session.transport_parameters))
+        negotiation.remember(_remembered(handshake.session), parts)
     parts.packer.begin_flight(FlightReason.FIRST, handshake.client_hello)
     return Opening(parts, negotiation, others, restart_tls)
 
@@ -160,6 +167,7 @@ def open_server(
         quic_version=first.version,
         random=config.random,
         wall_clock=wall_clock,
+        early_parameters=negotiation.allows_early,
     )
     parts = Parts(
         config,
@@ -178,4 +186,13 @@ def open_server(
     )
     keys = initial_keys(first.destination_cid, first.version)
     parts.install_initial_keys(keys.server_sealer, keys.client_opener)
+    parts.handshake.wall_offset = wall_clock - now
     return Opening(parts, negotiation, [])
+
+
+def _remembered(session: Session) -> TransportParameters:
+    """The transport parameters that came with a session."""
+    try:
+        return TransportParameters.parse(session.transport_parameters)
+    except DecodeError as error:
+        raise UsageError(f"the transport parameters of the session cannot be read: {error.reason}") from error

@@ -4,6 +4,7 @@ Obeys what TLS reports, and takes the steps of RFC 9001 §4: installing keys, ob
 completing and confirming the handshake, discarding keys.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final, final
 
@@ -72,11 +73,13 @@ class Progress:
     """Takes a connection through its handshake.
 
     Attributes:
+        early_deadline: server: when the keys of 0-RTT packets go; `math.inf` when there are none to go.
         events: for the application, until the engine collects them.
         info: what is settled so far.
     """
 
     __slots__ = (
+        "_is_early_rejected",
         "_lifecycle",
         "_negotiation",
         "_new_token",
@@ -84,6 +87,7 @@ class Progress:
         "_opener",
         "_parts",
         "_sealer",
+        "early_deadline",
         "events",
         "info",
     )
@@ -96,6 +100,7 @@ class Progress:
         observer: Observer | None,
         new_token: TokenMaker | None,
     ) -> None:
+        self.early_deadline = math.inf
         self.events: list[Event] = []
         self.info = ConnectionInfo(negotiation.version)
         self._parts = parts
@@ -105,6 +110,7 @@ class Progress:
         self._new_token = new_token
         self._sealer: Sealer | None = None
         self._opener: Opener | None = None
+        self._is_early_rejected = False
 
     def obey(self, tls_events: list[TlsEvent], now: float) -> None:
         """Do what TLS says, in order.
@@ -121,7 +127,8 @@ class Progress:
             elif isinstance(event, HandshakeDone):
                 self._complete(event, now)
             elif isinstance(event, EarlyData):
-                self._on_early_data(event.accepted)
+                if self._parts.is_client:
+                    self._on_early_data(event.accepted)
             elif isinstance(event, NewSession):
                 self.events.append(SessionReceived(event.session))
 
@@ -150,6 +157,8 @@ class Progress:
             space.sealer = event.sealer or space.sealer
             space.opener = event.opener or space.opener
             parts.recovery.set_handshake_keys()
+            if not parts.is_client and application.early_opener is None:
+                parts.receiver.end_early()  # the ClientHello is answered, and 0-RTT not taken
             # RFC 9369 §4.1: until its ServerHello a server may still speak the version of the first flight.
             parts.receiver.is_version_change_allowed = False
         elif event.level is Level.EARLY:
@@ -166,7 +175,14 @@ class Progress:
         parts, info = self._parts, event.info
         self.info.on_handshake_done(info)
         if parts.is_client:
+            if self._is_early_rejected:
+                # Only now, so that new streams can take the place of those that are gone.
+                parts.streams.reject_early_data()
+                self.events.append(EarlyDataDecided(False))
             self._negotiation.apply(parts)
+        elif parts.spaces[APPLICATION].early_opener is not None:
+            # RFC 9001 §4.9.3: packets that were overtaken may still come.
+            self.early_deadline = now + 3 * parts.pto()
         parts.handshake.is_complete = True
         parts.spaces[APPLICATION].can_open_application = True
         self._step(Step.HANDSHAKE_COMPLETE, now)
@@ -206,13 +222,32 @@ class Progress:
         if self._parts.discard(space) and self._observer is not None:
             self._observer.keys_discarded(now, NAMES[space])
 
+    def handle_timeout(self, now: float) -> None:
+        """Server: drop the keys of 0-RTT packets when their time is over."""
+        if self.early_deadline <= now:
+            self.early_deadline = math.inf
+            self._parts.receiver.end_early()
+            if self._observer is not None:
+                self._observer.keys_discarded(now, LEVEL_NAMES[Level.EARLY])
+
     def _on_early_data(self, accepted: bool) -> None:
+        if accepted:
+            self.events.append(EarlyDataDecided(True))
+        else:
+            self.reject_early_data()
+
+    def reject_early_data(self) -> None:
+        """Client: 0-RTT packets count as never sent; nothing goes out until the handshake is complete.
+
+        RFC 9001 §4.6.2. The application hears of it then, when it can do everything again.
+        """
         parts = self._parts
-        if parts.is_client:
-            if not accepted:
-                parts.recovery.requeue_all(APPLICATION)
-                parts.streams.reject_early_data()
-            self.events.append(EarlyDataDecided(accepted))
+        application = parts.spaces[APPLICATION]
+        if application.early_sealer is not None:
+            application.early_sealer = None
+            parts.recovery.requeue_all(APPLICATION)
+            self._negotiation.remembered = None
+            self._is_early_rejected = True
 
     def _step(self, step: Step, now: float) -> None:
         old, new = self._lifecycle.advance(step)

@@ -95,7 +95,7 @@ class PacketReceiver:
         self.cid_size = cid_size
         self.version = version
         self.early_version = version
-        self.takes_early = False
+        self.takes_early = True
         self.versions = versions
         self.drop_reason = ""
         self.is_version_change_allowed = False

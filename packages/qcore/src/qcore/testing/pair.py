@@ -54,6 +54,9 @@ class Pair:
         client_events, server_events: events so far.
         received: data by (side, stream ID); filled when `auto_read` is on.
         now: virtual time in seconds.
+
+    Args:
+        wall: Unix time at the start; a pair that resumes a session starts later than the pair that got it.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Pair:
         admit: Admit | None = None,
         seed: int = 0,
         auto_read: bool = True,
+        wall: float = WALL,
     ) -> None:
         self.seed = seed
         self.now = START
@@ -82,7 +86,7 @@ class Pair:
         self.finished: set[tuple[str, int]] = set()
         made = throwaway_certificate()
         random = Seeded(f"{seed} server")
-        self.router = Router(random=random, wall_offset=WALL - START)
+        self.router = Router(random=random, wall_offset=wall - START)
         self.router.listen(
             tls=server_tls or ServerTLS(certs=made.chain, alpn=("test",)),
             config=_seeded(server_config or QuicConfig(), random),
@@ -91,14 +95,14 @@ class Pair:
         )
         self.server: QuicEngine | None = None
         client_random = Seeded(f"{seed} client")
-        self.client_router = Router(random=client_random, wall_offset=WALL - START)
+        self.client_router = Router(random=client_random, wall_offset=wall - START)
         self.client = self.client_router.connect(
             SERVER_ADDRESS,
             tls=client_tls or ClientTLS(alpn=("test",), ca=made.ca_pem),
             config=_seeded(client_config or QuicConfig(), client_random),
             server_name=SERVER_NAME,
             now=self.now,
-            wall_clock=WALL,
+            wall_clock=wall,
             observer=self.client_trace,
         )
         self.client_address = CLIENT_ADDRESS
