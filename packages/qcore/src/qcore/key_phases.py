@@ -14,6 +14,9 @@ from .errors import TransportError
 
 # Keys change well before the limit of the cipher: the larger of the two margins that others use.
 UPDATE_MARGIN: Final = 10_000
+# Packets under the last keys that are left when the limit counts as reached: for one pass of sending, the close,
+# and its ever rarer repetitions.
+RESERVE: Final = 1_000
 
 
 @final
@@ -80,7 +83,7 @@ class KeyPhases:
         Raises:
             TransportError: AEAD_LIMIT_REACHED.
         """
-        if self._sealed >= self.sealer.confidentiality_limit:
+        if self._sealed >= self.sealer.confidentiality_limit - RESERVE:
             raise TransportError(
                 AEAD_LIMIT_REACHED, None, "the confidentiality limit of the cipher is reached"
             )

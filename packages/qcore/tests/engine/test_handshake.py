@@ -16,6 +16,8 @@ from qwire.frames import CryptoFrame
 class Scripted:
     """Answers with what it was given, and remembers what came in."""
 
+    wall_clock = 0.0
+
     def __init__(self, *answers: list[TlsEvent] | LocalAlert) -> None:
         self.answers = list(answers)
         self.received: list[tuple[Level, bytes]] = []

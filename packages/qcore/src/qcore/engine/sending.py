@@ -46,9 +46,17 @@ class Transmitter:
         self._pending: list[tuple[Address, int]] = []
 
     def transmit(self, now: float, batch: SendBatch) -> int:
-        """Add what may be sent now to the batch; returns the number of datagrams."""
+        """Add what may be sent now to the batch; returns the number of datagrams.
+
+        Raises:
+            TransportError: AEAD_LIMIT_REACHED, before anything is packed.
+            FlightError: the layout of the first flight does not fit.
+        """
         parts = self._parts
         recovery = parts.recovery
+        phases = parts.spaces[APPLICATION].phases
+        if phases is not None:
+            phases.check_seal_limit()
         self.pacing_deadline = math.inf
         self.last_pass = now
         self.sent_ack_eliciting = False
@@ -159,7 +167,5 @@ class Transmitter:
         """RFC 9001 §6.6: change the keys in time; every datagram counts, though some hold no 1-RTT packet."""
         parts = self._parts
         phases = parts.spaces[APPLICATION].phases
-        if phases is not None:
-            phases.check_seal_limit()
-            if phases.on_sealed(count) and phases.can_update:
-                phases.update(parts.recovery.next_packet_number(APPLICATION))
+        if phases is not None and phases.on_sealed(count) and phases.can_update:
+            phases.update(parts.recovery.next_packet_number(APPLICATION))
