@@ -6,7 +6,7 @@ RFC 9218 §7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +41,9 @@ class RawFrame:
     type: int
     payload: bytes = b""
     type_size: int = 0
+
+    def __reduce__(self) -> tuple[Callable[..., RawFrame], tuple[int, bytes, int]]:
+        return RawFrame, (self.type, self.payload, self.type_size)
 
     def encode(self) -> bytes:
         """Give the bytes on the wire."""

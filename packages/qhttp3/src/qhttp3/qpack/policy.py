@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 
 class Insert(Enum):
@@ -41,3 +42,17 @@ class EncoderPolicy:
     may_block: bool = True
     draining: float = 0.25
     eager_capacity: bool = False
+
+    def __reduce__(self) -> tuple[partial[EncoderPolicy], tuple[()]]:
+        values = partial(
+            EncoderPolicy,
+            insert=self.insert,
+            only=self.only,
+            never=self.never,
+            sensitive=self.sensitive,
+            capacity=self.capacity,
+            may_block=self.may_block,
+            draining=self.draining,
+            eager_capacity=self.eager_capacity,
+        )
+        return values, ()
