@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from qhttp3.frames import RawFrame
-from qhttp3.headers import DEFAULT_PSEUDO_ORDER
+from qhttp3.outgoing import DEFAULT_PSEUDO_ORDER
 from qhttp3.qpack import EncoderPolicy
 from qhttp3.settings import H3Settings
 

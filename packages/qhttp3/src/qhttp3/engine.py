@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from qhttp3 import headers
 from qhttp3.config import H3Config
 from qhttp3.control_plane import ControlPlane
 from qhttp3.datagrams import encode_datagram, parse_datagram
@@ -21,7 +20,6 @@ from qhttp3.errors import (
     H3_STREAM_CREATION_ERROR,
     ConnectionViolation,
     GoingAway,
-    MalformedMessage,
     StreamViolation,
     UsageError,
 )
@@ -36,6 +34,7 @@ from qhttp3.events import (
 )
 from qhttp3.guard import Guard
 from qhttp3.observer import Observer
+from qhttp3.outgoing import prepare_request, prepare_response, prepare_trailers
 from qhttp3.qpack import QpackError, SectionTooLarge
 from qhttp3.request_stream import Phase, RequestStream
 from qhttp3.request_table import RequestTable
@@ -230,15 +229,11 @@ class H3Engine:
             MalformedMessage: the fields are no request, or too many for the peer.
             GoingAway: the connection takes no further requests.
         """
+        if not self.is_client:
+            raise UsageError("servers send no requests")
         if self.is_closed or self._plane.goaway_received >= 0:
             raise GoingAway("the connection takes no further requests")
-        prepared = headers.outgoing(fields, self.config.pseudo_order)
-        settings = self._plane.usable_settings
-        try:
-            headers.check_request(prepared, settings is not None and settings.enable_connect_protocol)
-        except StreamViolation as violation:
-            raise MalformedMessage(violation.reason) from violation
-        self._check_size(prepared)
+        prepared = prepare_request(fields, self.config.pseudo_order, self._plane.usable_settings)
         try:
             stream_id = self._transport.open_stream(True)
         except RuntimeError:
@@ -262,20 +257,12 @@ class H3Engine:
             UsageError: no such request, or its message is over.
         """
         stream = self._stream(stream_id)
-        prepared = headers.outgoing(fields)
-        is_final = True
-        try:
-            if stream.has_sent_head:
-                headers.check_trailers(prepared)
-                end = True
-            else:
-                is_final = headers.check_response(prepared)[0] >= 200
-        except StreamViolation as violation:
-            raise MalformedMessage(violation.reason) from violation
-        self._check_size(prepared)
-        stream.send_headers(prepared, end and is_final)
-        if is_final:
-            stream.has_sent_head = True
+        if stream.has_sent_head:
+            stream.send_headers(prepare_trailers(fields, self._plane.usable_settings), True)
+        else:
+            prepared, is_final = prepare_response(fields, self._plane.usable_settings)
+            stream.send_headers(prepared, end and is_final)
+            stream.has_sent_head = is_final
         self._forget_if_done(stream)
 
     def send_data(self, stream_id: int, data: bytes, end: bool = False) -> int:
@@ -400,12 +387,6 @@ class H3Engine:
         if stream is None or self.is_closed:
             raise UsageError(f"no request on stream {stream_id}, or it is over")
         return stream
-
-    def _check_size(self, fields: list[Field]) -> None:
-        settings = self._plane.usable_settings
-        limit = None if settings is None else settings.max_field_section_size
-        if limit is not None and headers.section_size(fields) > limit:
-            raise MalformedMessage(f"fields exceed the {limit} bytes the peer accepts")
 
     def _read_peer_stream(self, stream_id: int) -> None:
         goaway = self._plane.goaway_received

@@ -1,6 +1,6 @@
 """Rules for fields: what a request, a response and trailers must and must not contain.
 
-Pseudo-header order on the wire is the sender's choice and comes as data. RFC 9114 §4.2, §4.3; RFC 9220; RFC 9110 §5.
+RFC 9114 §4.2, §4.3; RFC 9220; RFC 9110 §5.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from qhttp3.errors import H3_MESSAGE_ERROR, MalformedMessage, StreamViolation
+from qhttp3.errors import H3_MESSAGE_ERROR, StreamViolation
 
 Field = tuple[bytes, bytes]
-
-DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
 
 # RFC 9114 §4.2: they belong to one HTTP/1.1 connection.
 CONNECTION_SPECIFIC: Final = frozenset(
@@ -91,11 +89,11 @@ def check_trailers(fields: Sequence[Field]) -> None:
     _check_regular(fields)
 
 
-def outgoing(fields: Iterable[Field], pseudo_order: Sequence[bytes] = ()) -> list[Field]:
-    """Prepare fields for sending: names in lower case, pseudo-headers first and in the order given.
+def clean(fields: Iterable[Field]) -> tuple[list[Field], list[Field]]:
+    """Put names into lower case and look at each field alone; gives pseudo-headers and the others.
 
     Raises:
-        MalformedMessage: the peer would have to refuse them.
+        StreamViolation: a field that no message may have.
     """
     pseudo: list[Field] = []
     regular: list[Field] = []
@@ -105,25 +103,14 @@ def outgoing(fields: Iterable[Field], pseudo_order: Sequence[bytes] = ()) -> lis
             continue
         name, value = field
         name = name.lower()
-        if name[:1] == b":":
-            if _BAD_VALUE.search(value):
-                raise MalformedMessage(f"line break or NUL in {name!r}")
-            pseudo.append((name, value))
-            continue
-        try:
+        if name[:1] != b":":
             _check_field(name, value)
-        except StreamViolation as violation:
-            raise MalformedMessage(violation.reason) from violation
-        regular.append((name, value))
-    if len(pseudo) > 1 and pseudo_order:
-        rank = {name: position for position, name in enumerate(pseudo_order)}
-        pseudo.sort(key=lambda field: rank.get(field[0], len(rank)))
-    return pseudo + regular
-
-
-def section_size(fields: Sequence[Field]) -> int:
-    """Size of a field section as SETTINGS_MAX_FIELD_SECTION_SIZE counts it (RFC 9114 §4.2.2)."""
-    return 32 * len(fields) + sum([len(name) + len(value) for name, value in fields])
+            regular.append((name, value))
+        elif _BAD_VALUE.search(value):
+            raise _malformed(f"line break or NUL in {name!r}")
+        else:
+            pseudo.append((name, value))
+    return pseudo, regular
 
 
 def _split(fields: Sequence[Field], allowed: frozenset[bytes]) -> tuple[dict[bytes, bytes], int]:

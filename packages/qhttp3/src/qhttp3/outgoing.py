@@ -1,0 +1,84 @@
+"""Fields as we send them: what callers give, made fit for the peer or refused.
+
+The same rules apply as to what is received. Pseudo-header order is the sender's choice and comes as data.
+RFC 9114 §4.2, §4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from qhttp3 import headers
+from qhttp3.errors import MalformedMessage, StreamViolation
+from qhttp3.settings import H3Settings
+
+Field = tuple[bytes, bytes]
+
+DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
+
+
+def prepare_request(fields: Iterable[Field], order: Sequence[bytes], peer: H3Settings | None) -> list[Field]:
+    """Make the head of a request of fields in any order.
+
+    Args:
+        order: Of the pseudo-headers.
+        peer: What the server said or is remembered to accept, None for what it may have to.
+
+    Raises:
+        MalformedMessage: the server would have to refuse it.
+    """
+    try:
+        pseudo, regular = headers.clean(fields)
+        if len(pseudo) > 1:
+            rank = {name: position for position, name in enumerate(order)}
+            pseudo.sort(key=lambda field: rank.get(field[0], len(rank)))
+        prepared = pseudo + regular
+        headers.check_request(prepared, peer is not None and peer.enable_connect_protocol)
+    except StreamViolation as violation:
+        raise MalformedMessage(violation.reason) from violation
+    _check_size(prepared, peer)
+    return prepared
+
+
+def prepare_response(fields: Iterable[Field], peer: H3Settings | None) -> tuple[list[Field], bool]:
+    """Make the head of a response; gives also whether it is the final one.
+
+    Raises:
+        MalformedMessage: the client would have to refuse it.
+    """
+    try:
+        pseudo, regular = headers.clean(fields)
+        prepared = pseudo + regular
+        status, _ = headers.check_response(prepared)
+    except StreamViolation as violation:
+        raise MalformedMessage(violation.reason) from violation
+    _check_size(prepared, peer)
+    return prepared, status >= 200
+
+
+def prepare_trailers(fields: Iterable[Field], peer: H3Settings | None) -> list[Field]:
+    """Make trailers.
+
+    Raises:
+        MalformedMessage: the peer would have to refuse them.
+    """
+    try:
+        pseudo, regular = headers.clean(fields)
+        prepared = pseudo + regular
+        headers.check_trailers(prepared)
+    except StreamViolation as violation:
+        raise MalformedMessage(violation.reason) from violation
+    _check_size(prepared, peer)
+    return prepared
+
+
+def section_size(fields: Sequence[Field]) -> int:
+    """Size of a field section as SETTINGS_MAX_FIELD_SECTION_SIZE counts it (RFC 9114 §4.2.2)."""
+    return 32 * len(fields) + sum([len(name) + len(value) for name, value in fields])
+
+
+def _check_size(fields: Sequence[Field], peer: H3Settings | None) -> None:
+    limit = None if peer is None else peer.max_field_section_size
+    if limit is not None and section_size(fields) > limit:
+        raise MalformedMessage(f"fields exceed the {limit} bytes the peer accepts")
