@@ -153,9 +153,28 @@ class InitialPolicy:
             )
         if any(not 1 <= size <= 4 for size in self.packet_number_sizes):
             raise ValueError("a packet number is encoded in 1 to 4 bytes")
-        for size in (self.datagram_size, self.datagram_size_ipv6):
-            if size is not None and not 1200 <= size <= 65_527:  # RFC 9000 §14.1
-                raise ValueError(f"a datagram with an Initial packet has 1200 to 65527 bytes, not {size}")
+        first = self.first_packet_number
+        if not 0 <= first < 1 << 62:  # RFC 9000 §12.3
+            raise ValueError(f"{first} is no first packet number")
+        # RFC 9000 A.3: a server that has heard nothing yet takes what is left out for zeros.
+        size = self.packet_number_size(0)
+        if size and first >= 1 << 8 * size:
+            raise ValueError(f"first packet number {first} does not fit into {size} byte{'s'[: size - 1]}")
+        for datagram_size in (self.datagram_size, self.datagram_size_ipv6):
+            if datagram_size is not None and not 1200 <= datagram_size <= 65_527:  # RFC 9000 §14.1
+                raise ValueError(
+                    f"a datagram with an Initial packet has 1200 to 65527 bytes, not {datagram_size}"
+                )
+        if self.padding not in ("packet", "datagram"):
+            raise ValueError(f"padding goes into the packet or the datagram, not {self.padding!r}")
+        if self.length_size not in (2, 4, 8):
+            raise ValueError(f"the Length of an Initial packet takes 2, 4 or 8 bytes, not {self.length_size}")
+        if self.skip_before_probe < 0:
+            raise ValueError(f"cannot skip {self.skip_before_probe} packet numbers")
+        if self.probes_per_timeout < 1:
+            raise ValueError("a timeout calls for probes, at least one")
+        if not self.initial_rtt > 0:
+            raise ValueError(f"a round-trip time of {self.initial_rtt} s")
 
     def size_for(self, is_ipv6: bool) -> int:
         """UDP payload of a datagram with an Initial packet."""

@@ -1,0 +1,348 @@
+"""One packet under construction, and header protection for many. RFC 9001 §5.3, §5.4."""
+
+from typing import Final
+
+import pytest
+
+from qcore.packing.builder import HeaderMasker, PacketBuilder, masked, token_size
+from qcore.packing.source import FrameSource
+from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
+from qtls.constants import AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256
+from qtls.initial import initial_keys
+from qtls.protection import Opener, Sealer, opener_from_secret, sealer_from_secret
+from qwire.constants import VERSION_1, VERSION_2, PacketType
+from qwire.frames import AckFrame, CryptoFrame, Frame, PaddingFrame, PingFrame, StreamFrame, parse_frames
+from qwire.headers import parse_long_header
+
+SPACES: Final = {
+    PacketType.INITIAL: INITIAL,
+    PacketType.ZERO_RTT: APPLICATION,
+    PacketType.HANDSHAKE: HANDSHAKE,
+    PacketType.ONE_RTT: APPLICATION,
+}
+SECRET: Final = bytes(range(48))
+OWNER: Final = FrameSource()
+
+
+def secret_of(suite: int) -> bytes:
+    return SECRET if suite == AES_256_GCM_SHA384 else SECRET[:32]
+
+
+def builder(
+    packet_type: PacketType = PacketType.ONE_RTT,
+    *,
+    number: int = 7,
+    number_size: int = 2,
+    limit: int = 1_000,
+    sealer: Sealer | None = None,
+    destination_cid: bytes = b"destined",
+    source_cid: bytes = b"source",
+    version: int = VERSION_1,
+    token: bytes = b"",
+    length_size: int = 2,
+    key_phase: bool = False,
+    spin: bool = False,
+) -> PacketBuilder:
+    return PacketBuilder(
+        space=SPACES[packet_type],
+        packet_type=packet_type,
+        packet_number=number,
+        packet_number_size=number_size,
+        limit=limit,
+        now=0.0,
+        sealer=sealer or sealer_from_secret(AES_128_GCM_SHA256, SECRET[:32], version),
+        destination_cid=destination_cid,
+        source_cid=source_cid,
+        version=version,
+        token=token,
+        length_size=length_size,
+        key_phase=key_phase,
+        spin=spin,
+    )
+
+
+def unmasked(opener: Opener, data: bytes, number_at: int) -> tuple[bytes, int]:
+    """The header without protection and the packet number's size."""
+    mask = opener.masks(data[number_at + 4 : number_at + 20])
+    size = ((data[0] ^ mask[0]) & 3) + 1
+    return masked(data[: number_at + size], size, mask), size
+
+
+# Frames
+
+
+def test_room_shrinks_by_what_is_appended() -> None:
+    packet = builder(limit=20)
+    frame = CryptoFrame(0, b"0123456789")
+    assert 20 == packet.room
+    assert packet.append(frame, OWNER)
+
+    assert 20 - frame.size() == packet.room
+    assert frame.size() == packet.size
+
+
+def test_frame_that_does_not_fit_leaves_no_trace() -> None:
+    packet = builder(limit=15)
+    packet.append(CryptoFrame(0, b"0123456789"), OWNER)
+    assert 2 == packet.room
+    assert not packet.append(CryptoFrame(10, b""), OWNER)
+    assert (2, 13, 1) == (packet.room, packet.size, len(packet.frames))
+
+    assert packet.append(PingFrame(), OWNER)
+    assert packet.append(PingFrame(), OWNER)
+    assert not packet.append(PingFrame(), OWNER)
+    assert 0 == packet.room
+
+
+def test_owners_are_remembered_in_order() -> None:
+    packet = builder()
+    one, other = FrameSource(), FrameSource()
+    frames: list[tuple[Frame, FrameSource]] = [(PingFrame(), one), (CryptoFrame(0, b"x"), other)]
+    for frame, owner in frames:
+        packet.append(frame, owner)
+
+    assert frames == packet.frames
+
+
+@pytest.mark.parametrize(
+    ("frame", "ack_eliciting", "in_flight"),
+    [
+        pytest.param(AckFrame([(0, 0)], 0), False, False, id="ACK"),
+        pytest.param(PingFrame(), True, True, id="PING"),
+        pytest.param(StreamFrame(0, 0, b"x", False), True, True, id="STREAM"),
+        pytest.param(None, False, True, id="padding"),
+    ],
+)
+def test_what_counts_for_recovery(
+    frame: Frame | None, ack_eliciting: bool, in_flight: bool
+) -> None:  # RFC 9002 §2
+    packet = builder()
+    if frame is None:
+        packet.pad(3)
+    else:
+        packet.append(frame, OWNER)
+
+    assert (ack_eliciting, in_flight) == (packet.ack_eliciting, packet.in_flight)
+
+
+@pytest.mark.parametrize("number_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("packet_type", list(SPACES))
+def test_sample_padding(packet_type: PacketType, number_size: int) -> None:  # RFC 9001 §5.4.2
+    packet = builder(packet_type, number_size=number_size)
+    packet.append(PingFrame(), OWNER)
+    packet.pad_for_sample()
+    header, ciphertext = packet.seal()
+
+    assert max(4, number_size + 1) == number_size + packet.size
+    assert len(ciphertext) >= 4 - number_size + 16
+    assert packet.total_size() == len(header) + len(ciphertext)
+
+
+def test_long_packet_is_not_padded() -> None:
+    packet = builder(number_size=1)
+    packet.append(CryptoFrame(0, b"xyz"), OWNER)
+    packet.pad_for_sample()
+
+    assert 6 == packet.size
+
+
+# Headers
+
+
+@pytest.mark.parametrize("number_size", [1, 4])
+@pytest.mark.parametrize("length_size", [2, 4, 8])
+@pytest.mark.parametrize(
+    "cids", [(b"", b""), (b"d" * 8, b"s" * 20), (b"d" * 20, b"")], ids=["empty", "both", "one"]
+)
+@pytest.mark.parametrize(
+    ("packet_type", "token"),
+    [
+        (PacketType.INITIAL, b""),
+        (PacketType.INITIAL, b"t" * 63),
+        (PacketType.INITIAL, b"t" * 64),
+        (PacketType.INITIAL, b"t" * 300),
+        (PacketType.HANDSHAKE, b""),
+        (PacketType.ZERO_RTT, b""),
+    ],
+    ids=["Initial", "token of 63", "token of 64", "token of 300", "Handshake", "0-RTT"],
+)
+def test_long_header_is_as_long_as_it_says(
+    packet_type: PacketType, cids: tuple[bytes, bytes], token: bytes, length_size: int, number_size: int
+) -> None:
+    packet = builder(
+        packet_type,
+        number_size=number_size,
+        destination_cid=cids[0],
+        source_cid=cids[1],
+        token=token,
+        length_size=length_size,
+    )
+    packet.append(CryptoFrame(0, b"hello"), OWNER)
+    header, ciphertext = packet.seal()
+
+    assert packet.header_size() == len(header)
+    assert packet.total_size() == len(header) + len(ciphertext)
+    parsed = parse_long_header(header + ciphertext)
+    assert cids == (parsed.destination_cid, parsed.source_cid)
+    assert token == parsed.token
+    assert len(header) - number_size == parsed.packet_number_offset
+    assert packet.total_size() == parsed.end
+
+
+@pytest.mark.parametrize("number_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("cid", [b"", b"d" * 8, b"d" * 20], ids=len)
+def test_short_header_is_as_long_as_it_says(cid: bytes, number_size: int) -> None:
+    packet = builder(number=0x0A0B0C0D, number_size=number_size, destination_cid=cid)
+    packet.append(CryptoFrame(0, b"hello"), OWNER)
+    header, ciphertext = packet.seal()
+
+    assert packet.header_size() == len(header)
+    assert packet.total_size() == len(header) + len(ciphertext)
+    assert cid == header[1 : 1 + len(cid)]
+    assert bytes.fromhex("0a0b0c0d")[-number_size:] == header[1 + len(cid) :]
+
+
+@pytest.mark.parametrize(
+    ("key_phase", "spin", "bits"),
+    [(False, False, 0x40), (True, False, 0x44), (False, True, 0x60), (True, True, 0x64)],
+)
+def test_bits_of_a_short_header(key_phase: bool, spin: bool, bits: int) -> None:  # RFC 9000 §17.3.1
+    packet = builder(key_phase=key_phase, spin=spin, number_size=3)
+    packet.append(PingFrame(), OWNER)
+
+    assert bits | 2 == packet.seal()[0][0]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(0, 1), (63, 64), (64, 66), (16_383, 16_385), (16_384, 16_388)]
+)
+def test_token_size(size: int, expected: int) -> None:
+    assert expected == token_size(bytes(size))
+
+
+# Header protection
+
+
+@pytest.mark.parametrize("version", [VERSION_1, VERSION_2])
+@pytest.mark.parametrize(
+    "suite",
+    [
+        pytest.param(AES_128_GCM_SHA256, id="AES-128"),
+        pytest.param(AES_256_GCM_SHA384, id="AES-256"),
+        pytest.param(CHACHA20_POLY1305_SHA256, id="ChaCha20"),
+    ],
+)
+@pytest.mark.parametrize("packet_type", [PacketType.HANDSHAKE, PacketType.ZERO_RTT, PacketType.ONE_RTT])
+def test_batch_is_opened_again(packet_type: PacketType, suite: int, version: int) -> None:
+    sealer = sealer_from_secret(suite, secret_of(suite), version)
+    opener = opener_from_secret(suite, secret_of(suite), version)
+    masker = HeaderMasker()
+    payloads = []
+    for number in range(40):
+        packet = builder(
+            packet_type, number=number, number_size=1 + number % 4, sealer=sealer, version=version
+        )
+        packet.append(CryptoFrame(number, bytes(number)), OWNER)
+        packet.pad_for_sample()
+        payloads.append(packet)
+        header, ciphertext = packet.seal()
+        masker.add(sealer, header, packet.packet_number_size, ciphertext)
+        masker.end_datagram(1, 0)
+    datagrams = masker.finish()
+
+    assert 40 == len(datagrams)
+    for number, data in enumerate(datagrams):
+        number_at = 9 if packet_type is PacketType.ONE_RTT else parse_long_header(data).packet_number_offset
+        header, size = unmasked(opener, data, number_at)
+        assert 1 + number % 4 == size
+        assert number == int.from_bytes(header[-size:], "big")
+        payload = opener.open(number, header, data[number_at + size :])
+        assert payload is not None
+        assert CryptoFrame(number, bytes(number)) == parse_frames(payload)[0]
+
+
+@pytest.mark.parametrize("version", [VERSION_1, VERSION_2])
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_initial_packets_are_opened_by_the_other_side(side: str, version: int) -> None:  # RFC 9001 §5.2
+    keys = initial_keys(b"original", version)
+    sealer, opener = (
+        (keys.client_sealer, keys.client_opener)
+        if side == "client"
+        else (keys.server_sealer, keys.server_opener)
+    )
+    packet = builder(PacketType.INITIAL, sealer=sealer, version=version, number_size=1)
+    packet.append(CryptoFrame(0, b"hello"), OWNER)
+    header, ciphertext = packet.seal()
+    masker = HeaderMasker()
+    masker.add(sealer, header, 1, ciphertext)
+    masker.end_datagram(1, 0)
+    (data,) = masker.finish()
+    clear, _ = unmasked(opener, data, parse_long_header(data).packet_number_offset)
+
+    assert header == clear
+    assert opener.open(7, clear, data[len(clear) :]) is not None
+    other = keys.server_opener if side == "client" else keys.client_opener
+    assert other.open(7, clear, data[len(clear) :]) is None
+
+
+def test_packets_of_several_keys_are_joined_to_datagrams_in_order() -> None:
+    one = sealer_from_secret(AES_128_GCM_SHA256, b"1" * 32, VERSION_1)
+    two = sealer_from_secret(CHACHA20_POLY1305_SHA256, b"2" * 32, VERSION_1)
+    masker = HeaderMasker()
+    sizes = []
+    for shape, zeros in (((one, two), 0), ((one,), 11), ((two, two, one), 3), ((two,), 0)):
+        total = zeros
+        for sealer in shape:
+            packet = builder(PacketType.HANDSHAKE, sealer=sealer)
+            packet.append(PaddingFrame(10), OWNER)
+            header, ciphertext = packet.seal()
+            masker.add(sealer, header, packet.packet_number_size, ciphertext)
+            total += packet.total_size()
+        masker.end_datagram(len(shape), zeros)
+        sizes.append(total)
+    datagrams = masker.finish()
+
+    assert sizes == [len(data) for data in datagrams]
+    assert bytes(11) == datagrams[1][-11:]
+    assert bytes(3) == datagrams[2][-3:]
+    openers = {
+        one: opener_from_secret(AES_128_GCM_SHA256, b"1" * 32, VERSION_1),
+        two: opener_from_secret(CHACHA20_POLY1305_SHA256, b"2" * 32, VERSION_1),
+    }
+    position = 0
+    for sealer in (two, two, one):
+        parsed = parse_long_header(datagrams[2], position)
+        data = datagrams[2][position : parsed.end]
+        clear, _ = unmasked(openers[sealer], data, parsed.packet_number_offset - position)
+        assert openers[sealer].open(7, clear, data[len(clear) :]) is not None
+        position = parsed.end
+
+
+def test_masker_starts_anew_after_finish() -> None:
+    masker = HeaderMasker()
+    sealer = sealer_from_secret(AES_128_GCM_SHA256, b"1" * 32, VERSION_1)
+    packet = builder(sealer=sealer)
+    packet.append(PaddingFrame(10), OWNER)
+    header, ciphertext = packet.seal()
+    masker.add(sealer, header, 2, ciphertext)
+    masker.end_datagram(1, 0)
+
+    assert 1 == len(masker.finish())
+    assert [] == masker.finish()
+
+
+@pytest.mark.parametrize(
+    ("header", "size", "mask", "expected"),
+    [
+        # RFC 9001 appendix A.2 and A.3, and A.5 for a short header.
+        ("c300000001088394c8f03e5157080000449e00000002", 4, "437b9aec36",
+         "c000000001088394c8f03e5157080000449e7b9aec34"),
+        ("c1000000010008f067a5502a4262b50040750001", 2, "2ec0d8356a",
+         "cf000000010008f067a5502a4262b5004075c0d9"),
+        ("4200bff4", 3, "aefefe7d03", "4cfe4189"),
+    ],
+    ids=["A.2", "A.3", "A.5"],
+)  # fmt: skip
+def test_published_masks(header: str, size: int, mask: str, expected: str) -> None:
+    assert expected == masked(bytes.fromhex(header), size, bytes.fromhex(mask)).hex()
+    assert header == masked(bytes.fromhex(expected), size, bytes.fromhex(mask)).hex()
