@@ -1,5 +1,8 @@
 """QUIC clients that look like browsers on the wire: profiles, flight layouts, fingerprints."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .catalog import profile, profiles
 from .client import Client, connect, get
 from .errors import CaptureError, MimicError, ProfileError
@@ -7,9 +10,14 @@ from .fingerprint import Fingerprint, fingerprint
 from .memory import Memory
 from .profile import ClientProfile, DrawnClient, ProfileInfo, Resumption
 
+if TYPE_CHECKING:
+    from .adapters.httpx import AsyncMimicTransport as AsyncMimicTransport
+    from .adapters.httpx import MimicTransport as MimicTransport
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncMimicTransport",
     "CaptureError",
     "Client",
     "ClientProfile",
@@ -17,6 +25,7 @@ __all__ = [
     "Fingerprint",
     "Memory",
     "MimicError",
+    "MimicTransport",
     "ProfileError",
     "ProfileInfo",
     "Resumption",
@@ -26,3 +35,12 @@ __all__ = [
     "profile",
     "profiles",
 ]
+
+# They need httpx, which the rest does without.
+_LAZY = ("AsyncMimicTransport", "MimicTransport")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("qmimic.adapters.httpx"), name)

@@ -38,7 +38,10 @@ _LEFT_OUT: Final = CONNECTION_SPECIFIC | {b"host"}
 
 
 class AsyncHTTP3Transport(httpx.AsyncBaseTransport):
-    """Requests of an `httpx.AsyncClient` over HTTP/3. Arguments as for `qhttp3.Client`."""
+    """Requests of an `httpx.AsyncClient` over HTTP/3.
+
+    Arguments as for `qhttp3.Client`; or `client`, a client made elsewhere, whose own timeout should be None.
+    """
 
     def __init__(
         self,
@@ -48,9 +51,10 @@ class AsyncHTTP3Transport(httpx.AsyncBaseTransport):
         h3: H3Config = DEFAULT_H3,
         connector: Connector | None = None,
         resolve: dict[tuple[str, int], tuple[str, int]] | None = None,
+        client: Client | None = None,
     ) -> None:
         # Timeouts are those of each request.
-        self._client = Client(
+        self._client = client or Client(
             tls=tls, config=config, h3=h3, connector=connector, timeout=None, resolve=resolve
         )
 
@@ -69,7 +73,7 @@ class AsyncHTTP3Transport(httpx.AsyncBaseTransport):
 
 
 class HTTP3Transport(httpx.BaseTransport):
-    """Requests of an `httpx.Client` over HTTP/3. Arguments as for `qhttp3.Client`."""
+    """Requests of an `httpx.Client` over HTTP/3. Arguments as for `AsyncHTTP3Transport`."""
 
     def __init__(
         self,
@@ -79,9 +83,10 @@ class HTTP3Transport(httpx.BaseTransport):
         h3: H3Config = DEFAULT_H3,
         connector: Connector | None = None,
         resolve: dict[tuple[str, int], tuple[str, int]] | None = None,
+        client: Client | None = None,
     ) -> None:
         self._thread = _LoopThread()
-        self._client = Client(
+        self._client = client or Client(
             tls=tls, config=config, h3=h3, connector=connector, timeout=None, resolve=resolve
         )
 
