@@ -6,7 +6,7 @@ import click
 
 from qhttp3.aio.fields import encode_fields
 from qhttp3.errors import MalformedMessage
-from qhttp3.headers import outgoing
+from qhttp3.headers import clean
 from qmimic.errors import MimicError
 from qmimic.memory import Memory
 
@@ -31,7 +31,7 @@ class HeaderParameter(click.ParamType[tuple[str, str]]):
             self.fail(f"{value!r} is not NAME:VALUE", param, ctx)
         field = name.strip(), content.strip()
         try:
-            outgoing(encode_fields([field]))
+            clean(encode_fields([field]))
         except (MalformedMessage, UnicodeEncodeError) as error:
             self.fail(f"{value!r}: {one_line(error)}", param, ctx)
         return field
