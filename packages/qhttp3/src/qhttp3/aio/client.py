@@ -7,26 +7,28 @@ RFC 9114, RFC 9110.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeAlias
-from urllib.parse import quote, urlsplit
 
 from qcore.aio.connection import Connection
 from qcore.aio.endpoint import connect
 from qcore.config import QuicConfig
 from qcore.errors import EarlyDataRejected, IdleTimeout, QuicError, StatelessReset
-from qhttp3.aio.connection import Exchange, H3Connection, RequestError
-from qhttp3.aio.fields import FieldsInput, Headers, encode_fields
+from qhttp3.aio.connection import H3Connection, RequestError
+from qhttp3.aio.fields import FieldsInput, encode_fields
+from qhttp3.aio.request import Content, Target, request_fields, send_body
+from qhttp3.aio.response import ClientExchange, Informational, Response
 from qhttp3.config import H3Config
 from qhttp3.errors import H3_NO_ERROR, H3_REQUEST_CANCELLED, GoingAway
-from qhttp3.events import Field, HeadersReceived, InformationalReceived
+from qhttp3.events import Field
 from qhttp3.priority import Priority
 from qtls.config import ClientTLS
 
-Content: TypeAlias = bytes | str | Iterable[bytes] | AsyncIterable[bytes] | None
+__all__ = ["Client", "Connector", "Content", "Dialed", "Dialer", "Informational", "Response"]
+
 Dialed: TypeAlias = tuple[Connection, H3Config]
 # Called with host, port and whether early data is wanted; leaving the context closes the connection.
 Connector: TypeAlias = Callable[[str, int, bool], AbstractAsyncContextManager[Dialed]]
@@ -38,138 +40,6 @@ DEFAULT_H3: Final = H3Config()
 MAX_ATTEMPTS: Final = 3
 # RFC 9110 §9.2.2: doing them twice is doing them once.
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"))
-# Interim responses kept per request; a server that sends more is not heard to.
-MAX_INFORMATIONAL: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Informational:
-    """An interim response, such as 103 Early Hints."""
-
-    status: int
-    headers: Headers
-
-
-class _ClientExchange(Exchange):
-    def __init__(self, connection: H3Connection, stream_id: int) -> None:
-        super().__init__(connection, stream_id)
-        self.status = 0
-        self.headers = Headers()
-        self.informational: list[Informational] = []
-
-    def on_headers(self, event: HeadersReceived) -> bool:
-        self.status = int(event.fields[0][1])
-        self.headers = Headers(event.fields[1:])
-        self.is_ended = event.end
-        return self.changed.notify()
-
-    def on_informational(self, event: InformationalReceived) -> bool:
-        if len(self.informational) < MAX_INFORMATIONAL:
-            self.informational.append(Informational(int(event.fields[0][1]), Headers(event.fields[1:])))
-        return False
-
-    def close(self) -> None:
-        """Let go of the stream, giving up what is not finished."""
-        self.connection.exchanges.pop(self.stream_id, None)
-        if self.engine.has_request(self.stream_id):
-            self.engine.cancel(self.stream_id)
-            self.connection.pump()
-
-
-class Response:
-    """The answer to a request. Read the body with `read` or by iteration, or `close` the response.
-
-    Attributes:
-        status: Status code.
-        headers: Fields of the head, without ``:status``.
-        informational: Interim responses that came before.
-        url: What was asked for.
-    """
-
-    def __init__(
-        self, exchange: _ClientExchange, url: str, timeout: float | None, sender: asyncio.Task[None] | None
-    ) -> None:
-        self.status = exchange.status
-        self.headers = exchange.headers
-        self.informational: tuple[Informational, ...] = tuple(exchange.informational)
-        self.url = url
-        self._exchange = exchange
-        self._timeout = timeout
-        self._sender = sender
-        self._body: bytes | None = None
-        self._is_taken = False
-
-    def __repr__(self) -> str:
-        return f"<Response {self.status} {self.url}>"
-
-    @property
-    def trailers(self) -> Headers:
-        """Fields behind the body; complete once the body has been read."""
-        return self._exchange.trailers
-
-    @property
-    def connection(self) -> Connection:
-        """The connection that carries the response."""
-        return self._exchange.connection.connection
-
-    @property
-    def stream_id(self) -> int:
-        """The stream that carries the response."""
-        return self._exchange.stream_id
-
-    async def read(self) -> bytes:
-        """Give the whole body; a second call gives it again.
-
-        Raises:
-            TimeoutError: the server fell silent.
-            QuicError: the request or its connection ended early.
-        """
-        if self._body is None:
-            self._body = b"".join([piece async for piece in self])
-        return self._body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the body in pieces as they arrive."""
-        if self._body is not None:
-            yield self._body
-            return
-        if self._is_taken:
-            raise RuntimeError("the body was already taken in pieces")
-        self._is_taken = True
-        is_complete = False
-        try:
-            while piece := await self._next_piece():
-                yield piece
-            is_complete = True
-        finally:
-            await self._release(is_complete)
-
-    async def close(self) -> None:
-        """Give the response up; whatever has not arrived will not be sent."""
-        self._is_taken = True
-        await self._release(False)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def _next_piece(self) -> bytes:
-        if self._exchange.is_ended:
-            return b""
-        async with asyncio.timeout(self._timeout):
-            return await self._exchange.read_body()
-
-    async def _release(self, is_complete: bool) -> None:
-        sender, self._sender = self._sender, None
-        if sender is not None:
-            if not is_complete:
-                sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
-        self._exchange.close()
 
 
 class _Origin:
@@ -289,14 +159,14 @@ class Client:
         """
         if self._is_closed:
             raise RuntimeError("the client is closed")
-        target = _Target.parse(url)
-        fields = _request_fields(method, target, headers, content, priority)
+        target = Target.parse(url)
+        fields = request_fields(method, target, headers, content, priority)
         ending = None if trailers is None else encode_fields(trailers)
         return await self._request(target, fields, content, ending, method.upper(), early, url)
 
     async def _request(
         self,
-        target: _Target,
+        target: Target,
         fields: list[Field],
         content: Content,
         trailers: list[Field] | None,
@@ -344,7 +214,7 @@ class Client:
                     connection.pump()
                     whole = whole[taken:]
                 if whole or trailers:
-                    sender = asyncio.create_task(_send_body(exchange, whole, trailers))
+                    sender = asyncio.create_task(send_body(exchange, whole, trailers))
                     sender.add_done_callback(lambda task: _wake_on_failure(exchange, task))
             while not exchange.status:
                 exchange.raise_error()
@@ -385,55 +255,7 @@ class Dialer:
             yield connection, self._h3
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    host: str
-    port: int
-    authority: bytes
-    path: bytes
-
-    @classmethod
-    def parse(cls, url: str) -> _Target:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise ValueError(f"not an https URL: {url!r}")
-        host = parts.hostname
-        if not host.isascii():
-            host = host.encode("idna").decode("ascii")
-        port = parts.port or 443
-        shown = f"[{host}]" if ":" in host else host
-        authority = shown if port == 443 else f"{shown}:{port}"
-        path = quote(parts.path or "/", safe=_PATH_SAFE)
-        if parts.query:
-            path += "?" + quote(parts.query, safe=_PATH_SAFE + "?")
-        return cls(host, port, authority.encode("ascii"), path.encode("ascii"))
-
-
-def _request_fields(
-    method: str, target: _Target, headers: FieldsInput, content: Content, priority: Priority | str | None
-) -> list[Field]:
-    given = encode_fields(headers)
-    names = {name for name, _ in given}
-    authority = target.authority
-    if b"host" in names:
-        authority = next(value for name, value in given if name == b"host")
-        given = [field for field in given if field[0] != b"host"]
-    fields = [
-        (b":method", method.upper().encode("ascii")),
-        (b":scheme", b"https"),
-        (b":authority", authority),
-        (b":path", target.path),
-        *given,
-    ]
-    if b"content-length" not in names and isinstance(content, bytes | str):
-        size = len(content.encode()) if isinstance(content, str) else len(content)
-        fields.append((b"content-length", b"%d" % size))
-    if priority is not None and b"priority" not in names and (value := priority.encode()):
-        fields.append((b"priority", value))
-    return fields
-
-
-async def _open(connection: H3Connection, fields: list[Field], end: bool) -> _ClientExchange:
+async def _open(connection: H3Connection, fields: list[Field], end: bool) -> ClientExchange:
     while True:
         stream_id = connection.engine.send_request(fields, end)
         if stream_id is not None:
@@ -443,41 +265,13 @@ async def _open(connection: H3Connection, fields: list[Field], end: bool) -> _Cl
             error = connection.connection.ended_by()
             if error is not None:
                 raise error
-    exchange = _ClientExchange(connection, stream_id)
+    exchange = ClientExchange(connection, stream_id)
     connection.exchanges[stream_id] = exchange
     connection.pump()
     return exchange
 
 
-async def _send_body(
-    exchange: _ClientExchange,
-    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
-    trailers: list[Field] | None,
-) -> None:
-    try:
-        if isinstance(content, AsyncIterable):
-            async for piece in content:
-                await exchange.write(piece)
-        elif isinstance(content, bytes):
-            await exchange.write(content, end=not trailers)
-            if not trailers:
-                return
-        elif content is not None:
-            for part in content:
-                await exchange.write(bytes(part))
-        if trailers:
-            exchange.engine.send_headers(exchange.stream_id, trailers, True)
-            exchange.connection.pump()
-        else:
-            await exchange.write(b"", end=True)
-    except QuicError:
-        # RFC 9114 §4.1: a server that has seen enough answers and stops us; its answer, or its refusal, is what
-        # the caller waits for.
-        if exchange.stopped is None and exchange.error is None:
-            raise
-
-
-def _wake_on_failure(exchange: _ClientExchange, task: asyncio.Task[None]) -> None:
+def _wake_on_failure(exchange: ClientExchange, task: asyncio.Task[None]) -> None:
     # The caller's own content raised: the request cannot be completed, and the caller must know.
     if not task.cancelled() and (error := task.exception()) is not None:
         if isinstance(error, Exception):
@@ -494,6 +288,3 @@ def _is_harmless(error: Exception, method: str, was_open: bool) -> bool:
     if isinstance(error, RequestError):
         return error.is_unprocessed
     return was_open and method in IDEMPOTENT and isinstance(error, IdleTimeout | StatelessReset)
-
-
-_PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"

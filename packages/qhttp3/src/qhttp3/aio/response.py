@@ -1,0 +1,152 @@
+"""`Response`: what a client holds of the answer to a request.
+
+The body is read as it is asked for; what is not read holds the server back. RFC 9114 §4.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from qcore.aio.connection import Connection
+from qhttp3.aio.connection import Exchange, H3Connection
+from qhttp3.aio.fields import Headers
+from qhttp3.events import HeadersReceived, InformationalReceived
+
+# Interim responses kept per request; a server that sends more is not heard to.
+MAX_INFORMATIONAL: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Informational:
+    """An interim response, such as 103 Early Hints."""
+
+    status: int
+    headers: Headers
+
+
+class Response:
+    """The answer to a request. Read the body with `read` or by iteration, or `close` the response.
+
+    Attributes:
+        status: Status code.
+        headers: Fields of the head, without ``:status``.
+        informational: Interim responses that came before.
+        url: What was asked for.
+    """
+
+    def __init__(
+        self, exchange: ClientExchange, url: str, timeout: float | None, sender: asyncio.Task[None] | None
+    ) -> None:
+        self.status = exchange.status
+        self.headers = exchange.headers
+        self.informational: tuple[Informational, ...] = tuple(exchange.informational)
+        self.url = url
+        self._exchange = exchange
+        self._timeout = timeout
+        self._sender = sender
+        self._body: bytes | None = None
+        self._is_taken = False
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.url}>"
+
+    @property
+    def trailers(self) -> Headers:
+        """Fields behind the body; complete once the body has been read."""
+        return self._exchange.trailers
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that carries the response."""
+        return self._exchange.connection.connection
+
+    @property
+    def stream_id(self) -> int:
+        """The stream that carries the response."""
+        return self._exchange.stream_id
+
+    async def read(self) -> bytes:
+        """Give the whole body; a second call gives it again.
+
+        Raises:
+            TimeoutError: the server fell silent.
+            QuicError: the request or its connection ended early.
+        """
+        if self._body is None:
+            self._body = b"".join([piece async for piece in self])
+        return self._body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the body in pieces as they arrive."""
+        if self._body is not None:
+            yield self._body
+            return
+        if self._is_taken:
+            raise RuntimeError("the body was already taken in pieces")
+        self._is_taken = True
+        is_complete = False
+        try:
+            while piece := await self._next_piece():
+                yield piece
+            is_complete = True
+        finally:
+            await self._release(is_complete)
+
+    async def close(self) -> None:
+        """Give the response up; whatever has not arrived will not be sent."""
+        self._is_taken = True
+        await self._release(False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _next_piece(self) -> bytes:
+        if self._exchange.is_ended:
+            return b""
+        async with asyncio.timeout(self._timeout):
+            return await self._exchange.read_body()
+
+    async def _release(self, is_complete: bool) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            if not is_complete:
+                sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+        self._exchange.close()
+
+
+class ClientExchange(Exchange):
+    """A request with its response, as the client sees it."""
+
+    def __init__(self, connection: H3Connection, stream_id: int) -> None:
+        super().__init__(connection, stream_id)
+        self.status = 0
+        self.headers = Headers()
+        self.informational: list[Informational] = []
+
+    def on_headers(self, event: HeadersReceived) -> bool:
+        self.status = int(event.fields[0][1])
+        self.headers = Headers(event.fields[1:])
+        self.is_ended = event.end
+        return self.changed.notify()
+
+    def on_informational(self, event: InformationalReceived) -> bool:
+        if len(self.informational) < MAX_INFORMATIONAL:
+            self.informational.append(Informational(int(event.fields[0][1]), Headers(event.fields[1:])))
+        return False
+
+    def close(self) -> None:
+        """Let go of the stream, giving up what is not finished."""
+        self.connection.exchanges.pop(self.stream_id, None)
+        if self.engine.has_request(self.stream_id):
+            self.engine.cancel(self.stream_id)
+            self.connection.pump()
