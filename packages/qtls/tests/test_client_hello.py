@@ -235,6 +235,8 @@ class Firefox:
             (EXT_QUIC_TRANSPORT_PARAMETERS, context.transport_parameters),
             (EXT_ENCRYPTED_CLIENT_HELLO, b"\0\0\1\0\3\7" + vector16(b"e" * 32) + vector16(b"p" * 239)),
         ]
+        if context.retry is not None and context.retry.cookie is not None:
+            entries.append((EXT_COOKIE, vector16(context.retry.cookie)))
         if context.session is not None:
             if context.early_data:
                 entries.append((EXT_EARLY_DATA, b""))

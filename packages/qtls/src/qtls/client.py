@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from . import cert_compression, extensions
-from .client_hello import HelloContext, HelloRetry
-from .client_offer import Offer, bind
+from . import extensions
+from .client_hellos import ClientHellos
+from .client_offer import Offer
 from .config import ClientTLS
 from .constants import (
     CERTIFICATE_REQUEST,
@@ -22,7 +22,7 @@ from .constants import (
     EXT_ALPS_OLD,
     EXT_DELEGATED_CREDENTIALS,
     EXT_EARLY_DATA,
-    EXT_PRE_SHARED_KEY,
+    EXT_ENCRYPTED_CLIENT_HELLO,
     EXT_QUIC_TRANSPORT_PARAMETERS,
     EXT_SIGNATURE_ALGORITHMS,
     EXT_SIGNED_CERTIFICATE_TIMESTAMP,
@@ -33,9 +33,12 @@ from .constants import (
     MISSING_EXTENSION,
     NEW_SESSION_TICKET,
     SERVER_HELLO,
+    UNSUPPORTED_EXTENSION,
     Level,
 )
-from .errors import LocalAlert
+from .ech import parse_config_list
+from .ech_client import ClientEch
+from .errors import EchRejected, LocalAlert
 from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
 from .handshake import LOG_CLIENT_EARLY, PROTOCOL_VIOLATION, Handshake
 from .key_exchange import KeyShares
@@ -46,7 +49,7 @@ from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
 from .own_certificate import answer_request
 from .peer_certificate import PeerCertificate, open_certificate
-from .protection import sealer_from_secret, suite_parameters
+from .protection import SUITES, sealer_from_secret, suite_parameters
 from .resumption import Session
 from .signatures import SERVER_CONTEXT
 from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
@@ -89,12 +92,12 @@ class ClientHandshake(Handshake):
         super().__init__(quic_version, random, wall_clock, config.keylog)
         self._config = config
         self._server_name = config.server_name or server_name
-        self._parameters = transport_parameters
         self._session_key = session_key or self._server_name or ""
         self._want_early_data = early_data
         self._state = ClientState.START
         self._trust: TrustStore | None = None
-        self._shares = KeyShares(random)
+        self._hellos = ClientHellos(config, self._server_name, transport_parameters, random)
+        self._retry_configs = b""
         self._offer: Offer | None = None
         self._retry: ServerHello | None = None
         self._psk_schedule: KeySchedule | None = None
@@ -130,6 +133,7 @@ class ClientHandshake(Handshake):
                 raise ValueError("verification needs a server name")
             self._trust = self._config.trust_store()
         self.session = self._usable_session()
+        self._hellos.prepare(self.session)
         self._state = advance_client(self._state, ClientInput.HELLO_SENT)
         self._send_hello(None)
         return self._take_events()
@@ -168,43 +172,27 @@ class ClientHandshake(Handshake):
             return None
         return session if session.suite in self._config.ciphers else None
 
-    def _send_hello(self, retry: HelloRetry | None) -> None:
+    def _send_hello(self, retry: tuple[int | None, bytes | None] | None) -> None:
         session = self.session
-        config = self._config
         early = (
             self._want_early_data
             and retry is None
             and session is not None
             and session.max_early_data > 0
-            and session.alpn in config.alpn
+            and session.alpn in self._config.alpn
         )
-        context = HelloContext(
-            server_name=self._server_name,
-            alpn=config.alpn,
-            transport_parameters=self._parameters,
-            groups=config.groups,
-            random=self._random,
-            key_shares=self._shares,
-            wall_clock=self.wall_clock,
-            ciphers=config.ciphers,
-            retry=retry,
-            session=session,
-            early_data=early,
-            certificate_compression=cert_compression.available(),
-            ech=config.ech,
-        )
-        hello = ClientHello(config.hello.build(context).encode())
-        if hello.offers(EXT_PRE_SHARED_KEY):
-            if session is None:
-                raise ValueError("the ClientHello has pre_shared_key, but there is no session")
-            hello, self._psk_schedule = bind(hello, session, self._transcript)
-        else:
+        hellos = self._hellos
+        hello, self._psk_schedule = hellos.make(session, early, self._transcript, self.wall_clock, retry)
+        if self._psk_schedule is None:
             self.session = session = None
         self._offer = Offer(hello, session)
-        self.client_hello = hello.raw
+        sent = hellos.sent or hello
+        self.client_hello = sent.raw
         self._log_random = hello.random.hex()
         self._transcript.add(hello.raw)
-        self._events.append(SendCrypto(Level.INITIAL, hello.raw))
+        if hellos.ech is not None and hellos.ech.is_accepted is None:
+            hellos.ech.outer_transcript.add(sent.raw)
+        self._events.append(SendCrypto(Level.INITIAL, sent.raw))
         if self._offer.early_data:
             if not early:
                 raise ValueError("the ClientHello has early_data, but the session does not permit it")
@@ -227,6 +215,7 @@ class ClientHandshake(Handshake):
             self._state = advance_client(self._state, ClientInput.RETRY_REQUESTED)
             self._on_retry(answer, raw)
             return
+        self._settle_ech(answer, raw)
         choice = self._sent().choose(answer, self._retry)
         self._state = advance_client(self._state, ClientInput.SERVER_HELLO)
         self._suite = choice.suite
@@ -235,7 +224,7 @@ class ClientHandshake(Handshake):
         hash_name = suite_parameters(choice.suite).hash_name
         schedule = self._psk_schedule if choice.resumes else None
         self._schedule = schedule = schedule or KeySchedule(hash_name)
-        shared_secret = self._shares.secret(choice.group, choice.share) if choice.group else b""
+        shared_secret = self._hellos.shares.secret(choice.group, choice.share) if choice.group else b""
         self._transcript.choose(hash_name)
         self._transcript.add(raw)
         self._derive_handshake(schedule, shared_secret)
@@ -246,19 +235,61 @@ class ClientHandshake(Handshake):
         )
 
     def _on_retry(self, retry: ServerHello, raw: bytes) -> None:
-        offer = self._sent()
-        group, cookie = offer.check_retry(retry)
+        asked = self._sent().check_retry(retry)
         self._retry = retry
         hash_name = suite_parameters(retry.suite).hash_name
         self._transcript.choose(hash_name)
         self._transcript.replace_first_hello()
+        ech = self._hellos.ech
+        if ech is not None:
+            if ech.confirms_retry(retry, self._transcript):
+                ech.is_accepted = True
+            else:
+                ech.outer_transcript.choose(hash_name)
+                ech.outer_transcript.replace_first_hello()
+                self._go_on_outside(ech)
         self._transcript.add(raw)
         # RFC 8446 §4.1.4: a PSK that does not fit the chosen suite is not offered again, and 0-RTT ends.
         if self.session is not None and suite_parameters(self.session.suite).hash_name != hash_name:
             self.session = None
-        if offer.early_data:
+        if self._sent().early_data:
             self._events.append(EarlyData(False))
-        self._send_hello(HelloRetry(group, cookie, offer.hello.raw))
+        self._send_hello(asked)
+
+    # Encrypted ClientHello
+
+    def _settle_ech(self, answer: ServerHello, raw: bytes) -> None:
+        """Find out which hello a ServerHello answers, RFC 9849 §6.1.4."""
+        ech = self._hellos.ech
+        if ech is None or ech.is_accepted is False or answer.suite not in SUITES:
+            return
+        confirmed = ech.confirms(answer, raw, self._transcript)
+        if ech.is_accepted and not confirmed:
+            raise LocalAlert(ILLEGAL_PARAMETER, "ECH accepted in HelloRetryRequest, but not in ServerHello")
+        if confirmed:
+            ech.is_accepted = True
+        else:
+            self._go_on_outside(ech)
+
+    def _go_on_outside(self, ech: ClientEch) -> None:
+        """Complete the handshake of the outer hello, only to learn what to try instead. RFC 9849 §6.1.6."""
+        outer = ech.outer
+        if outer is None:
+            raise ValueError("no ClientHello has been sent")
+        ech.is_accepted = False
+        self._transcript = ech.outer_transcript
+        self._offer = Offer(outer, None)
+        self.session = self._psk_schedule = None
+        self._server_name = ech.public_name
+        self._log_random = outer.random.hex()
+
+    def _on_retry_configs(self, body: bytes) -> None:
+        ech = self._hellos.ech
+        if ech is not None and ech.is_accepted:
+            raise LocalAlert(UNSUPPORTED_EXTENSION, "retry configurations, though ECH was accepted")
+        # RFC 9849 §6.2: after GREASE they are checked, but never used.
+        parse_config_list(body)
+        self._retry_configs = body
 
     def _on_encrypted_extensions(self, raw: bytes) -> None:
         offer = self._sent()
@@ -267,6 +298,8 @@ class ClientHandshake(Handshake):
         bodies = dict(entries)
         self._peer_parameters = bodies[EXT_QUIC_TRANSPORT_PARAMETERS]
         self._events.append(PeerParameters(self._peer_parameters))
+        if EXT_ENCRYPTED_CLIENT_HELLO in bodies:
+            self._on_retry_configs(bodies[EXT_ENCRYPTED_CLIENT_HELLO])
         if EXT_EARLY_DATA in bodies:
             extensions.expect_empty(bodies[EXT_EARLY_DATA], "early_data")
             self._accept_early_data()
@@ -335,6 +368,9 @@ class ClientHandshake(Handshake):
         if schedule is None:
             raise refuse(FINISHED, self._state)
         self._check_finished(raw, self._server_handshake_secret)
+        ech = self._hellos.ech
+        if ech is not None and not ech.is_accepted:
+            raise EchRejected(f"{ech.public_name} could not decrypt the ClientHello", self._retry_configs)
         self._transcript.add(raw)
         self._derive_application(schedule)
         self._send_flight()
@@ -347,7 +383,7 @@ class ClientHandshake(Handshake):
         )
         self._events.append(HandshakeDone(self._info()))
         # Private keys and handshake secrets have done their work.
-        self._shares = KeyShares(self._random)
+        self._hellos.shares = KeyShares(self._random)
         self._client_handshake_secret = self._server_handshake_secret = b"-"
 
     def _send_flight(self) -> None:
@@ -376,6 +412,7 @@ class ClientHandshake(Handshake):
             peer_certificates=certificates,
             resumed=self._resumed,
             early_accepted=self._early_accepted,
+            ech_accepted=self._hellos.ech is not None and bool(self._hellos.ech.is_accepted),
             signature_scheme=None if peer is None else peer.signature_scheme,
             ocsp_response=None if peer is None else peer.ocsp_response,
             application_settings=self._peer_settings,

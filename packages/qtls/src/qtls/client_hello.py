@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, Protocol
 
 from . import extensions
@@ -26,6 +27,7 @@ from .constants import (
     EXT_COMPRESS_CERTIFICATE,
     EXT_COOKIE,
     EXT_EARLY_DATA,
+    EXT_ENCRYPTED_CLIENT_HELLO,
     EXT_KEY_SHARE,
     EXT_PRE_SHARED_KEY,
     EXT_PSK_KEY_EXCHANGE_MODES,
@@ -47,9 +49,18 @@ from .constants import (
     X25519MLKEM768,
 )
 from .key_exchange import KeyShares
+from .outer_parameters import reduced_parameters
 from .resumption import Session, obfuscated_age
 
-__all__ = ["ClientHelloBuilder", "DefaultHello", "HelloContext", "HelloDraft", "HelloRetry"]
+__all__ = [
+    "ClientHelloBuilder",
+    "DefaultHello",
+    "EchOffer",
+    "EchRole",
+    "HelloContext",
+    "HelloDraft",
+    "HelloRetry",
+]
 
 DEFAULT_CIPHERS: Final = (AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256)
 
@@ -77,6 +88,26 @@ class HelloRetry:
     first_hello: bytes
 
 
+class EchRole(Enum):
+    """What a ClientHello is to encrypted ClientHello, RFC 9849 §3."""
+
+    GREASE = "grease"
+    INNER = "inner"
+    OUTER = "outer"
+
+
+@dataclass(frozen=True, slots=True)
+class EchOffer:
+    """The encrypted_client_hello a ClientHello has to carry: a builder puts ``body`` where it likes, as it is.
+
+    With ``EchRole.OUTER`` the handshake fills in the payload afterwards, and ``HelloContext`` has the public name, a
+    session that means nothing, and all transport parameters, which a builder may reduce.
+    """
+
+    role: EchRole
+    body: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelloContext:
     """What is known when a ClientHello is built.
@@ -96,7 +127,7 @@ class HelloContext:
     session: Session | None = None
     early_data: bool = False
     certificate_compression: tuple[int, ...] = ()
-    ech: object | None = None
+    ech: EchOffer | None = None
 
     def pre_shared_key(self) -> bytes:
         """Body of pre_shared_key for the session, with binders of zeros for the handshake to fill in.
@@ -144,7 +175,8 @@ class ClientHelloBuilder(Protocol):
     """Decides what a ClientHello looks like.
 
     Called once per ClientHello: again, with ``context.retry``, after a HelloRetryRequest. The second hello must keep
-    random, session ID, suites and the order of all else, RFC 8446 §4.1.2.
+    random, session ID, suites and the order of all else, RFC 8446 §4.1.2. With encrypted ClientHello it is called for
+    the inner and for the outer one.
     """
 
     def build(self, context: HelloContext) -> HelloDraft:
@@ -187,7 +219,12 @@ class DefaultHello:
         if context.certificate_compression:
             algorithms = b"".join([value.to_bytes(2, "big") for value in context.certificate_compression])
             entries.append((EXT_COMPRESS_CERTIFICATE, vector8(algorithms)))
-        entries.append((EXT_QUIC_TRANSPORT_PARAMETERS, context.transport_parameters))
+        parameters = context.transport_parameters
+        if context.ech is not None and context.ech.role is EchRole.OUTER:
+            parameters = reduced_parameters(parameters)
+        entries.append((EXT_QUIC_TRANSPORT_PARAMETERS, parameters))
+        if context.ech is not None:
+            entries.append((EXT_ENCRYPTED_CLIENT_HELLO, context.ech.body))
         if retry is not None and retry.cookie is not None:
             entries.append((EXT_COOKIE, vector16(retry.cookie)))
         if context.session is not None:

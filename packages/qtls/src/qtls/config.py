@@ -15,6 +15,7 @@ from .adapters.trust_store import Trust, resolve_trust
 from .certificates import CertificateChain
 from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
 from .constants import SECP256R1, SECP384R1, X25519, X25519MLKEM768
+from .ech import EchKey
 from .key_exchange import IMPLEMENTED
 from .resumption import SessionStore
 from .tickets import ReplayGuard, ReplayWindow
@@ -34,7 +35,7 @@ class ClientTLS:
     ``ca`` is what it trusts: a path (bundle or folder), PEM or DER bytes, a ``TrustStore``, or None for the roots of
     the system. ``server_name`` replaces the name given to the handshake. ``keylog`` gets one line of NSS key log at a
     time. ``groups`` is the order of supported_groups. ``application_settings`` is what a client sends when ALPS was
-    negotiated.
+    negotiated. ``ech`` is the ECHConfigList of the server's HTTPS record, "grease" to look as if there were one, or None.
     """
 
     alpn: tuple[str, ...] = ()
@@ -44,7 +45,7 @@ class ClientTLS:
     client_cert: CertificateChain | None = None
     groups: tuple[int, ...] = DEFAULT_GROUPS
     ciphers: tuple[int, ...] = DEFAULT_CIPHERS
-    ech: object | None = None
+    ech: bytes | Literal["grease"] | None = None
     sessions: SessionStore | None = None
     keylog: KeyLog | None = None
     hello: ClientHelloBuilder = field(default_factory=DefaultHello)
@@ -68,7 +69,8 @@ class ServerTLS:
     are 32 bytes each: the first seals tickets, all open them; an empty tuple turns tickets off. ``groups`` and
     ``ciphers`` are in order of preference. ``replays`` remembers which 0-RTT hellos were taken; None takes none.
     ``select`` sees each ClientHello (name, ALPN, raw bytes) before it is
-    answered and may return another configuration.
+    answered and may return another configuration. ``ech_keys`` open encrypted ClientHellos; clients whose hello none of
+    them opens get the configurations of all. ``retry_cookie`` asks clients to return a cookie after a HelloRetryRequest.
     """
 
     certs: CertificateChain | Sequence[CertificateChain]
@@ -83,6 +85,8 @@ class ServerTLS:
     replays: ReplayGuard | None = field(default_factory=ReplayWindow, repr=False, compare=False)
     groups: tuple[int, ...] = DEFAULT_GROUPS
     ciphers: tuple[int, ...] = DEFAULT_CIPHERS
+    ech_keys: tuple[EchKey, ...] = field(default=(), repr=False)
+    retry_cookie: bool = True
     keylog: KeyLog | None = None
     select: Callable[[str | None, tuple[str, ...], bytes], ServerTLS | None] | None = None
 
@@ -92,6 +96,8 @@ class ServerTLS:
         if any(len(key) != 32 for key in self.ticket_keys):
             raise ValueError("ticket keys are 32 bytes")
         unknown = [group for group in self.groups if group not in IMPLEMENTED]
+        for each in self.ech_keys:
+            each.parsed()
         if unknown:
             raise ValueError(f"groups that are not implemented: {', '.join(map(hex, unknown))}")
 

@@ -6,7 +6,7 @@ parsers used alone; the handshakes turn it into a ``LocalAlert``. RFC 8446 §6, 
 
 from __future__ import annotations
 
-from .constants import DECODE_ERROR, alert_name
+from .constants import DECODE_ERROR, ECH_REQUIRED, alert_name
 
 
 class Alert(Exception):
@@ -30,6 +30,21 @@ class Alert(Exception):
 
 class LocalAlert(Alert):
     """This side ends the handshake; ``description`` is the alert to send."""
+
+
+class EchRejected(LocalAlert):
+    """The server did not decrypt the ClientHello, but proved to be the public name: alert ech_required.
+
+    ``retry_configs`` is the ECHConfigList to try again with, on a new connection and only once; empty when the server
+    does without ECH. RFC 9849 §6.1.6.
+    """
+
+    def __init__(self, reason: str, retry_configs: bytes) -> None:
+        super().__init__(ECH_REQUIRED, reason)
+        self.retry_configs = retry_configs
+
+    def __reduce__(self) -> tuple[type[EchRejected], tuple[str, bytes]]:
+        return EchRejected, (self.reason, self.retry_configs)
 
 
 class PeerAlert(Alert):

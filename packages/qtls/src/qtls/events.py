@@ -78,6 +78,7 @@ class TlsInfo:
     peer_certificates: tuple[x509.Certificate, ...] = ()
     resumed: bool = False
     early_accepted: bool = False
+    ech_accepted: bool = False
     signature_scheme: int | None = None
     ocsp_response: bytes | None = field(default=None, repr=False)
     application_settings: bytes | None = field(default=None, repr=False)

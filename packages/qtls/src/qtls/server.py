@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from . import extensions
 from .client_hello import DEFAULT_SIGNATURES
-from .codec import uint16_list
+from .codec import uint16_list, vector16
 from .config import ServerTLS
 from .constants import (
     CERTIFICATE_REQUIRED,
@@ -20,7 +20,9 @@ from .constants import (
     EXT_ALPN,
     EXT_ALPS,
     EXT_ALPS_OLD,
+    EXT_COOKIE,
     EXT_EARLY_DATA,
+    EXT_ENCRYPTED_CLIENT_HELLO,
     EXT_KEY_SHARE,
     EXT_PRE_SHARED_KEY,
     EXT_QUIC_TRANSPORT_PARAMETERS,
@@ -34,6 +36,7 @@ from .constants import (
     UNSUPPORTED_EXTENSION,
     Level,
 )
+from .ech_server import RETRY_PLACE, ServerEch
 from .errors import LocalAlert
 from .events import ClientHelloReceived, EarlyData, HandshakeDone, PeerParameters, SendCrypto, TlsInfo
 from .extensions import Extension
@@ -64,6 +67,7 @@ from .verification import load_certificates, verify_client
 __all__ = ["ServerHandshake"]
 
 SUPPORTED_VERSIONS_BODY = TLS_1_3.to_bytes(2, "big")
+COOKIE_SIZE = 16
 
 
 class ServerHandshake(Handshake):
@@ -91,6 +95,8 @@ class ServerHandshake(Handshake):
         self._parameters = b""
         self._state = ServerState.WAIT_CLIENT_HELLO
         self._first_hello: ClientHello | None = None
+        self._cookie: bytes | None = None
+        self._ech = ServerEch(config.ech_keys)
         self._server_name: str | None = None
         self._alpn: str | None = None
         self._group = 0
@@ -127,10 +133,11 @@ class ServerHandshake(Handshake):
 
     # ClientHello
 
-    def _on_client_hello(self, hello: ClientHello) -> None:
+    def _on_client_hello(self, outer: ClientHello) -> None:
+        first = self._first_hello
+        hello = self._ech.open(outer) if first is None else self._ech.open_second(outer)
         peer_parameters = check_hello(hello)
         server_name, offered = hello.server_name(), hello.alpn()
-        first = self._first_hello
         if first is None:
             self._log_random = hello.random.hex()
             self._server_name = server_name
@@ -144,7 +151,7 @@ class ServerHandshake(Handshake):
             self._transcript.choose(suite_parameters(self._suite).hash_name)
         self._group, share = choose_group(self._config, hello)
         if first is not None:
-            check_second_hello(first, hello, self._group)
+            check_second_hello(first, hello, self._group, self._cookie)
         elif share is None:
             self._send_retry(hello)
             return
@@ -158,14 +165,22 @@ class ServerHandshake(Handshake):
 
     def _send_retry(self, hello: ClientHello) -> None:
         """HelloRetryRequest for the chosen group, RFC 8446 §4.1.4."""
-        entries: tuple[Extension, ...] = (
+        entries: list[Extension] = [
             (EXT_SUPPORTED_VERSIONS, SUPPORTED_VERSIONS_BODY),
             (EXT_KEY_SHARE, self._group.to_bytes(2, "big")),
-        )
-        retry = ServerHello(RETRY_RANDOM, hello.session_id, self._suite, entries).encode()
-        self._transcript.add(hello.raw)
-        self._transcript.replace_first_hello()
-        self._transcript.add(retry)
+        ]
+        if self._config.retry_cookie:
+            self._cookie = self._random(COOKIE_SIZE)
+            entries.append((EXT_COOKIE, vector16(self._cookie)))
+        if self._ech.is_accepted:
+            entries.append(RETRY_PLACE)
+        retry = ServerHello(RETRY_RANDOM, hello.session_id, self._suite, tuple(entries)).encode()
+        transcript = self._transcript
+        transcript.add(hello.raw)
+        transcript.replace_first_hello()
+        if self._ech.is_accepted:
+            retry = self._ech.confirm_retry(retry, hello, transcript.hash_name, transcript)
+        transcript.add(retry)
         self._first_hello = hello
         self._events.append(SendCrypto(Level.INITIAL, retry))
         self._state = advance_server(self._state, ServerInput.RETRY_SENT)
@@ -200,6 +215,8 @@ class ServerHandshake(Handshake):
         if resumption is not None:
             entries.append((EXT_PRE_SHARED_KEY, resumption.index.to_bytes(2, "big")))
         answer = ServerHello(self._random(32), hello.session_id, self._suite, tuple(entries)).encode()
+        if self._ech.is_accepted:
+            answer = self._ech.confirm(answer, hello, hash_name, self._transcript)
         self._transcript.add(answer)
         self._events.append(SendCrypto(Level.INITIAL, answer))
         self._derive_handshake(schedule, shared_secret)
@@ -246,6 +263,8 @@ class ServerHandshake(Handshake):
         entries.append((EXT_QUIC_TRANSPORT_PARAMETERS, self._parameters))
         if self._early_accepted:
             entries.append((EXT_EARLY_DATA, b""))
+        if self._ech.is_rejected:
+            entries.append((EXT_ENCRYPTED_CLIENT_HELLO, self._ech.retry_configs))
         settings = self._config.application_settings
         self._settings_extension = _settings_extension(hello, self._alpn)
         if settings is None or self._early_accepted:
@@ -346,6 +365,7 @@ class ServerHandshake(Handshake):
             peer_certificates=load_certificates(self._client_chain()),
             resumed=self._resumption is not None,
             early_accepted=self._early_accepted,
+            ech_accepted=self._ech.is_accepted,
             signature_scheme=self._scheme,
             application_settings=self._peer_settings,
         )

@@ -90,11 +90,13 @@ def check_hello(hello: ClientHello) -> bytes:
     return parameters
 
 
-def check_second_hello(first: ClientHello, second: ClientHello, group: int) -> None:
-    """Check that only what a HelloRetryRequest permits has changed, RFC 8446 §4.1.2.
+def check_second_hello(
+    first: ClientHello, second: ClientHello, group: int, cookie: bytes | None = None
+) -> None:
+    """Check that only what a HelloRetryRequest permits has changed, RFC 8446 §4.1.2, and that the cookie came back.
 
     Raises:
-        LocalAlert: illegal_parameter.
+        LocalAlert: illegal_parameter, or missing_extension without the cookie.
         DecodeError: malformed.
     """
     if first.random != second.random or first.cipher_suites != second.cipher_suites:
@@ -111,6 +113,11 @@ def check_second_hello(first: ClientHello, second: ClientHello, group: int) -> N
         )
     if second.early_data():
         raise LocalAlert(ILLEGAL_PARAMETER, "the second ClientHello has early_data")
+    returned = second.cookie()
+    if cookie is not None and returned is None:
+        raise LocalAlert(MISSING_EXTENSION, "the second ClientHello has no cookie")
+    if returned is not None and (cookie is None or not hmac.compare_digest(returned, cookie)):
+        raise LocalAlert(ILLEGAL_PARAMETER, "the second ClientHello has another cookie")
 
 
 def choose_suite(config: ServerTLS, hello: ClientHello) -> int:
