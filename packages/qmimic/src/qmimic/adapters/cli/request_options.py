@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from qhttp3.aio.fields import encode_fields
-from qhttp3.errors import MalformedMessage
+from qhttp3.errors import StreamViolation
 from qhttp3.headers import clean
 from qmimic.errors import MimicError
 from qmimic.memory import Memory
@@ -32,7 +32,7 @@ class HeaderParameter(click.ParamType[tuple[str, str]]):
         field = name.strip(), content.strip()
         try:
             clean(encode_fields([field]))
-        except (MalformedMessage, UnicodeEncodeError) as error:
+        except (StreamViolation, UnicodeEncodeError) as error:
             self.fail(f"{value!r}: {one_line(error)}", param, ctx)
         return field
 
