@@ -14,6 +14,7 @@ from qmimic.extensions import (
     DelegatedCredentials,
     EarlyData,
     EchGrease,
+    Fill,
     Grease,
     KeyShare,
     PskKeyExchangeModes,
@@ -27,7 +28,15 @@ from qmimic.extensions import (
 )
 from qmimic.hello import HelloSpec
 from qmimic.http3 import Http3Spec, Setting
-from qmimic.layouts import Chaos, MultiChaos, SniSlicing
+from qmimic.layouts import (
+    Chaos,
+    MultiChaos,
+    Pinned,
+    PinnedDatagram,
+    Scattered,
+    ScatteredDatagram,
+    SniSlicing,
+)
 from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
 from qmimic.profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from qmimic.randomness import SeededBytes
@@ -42,6 +51,9 @@ from qmimic.transport_parameters import (
 )
 
 BASE = profile("chrome-156")
+OLD = profile("firefox-116")
+assert BASE.parameters is not None
+ENTRIES = BASE.parameters.entries
 
 
 def flights(chosen: ClientProfile, *, family: Any = 4, resumed: bool = False) -> list[list[bytes]]:
@@ -70,6 +82,25 @@ def with_parameters(*entries: Any, order: Any = "shuffled") -> ClientProfile:
     return replace(BASE, parameters=ParameterList(order=order, entries=entries or BASE.parameters.entries))
 
 
+def pinned(*frames: str) -> ClientProfile:
+    rest = "crypto 901:" if ":901" in frames[0] else "crypto 900:"
+    first, second = PinnedDatagram(frames=(*frames, "padding")), PinnedDatagram(frames=(rest, "padding"))
+    return replace(BASE, layout=Pinned(datagrams=(first, second)))
+
+
+def scattered(**changes: Any) -> ClientProfile:
+    drawn = {"max_crypto": 6, "max_pings": 5, "max_paddings": 4}
+    rule = ScatteredDatagram(**{**drawn, **changes})
+    rest = replace(rule, ranges=("1000:",)) if rule.ranges else rule
+    return replace(BASE, layout=Scattered(datagrams=(rule, rest)))
+
+
+def old_with(fill: Fill) -> ClientProfile:
+    assert OLD.hello is not None
+    extensions = tuple(item for item in OLD.hello.extensions if not isinstance(item, Fill))
+    return replace(OLD, hello=replace(OLD.hello, extensions=(*extensions, fill)))
+
+
 def with_extension(extension: Any) -> ClientProfile:
     """The base with one extension in place of its kind, or added."""
     assert BASE.hello is not None
@@ -82,6 +113,17 @@ def added(entry: Any) -> ClientProfile:
     return with_parameters(*BASE.parameters.entries, entry)
 
 
+SCATTERED: dict[str, dict[str, Any]] = {
+    "ranges": {"ranges": (":1000",)},
+    "crypto": {"crypto": 800},
+    "min_crypto": {"min_crypto": 5},
+    "max_crypto": {"max_crypto": 3},
+    "min_pings": {"min_pings": 4},
+    "max_pings": {"max_pings": 1},
+    "min_paddings": {"min_paddings": 3},
+    "max_paddings": {"max_paddings": 1},
+    "fill": {"fill": False, "min_paddings": 3},
+}
 FIRST_FLIGHT = {
     "header.destination_cid_size": (with_header(), with_header(destination_cid_size=12)),
     "header.source_cid_size": (with_header(), with_header(source_cid_size=3)),
@@ -95,7 +137,10 @@ FIRST_FLIGHT = {
         with_header(destination_cid_size=NeqoCidSize()),
         with_header(destination_cid_size=NeqoCidSize(smallest=18)),
     ),
-    "header, drawn number": (with_header(), with_header(first_packet_number=NeqoPacketNumber())),
+    "header, drawn number": (
+        with_header(packet_number_sizes=(2,)),
+        with_header(packet_number_sizes=(2,), first_packet_number=NeqoPacketNumber()),
+    ),
     "layout": (BASE, replace(BASE, layout=SniSlicing())),
     "MultiChaos.min_head": (with_layout(), with_layout(min_head=100)),
     "MultiChaos.head_span": (with_layout(), with_layout(head_span=200)),
@@ -109,7 +154,7 @@ FIRST_FLIGHT = {
     "hello.session_id_size": (BASE, with_hello(session_id_size=32)),
     "SupportedGroups.groups": (BASE, with_extension(SupportedGroups(groups=(0x11EC, 0x001D, 0x0017)))),
     "SignatureAlgorithms.schemes": (BASE, with_extension(SignatureAlgorithms(schemes=(0x0403, 0x0804)))),
-    "SupportedVersions.grease": (BASE, with_extension(SupportedVersions(grease=True))),
+    "reserved version": (BASE, with_extension(SupportedVersions(versions=(0x0A0A, 0x0304)))),
     "SupportedVersions.versions": (BASE, with_extension(SupportedVersions(versions=(0x0304, 0x0303)))),
     "PskKeyExchangeModes.modes": (BASE, with_extension(PskKeyExchangeModes(modes=(1, 0)))),
     "KeyShare.groups": (BASE, with_extension(KeyShare(groups=(0x001D,)))),
@@ -139,6 +184,27 @@ FIRST_FLIGHT = {
     "Raw.value": (with_extension(Raw(id=0x5500)), with_extension(Raw(id=0x5500, value=b"x"))),
     "Grease": (BASE, with_extension(Grease())),
     "Grease.min_size": (with_extension(Grease()), with_extension(Grease(min_size=3, max_size=3))),
+    "Grease.zeros": (
+        with_extension(Grease(min_size=3, max_size=3)),
+        with_extension(Grease(min_size=3, max_size=3, zeros=True)),
+    ),
+    "Fill": (OLD, old_with(Fill(size=500))),
+    "Fill.size": (OLD, old_with(Fill(size=500))),
+    "Fill.above": (OLD, old_with(Fill(above=500))),
+    "PinnedDatagram.frames": (pinned("crypto :900"), pinned("crypto :901")),
+    "Pinned.datagrams": (pinned("crypto :900"), pinned("crypto :900", "ping")),
+    **{
+        f"ScatteredDatagram.{name}": (scattered(), scattered(**changes))
+        for name, changes in SCATTERED.items()
+    },
+    "Scattered.datagrams": (
+        scattered(),
+        replace(BASE, layout=Scattered(datagrams=(ScatteredDatagram(), ScatteredDatagram()))),
+    ),
+    "parameters.tail": (
+        with_parameters(order="shuffled"),
+        replace(BASE, parameters=ParameterList(order="shuffled", tail=5, entries=ENTRIES)),
+    ),
     "pinned": (with_extension(StatusRequest()), with_extension(StatusRequest(pinned=True))),
     "parameters.order": (BASE, with_parameters(order="ascending")),
     "Integer.id": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4001, value=5))),
@@ -310,6 +376,11 @@ COVERED = {
                 RecordSizeLimit,
                 Raw,
                 Grease,
+                Fill,
+                Pinned,
+                PinnedDatagram,
+                Scattered,
+                ScatteredDatagram,
             )
         ),
     ],

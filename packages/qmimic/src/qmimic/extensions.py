@@ -5,8 +5,10 @@ A profile lists them; what varies between connections (names, keys, reserved val
 RFC 8446 §4.2 and the documents named at each class.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal, TypeAlias
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final, Literal, Self, TypeAlias
 
 from qtls.client_hello import HelloContext
 from qtls.extensions import encode_server_name, is_host_name
@@ -15,6 +17,32 @@ from . import grease
 from .randomness import RandomBytes, between, pick
 
 HEX: Final = {"hex": True}
+#: What BoringSSL sends as the key share of a reserved group.
+RESERVED_SHARE: Final = b"\0"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReservedValues:
+    """The reserved values of one connection, RFC 8701: what 0x0a0a in a list of a profile stands for.
+
+    A key share has the group of supported_groups.
+    """
+
+    suite: int
+    group: int
+    version: int
+
+    @classmethod
+    def draw(cls, random: RandomBytes) -> ReservedValues:
+        """Three values, each by itself."""
+        return cls(
+            suite=grease.tls_value(random), group=grease.tls_value(random), version=grease.tls_value(random)
+        )
+
+
+def filled_in(values: tuple[int, ...], reserved: int) -> tuple[int, ...]:
+    """`values` with `reserved` in place of 0x0a0a."""
+    return tuple(reserved if value == grease.CANONICAL else value for value in values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +58,10 @@ class Extension:
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         """The extension's content, or None to leave it out."""
         raise NotImplementedError
+
+    def with_reserved(self, reserved: ReservedValues) -> Self:
+        """The same with the connection's reserved values where 0x0a0a stands."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +88,13 @@ class ServerName(Known):
 
 @dataclass(frozen=True, kw_only=True)
 class SupportedGroups(Known):
-    """supported_groups, RFC 8446 §4.2.7."""
+    """supported_groups, RFC 8446 §4.2.7; 0x0a0a stands for a reserved group."""
 
     ID: ClassVar[int] = 10
     groups: tuple[int, ...] = field(metadata=HEX)
+
+    def with_reserved(self, reserved: ReservedValues) -> Self:
+        return replace(self, groups=filled_in(self.groups, reserved.group))
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return vector(2, uint16s(self.groups))
@@ -143,15 +178,16 @@ class EarlyData(Known):
 
 @dataclass(frozen=True, kw_only=True)
 class SupportedVersions(Known):
-    """supported_versions, RFC 8446 §4.2.1; `grease` puts a reserved one in front."""
+    """supported_versions, RFC 8446 §4.2.1; 0x0a0a stands for a reserved version."""
 
     ID: ClassVar[int] = 43
     versions: tuple[int, ...] = field(default=(0x0304,), metadata=HEX)
-    grease: bool = False
+
+    def with_reserved(self, reserved: ReservedValues) -> Self:
+        return replace(self, versions=filled_in(self.versions, reserved.version))
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
-        front = (grease.tls_value(random),) if self.grease else ()
-        return vector(1, uint16s((*front, *self.versions)))
+        return vector(1, uint16s(self.versions))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +215,7 @@ class PskKeyExchangeModes(Known):
 
 @dataclass(frozen=True, kw_only=True)
 class KeyShare(Known):
-    """key_share, RFC 8446 §4.2.8.
+    """key_share, RFC 8446 §4.2.8; 0x0a0a stands for the reserved group, with a share of one zero byte.
 
     `share_x25519` uses one X25519 key both alone and inside X25519MLKEM768, as Firefox does.
     """
@@ -188,11 +224,22 @@ class KeyShare(Known):
     groups: tuple[int, ...] = field(metadata=HEX)
     share_x25519: bool = False
 
+    def with_reserved(self, reserved: ReservedValues) -> Self:
+        return replace(self, groups=filled_in(self.groups, reserved.group))
+
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         groups = self.groups
         if context.retry is not None and context.retry.group is not None:
             groups = (context.retry.group,)
-        shares = [(group, context.key_shares.public(group, self.share_x25519)) for group in groups]
+        shares = [
+            (
+                group,
+                RESERVED_SHARE
+                if grease.is_tls_value(group)
+                else context.key_shares.public(group, self.share_x25519),
+            )
+            for group in groups
+        ]
         return vector(2, b"".join(group.to_bytes(2, "big") + vector(2, share) for group, share in shares))
 
 
@@ -275,16 +322,41 @@ class Raw(Extension):
 
 @dataclass(frozen=True, kw_only=True)
 class Grease(Extension):
-    """An extension with a reserved number, RFC 8701 §3.1, and a body of random bytes."""
+    """An extension with a reserved number, RFC 8701 §3.1, and a body of random bytes, or of zero bytes.
+
+    A number that an earlier one has taken is changed as BoringSSL does.
+    """
 
     min_size: int = 0
     max_size: int = 0
+    zeros: bool = False
 
     def id_of(self, random: RandomBytes) -> int:
         return grease.tls_value(random)
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
-        return random(between(random, self.min_size, self.max_size))
+        size = between(random, self.min_size, self.max_size)
+        return bytes(size) if self.zeros else random(size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fill(Known):
+    """padding, RFC 7685: zero bytes that bring a ClientHello of more than `above` bytes to `size`."""
+
+    ID: ClassVar[int] = 21
+    size: int = 512
+    above: int = 255
+
+    def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        return b""
+
+    def for_hello(self, size: int) -> bytes | None:
+        """The body in a ClientHello that has `size` bytes without this extension."""
+        if not self.above < size < self.size:
+            return None
+        return bytes(
+            max(1, self.size - size - 4)
+        )  # at least one: servers have choked on an empty last extension
 
 
 ExtensionSpec: TypeAlias = (
@@ -307,6 +379,7 @@ ExtensionSpec: TypeAlias = (
     | TrustAnchors
     | Raw
     | Grease
+    | Fill
 )
 
 

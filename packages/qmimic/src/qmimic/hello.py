@@ -6,14 +6,18 @@ order and the random parts of the first. RFC 8446 §4.1.2.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from qtls.client_hello import HelloContext, HelloDraft
 from qtls.constants import EXT_COOKIE, EXT_PRE_SHARED_KEY
 
-from .extensions import Cookie, ExtensionSpec, KeyShare, SupportedGroups
+from .extensions import Cookie, ExtensionSpec, Fill, KeyShare, ReservedValues, SupportedGroups, filled_in
+from .grease import is_tls_value
 from .randomness import RandomBytes, SeededBytes, shuffle
 
 SEED_SIZE = 32
+#: What makes another reserved number of one, as BoringSSL does when two extensions would have the same.
+OTHER_RESERVED: Final = 0x1010
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,7 @@ class HelloSpec:
     """The ClientHello of a client.
 
     Attributes:
-        cipher_suites: as listed on the wire.
+        cipher_suites: as listed on the wire; 0x0a0a stands for a reserved value that is drawn.
         permute: all extensions that are not pinned change places, every order with the same chance; otherwise
             the order is that of the list. pre_shared_key follows at the end (RFC 8446 §4.2.11).
         extensions: everything that the client may send; some are left out where they do not apply.
@@ -38,15 +42,20 @@ class HelloSpec:
         """The key-exchange groups that are offered."""
         for extension in self.extensions:
             if isinstance(extension, SupportedGroups):
-                return extension.groups
+                return tuple(group for group in extension.groups if not is_tls_value(group))
         return ()
+
+    @property
+    def real_suites(self) -> tuple[int, ...]:
+        """The cipher suites without reserved ones."""
+        return tuple(suite for suite in self.cipher_suites if not is_tls_value(suite))
 
     @property
     def share_groups(self) -> tuple[int, ...]:
         """The groups for which a key share is sent at once."""
         for extension in self.extensions:
             if isinstance(extension, KeyShare):
-                return extension.groups
+                return tuple(group for group in extension.groups if not is_tls_value(group))
         return ()
 
     def draw(self, random: RandomBytes) -> "DrawnHello":
@@ -65,12 +74,20 @@ class DrawnHello:
         """The ClientHello for `context`, the same but for what a HelloRetryRequest changes."""
         spec = self.spec
         retry = context.retry
+        reserved = ReservedValues.draw(SeededBytes(self.seed + b"reserved"))
         extensions: list[tuple[int, bytes]] = []
+        fill: tuple[int, Fill] | None = None
         for index, extension in self._ordered():
             random = SeededBytes(self.seed + index.to_bytes(2, "big"))
             number = extension.id_of(random)
-            body = extension.body(context, random)
-            if body is not None:
+            if is_tls_value(number) and any(number == taken for taken, _ in extensions):
+                number ^= OTHER_RESERVED
+            body = extension.with_reserved(reserved).body(context, random)
+            if body is None:
+                continue
+            if isinstance(extension, Fill):
+                fill = (len(extensions), extension)
+            else:
                 extensions.append((number, body))
         if (
             retry is not None
@@ -82,12 +99,18 @@ class DrawnHello:
                 extensions.append((EXT_COOKIE, cookie))
         if context.session is not None:
             extensions.append((EXT_PRE_SHARED_KEY, context.pre_shared_key()))
-        return HelloDraft(
+        draft = HelloDraft(
             random=context.random(32) if retry is None else retry.first_hello[6:38],
             session_id=SeededBytes(self.seed + b"session id")(spec.session_id_size),
-            cipher_suites=list(spec.cipher_suites),
+            cipher_suites=list(filled_in(spec.cipher_suites, reserved.suite)),
             extensions=extensions,
         )
+        if fill is not None:
+            place, padding = fill
+            body = padding.for_hello(len(draft.encode()))
+            if body is not None:
+                extensions.insert(place, (padding.ID, body))
+        return draft
 
     def _ordered(self) -> list[tuple[int, ExtensionSpec]]:
         """(place in the profile, extension) in the order of the wire."""

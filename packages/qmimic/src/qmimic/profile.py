@@ -14,6 +14,7 @@ from qcore.packing.initial_flight import InitialPolicy, InOrder
 from qhttp3.config import H3Config
 from qtls.client_hello import DefaultHello
 from qtls.config import ClientTLS
+from qtls.key_exchange import IMPLEMENTED
 from qtls.resumption import SessionStore
 from qwire.constants import VERSION_1
 from qwire.transport_parameters import TransportParameters
@@ -22,12 +23,12 @@ from . import toml
 from .errors import ProfileError
 from .hello import HelloSpec
 from .http3 import Http3Spec
-from .layouts import Chaos, MultiChaos, SniSlicing
+from .layouts import Chaos, MultiChaos, Pinned, Scattered, SniSlicing
 from .neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from .randomness import RandomBytes
 from .transport_parameters import Known, ParameterList
 
-Layout: TypeAlias = InOrder | Chaos | MultiChaos | SniSlicing
+Layout: TypeAlias = InOrder | Chaos | MultiChaos | SniSlicing | Pinned | Scattered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,8 +238,8 @@ class ClientProfile:
             return ClientTLS(alpn=self.alpn, sessions=resumption.sessions, hello=DefaultHello())
         return ClientTLS(
             alpn=self.alpn,
-            groups=self.hello.groups,
-            ciphers=self.hello.cipher_suites,
+            groups=tuple(group for group in self.hello.groups if group in IMPLEMENTED),
+            ciphers=self.hello.real_suites,
             sessions=resumption.sessions,
             hello=self.hello.draw(random),
         )

@@ -125,18 +125,34 @@ ParameterSpec: TypeAlias = Integer | Opaque | SourceConnectionId | VersionInform
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterList:
-    """Parameters and their order: "fixed" as listed, "shuffled" anew per connection, "ascending" by id."""
+    """Parameters and their order.
 
-    order: Literal["fixed", "shuffled", "ascending"] = "fixed"
+    Attributes:
+        order: "fixed" as listed, "shuffled" anew per connection, "ascending" by id, "rotated" as listed from a
+            random one on and around.
+        tail: how many at the end of the list keep their places.
+    """
+
+    order: Literal["fixed", "shuffled", "ascending", "rotated"] = "fixed"
+    tail: int = 0
     entries: tuple[ParameterSpec, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tail <= len(self.entries):
+            raise ValueError(f"a tail of {self.tail} among {len(self.entries)} parameters")
 
     def draw(self, random: RandomBytes, known: Known | None = None) -> TransportParameters:
         """The parameters of one connection."""
         known = known or Known()
+        free = len(self.entries) - self.tail
         drawn = [entry.draw(random, known) for entry in self.entries]
-        parameters = [parameter for parameter in drawn if parameter is not None]
+        parameters = [parameter for parameter in drawn[:free] if parameter is not None]
+        last = [parameter for parameter in drawn[free:] if parameter is not None]
         if self.order == "shuffled":
             shuffle(random, parameters)
         elif self.order == "ascending":
             parameters.sort(key=lambda parameter: parameter.id)
-        return TransportParameters(parameters)
+        elif self.order == "rotated" and parameters:
+            start = below(random, len(parameters))
+            parameters = parameters[start:] + parameters[:start]
+        return TransportParameters([*parameters, *last])

@@ -4,14 +4,18 @@ from typing import Final
 
 from ..errors import ProfileError
 from ..profile import ClientProfile, ProfileInfo
-from . import chrome, firefox, plain
+from . import chrome, firefox, plain, safari
 
 BUILT_IN: Final[dict[str, ClientProfile]] = {
-    item.name: item for module in (chrome, firefox, plain) for item in module.PROFILES
+    item.name: item for module in (chrome, firefox, safari, plain) for item in module.PROFILES
 }
 
 #: Names that follow the newest version.
-ALIASES: Final[dict[str, str]] = {"chrome": "chrome-156", "firefox": "firefox-159"}
+ALIASES: Final[dict[str, str]] = {
+    "chrome": "chrome-156",
+    "firefox": "firefox-159",
+    "safari": "safari-18.5",
+}
 
 
 def profile(name: str = "chrome") -> ClientProfile:

@@ -25,7 +25,7 @@ from ..extensions import (
 )
 from ..hello import HelloSpec
 from ..http3 import Header, Http3Spec, ReservedFrame, ReservedSetting, Setting
-from ..layouts import MultiChaos
+from ..layouts import Chaos, MultiChaos
 from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from ..transport_parameters import (
     GOOGLE_CONNECTION_OPTIONS,
@@ -37,6 +37,9 @@ from ..transport_parameters import (
     SourceConnectionId,
     VersionInformation,
 )
+
+GOOGLE_VERSION: Final = 0x4752
+DRAFT_VERSION_INFORMATION: Final = 0xFF73DB
 
 HEADER: Final = HeaderSpec(
     destination_cid_size=8,
@@ -220,4 +223,46 @@ CHROME_146: Final = replace(
     http3=replace(HTTP3, headers=headers(146, "Google Chrome")),
 )
 
-PROFILES: Final = (CHROME_156, CHROME_150, CHROME_146)
+OLD_EXTENSIONS: Final[tuple[ExtensionSpec, ...]] = (
+    ServerName(),
+    SupportedGroups(groups=(0x001D, 0x0017, 0x0018)),
+    SignatureAlgorithms(
+        schemes=(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601, 0x0201),
+    ),
+    Alpn(),
+    SupportedVersions(versions=(0x0304,)),
+    PskKeyExchangeModes(modes=(1,)),
+    KeyShare(groups=(0x001D,)),
+    CompressCertificate(algorithms=(2,)),
+    ApplicationSettings(id=17513, protocols=("h3",)),
+    QuicTransportParameters(),
+    EarlyData(),
+)
+
+OLD_PARAMETERS: Final = ParameterList(
+    order="shuffled",
+    entries=(
+        *(
+            entry
+            for entry in PARAMETERS.entries
+            if not isinstance(entry, Opaque | VersionInformation | CachedRtt)
+        ),
+        VersionInformation(id=DRAFT_VERSION_INFORMATION, grease="random"),
+        Opaque(id=GOOGLE_VERSION, value=b"\0\0\0\1"),
+        Opaque(id=GOOGLE_CONNECTION_OPTIONS, value=b"RVCM"),
+        CachedRtt(),
+    ),
+)
+
+CHROME_115: Final = replace(
+    CHROME_146,
+    name="chrome-115",
+    version="115",
+    provenance="one connection of Chrome 113 in the public quic-fingerprint-conformance corpus; HTTP/3 not measured",
+    layout=Chaos(),
+    parameters=OLD_PARAMETERS,
+    hello=HelloSpec(cipher_suites=(0x1301, 0x1302, 0x1303), permute=True, extensions=OLD_EXTENSIONS),
+    http3=replace(HTTP3, headers=headers(115, "Google Chrome")),
+)
+
+PROFILES: Final = (CHROME_156, CHROME_150, CHROME_146, CHROME_115)

@@ -13,6 +13,7 @@ from ..extensions import (
     EarlyData,
     EchGrease,
     ExtensionSpec,
+    Fill,
     KeyShare,
     PskKeyExchangeModes,
     QuicTransportParameters,
@@ -26,7 +27,7 @@ from ..extensions import (
 )
 from ..hello import HelloSpec
 from ..http3 import Header, Http3Spec, ReservedFrame, Setting
-from ..layouts import SniSlicing
+from ..layouts import InOrder, SniSlicing
 from ..neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from ..transport_parameters import (
@@ -41,6 +42,8 @@ from ..transport_parameters import (
 VERSION_2: Final = 0x6B3343CF
 MIN_ACK_DELAY: Final = 0xFF02DE1A
 RESET_STREAM_AT: Final = 0x1D
+GREASE_QUIC_BIT: Final = 0x2AB2
+DRAFT_VERSION_INFORMATION: Final = 0xFF73DB
 MAX_DATAGRAM_FRAME_SIZE: Final = 0x20
 
 HEADER: Final = HeaderSpec(
@@ -213,4 +216,68 @@ FIREFOX_159: Final = replace(
     http3=http3("159.0"),
 )
 
-PROFILES: Final = (FIREFOX_159, FIREFOX_ESR_153, FIREFOX_ESR_140)
+# RFC 7919's groups are listed as they were, though nobody takes them over QUIC.
+OLD_GROUPS: Final = (0x001D, 0x0017, 0x0018, 0x0019, 0x0100, 0x0101, 0x0102, 0x0103, 0x0104)
+
+FIREFOX_116: Final = replace(
+    FIREFOX_ESR_140,
+    name="firefox-116",
+    client="Firefox",
+    version="116",
+    platform="desktop",
+    provenance=(
+        "uQUIC's parrot of 2023, with min_ack_delay where it draws a reserved parameter; HTTP/3 as in ESR 140"
+    ),
+    # Destination connection IDs of 8, 9 and 15 bytes are uQUIC's 116A, 116B and 116C: draws of one rule.
+    header=replace(
+        HEADER,
+        first_packet_number=0,
+        packet_number_sizes=(1,),
+        datagram_size=1357,
+        datagram_size_ipv6=1337,
+    ),
+    layout=InOrder(),
+    parameters=ParameterList(
+        order="shuffled",
+        entries=(
+            Integer(id=0x01, value=30_000),  # max_idle_timeout
+            Integer(id=0x04, value=25_165_824),  # initial_max_data
+            Integer(id=0x05, value=12_582_912),  # initial_max_stream_data_bidi_local
+            Integer(id=0x06, value=1_048_576),  # initial_max_stream_data_bidi_remote
+            Integer(id=0x07, value=1_048_576),  # initial_max_stream_data_uni
+            Integer(id=0x08, value=16),  # initial_max_streams_bidi
+            Integer(id=0x09, value=16),  # initial_max_streams_uni
+            Integer(id=0x0B, value=20),  # max_ack_delay
+            Opaque(id=0x0C),  # disable_active_migration
+            Integer(id=0x0E, value=8),  # active_connection_id_limit
+            SourceConnectionId(),
+            VersionInformation(id=DRAFT_VERSION_INFORMATION, grease="first"),
+            Integer(id=MIN_ACK_DELAY, value=1_000),
+            Integer(id=MAX_DATAGRAM_FRAME_SIZE, value=1_200),
+            Opaque(id=GREASE_QUIC_BIT),
+        ),
+    ),
+    hello=HelloSpec(
+        cipher_suites=(0x1301, 0x1303, 0x1302),
+        extensions=(
+            ServerName(),
+            Raw(id=23),  # extended_master_secret
+            Raw(id=65281, value=b"\0"),  # renegotiation_info
+            SupportedGroups(groups=OLD_GROUPS),
+            Alpn(),
+            StatusRequest(),
+            DelegatedCredentials(schemes=(0x0403, 0x0503, 0x0603, 0x0203)),
+            KeyShare(groups=(0x001D,)),
+            SupportedVersions(versions=(0x0304,)),
+            SignatureAlgorithms(schemes=SIGNATURES),
+            PskKeyExchangeModes(modes=(1,)),
+            RecordSizeLimit(limit=16_385),
+            QuicTransportParameters(),
+            EarlyData(),
+            Fill(size=512, above=255),
+        ),
+    ),
+    http3=http3("116.0"),
+)
+
+PROFILES: Final = (FIREFOX_159, FIREFOX_ESR_153, FIREFOX_ESR_140, FIREFOX_116)

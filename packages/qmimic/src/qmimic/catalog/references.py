@@ -49,6 +49,22 @@ FRESH: Final[dict[str, Reference]] = {
         packet_numbers=((1, 1), (2, 2)),
         provenance="quic-fingerprint-conformance, multi_chrome_146: connections without a ticket or a known round trip",
     ),
+    "chrome-115": Reference(
+        v1=frozenset(("beeb454235791d5c",)),
+        v2=frozenset(("d92dc286acc009a8",)),
+        ja4=frozenset(("q13d0310h3_55b375c5d22e_cd85d2d88918",)),
+        datagram_sizes={4: (1250,)},
+        packet_numbers=((1, 1),),
+        provenance="quic-fingerprint-conformance, chrome_113_0_5672_126: one connection",
+    ),
+    "safari-18.5": Reference(
+        v1=frozenset(("97aa00ce195e95a2",)),
+        v2=frozenset(("8d930f128f8c878f",)),
+        ja4=frozenset(("q13d0311h3_55b375c5d22e_f2a83c8e78ae",)),
+        datagram_sizes={4: (1200,)},
+        packet_numbers=((0, 1),),
+        provenance="quic-fingerprint-conformance, apple_safari_18_5: 7 connections",
+    ),
 }
 
 #: By profile name: connections that resume a session, with a token and a known round-trip time.

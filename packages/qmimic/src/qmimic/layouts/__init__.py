@@ -1,12 +1,23 @@
 """Where the bytes of a first flight go: the layout algorithms of real clients.
 
-Each is frozen data with one method, `lay_out`, as `qcore.packing.initial_flight.FlightLayout` asks.
+Each is frozen data with one method, `lay_out`, as `qcore.packing.initial_flight.FlightLayout` asks. `InOrder` is
+also Apple's: one CRYPTO frame, and PADDING behind it in the same packet.
 """
 
 from qcore.packing.initial_flight import InOrder
 
 from .chaos import Chaos
 from .multi_chaos import MultiChaos
+from .pinned import Pinned, PinnedDatagram, Scattered, ScatteredDatagram
 from .sni_slicing import SniSlicing
 
-__all__ = ["Chaos", "InOrder", "MultiChaos", "SniSlicing"]
+__all__ = [
+    "Chaos",
+    "InOrder",
+    "MultiChaos",
+    "Pinned",
+    "PinnedDatagram",
+    "Scattered",
+    "ScatteredDatagram",
+    "SniSlicing",
+]
