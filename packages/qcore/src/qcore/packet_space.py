@@ -14,7 +14,8 @@ class PacketSpace:
     """What one packet-number space owns.
 
     Attributes:
-        sealer, opener: keys of Initial or Handshake packets.
+        sealer, opener: keys of Initial or Handshake packets; in the application space, what a server seals its
+            1-RTT packets with until the client's Finished lets it open any (RFC 9001 §5.7).
         early_sealer, early_opener: keys of 0-RTT packets (application space only).
         phases: keys of 1-RTT packets (application space only).
         can_open_application: RFC 9001 §5.7: a server opens no 1-RTT packet before the handshake is complete.

@@ -23,6 +23,7 @@ from qwire.unprotected import Retry, VersionNegotiation, stateless_reset
 from .admission import Admission, Admit, Arrival, admit_by_load
 from .batch import Address, Datagram, SendBatch
 from .config import QuicConfig
+from .early_arrivals import EarlyArrivals
 from .engine.engine import QuicEngine
 from .engine.opening import FirstInitial
 from .errors import UsageError
@@ -38,6 +39,10 @@ from .tokens import AddressTokens, TokenVerdict
 DEFAULT_CID_SIZE: Final = 8
 # RFC 9000 §7.2: a client's first destination connection ID.
 MIN_FIRST_CID: Final = 8
+# RFC 9000 §17.2.
+MAX_CID: Final = 20
+# A 0-RTT packet with connection IDs of 8 and 0 bytes that can be sampled.
+SHORTEST_EARLY: Final = 1 + 4 + 1 + 8 + 1 + 1 + 4 + 16
 # Answers without state that wait for the socket; what does not fit is not sent.
 MAX_REPLIES: Final = 64
 
@@ -91,6 +96,7 @@ class Router:
         self._accepted: list[QuicEngine] = []
         self._replies: list[tuple[Address, bytes]] = []
         self._resets = ResetLimiter()
+        self._early = EarlyArrivals()
 
     # Connections
 
@@ -152,7 +158,9 @@ class Router:
         admit: Admit | None = None,
         observer_factory: ObserverFactory | None = None,
     ) -> None:
-        """Serve clients that arrive from now on."""
+        """Serve clients that arrive from now on. 0-RTT is taken if both configurations say so."""
+        if tls.early_data and not config.early_data:
+            tls = replace(tls, early_data=False)
         self._listening = Listening(tls, config, admit or admit_by_load, observer_factory)
         self._add_size(self._cids.size)
 
@@ -188,6 +196,10 @@ class Router:
                 engine = self._answer(datagram, now)
                 if engine is None:
                     continue
+                data = datagram.data
+                overtaken = self._early.take(data[6 : 6 + data[5]], datagram.address, now)
+                groups[engine] = [datagram, *overtaken]
+                continue
             group = groups.get(engine)
             if group is None:
                 groups[engine] = [datagram]
@@ -251,6 +263,8 @@ class Router:
         if not data[0] & 0x80:
             self._reset(datagram, now)
             return None
+        if self._keep_early(datagram, listening.config, now):
+            return None
         # RFC 9000 §14.1 and §5.2.2: smaller datagrams are neither served nor answered.
         if len(data) < MIN_INITIAL_SIZE:
             return None
@@ -267,6 +281,20 @@ class Router:
         if len(header.destination_cid) < MIN_FIRST_CID:
             return None
         return self._admit(header, datagram.address, listening, now)
+
+    def _keep_early(self, datagram: Datagram, config: QuicConfig, now: float) -> bool:
+        """Whether a datagram of nobody starts with a 0-RTT packet, which may have overtaken its Initial."""
+        data = datagram.data
+        version = int.from_bytes(data[1:5], "big")
+        if (
+            len(data) < SHORTEST_EARLY
+            or version not in config.versions
+            or long_packet_type(data[0], version) is not PacketType.ZERO_RTT
+        ):
+            return False
+        if config.early_data and MIN_FIRST_CID <= data[5] <= MAX_CID:
+            self._early.keep(data[6 : 6 + data[5]], datagram, now)
+        return True
 
     def _admit(
         self, header: LongHeader, address: Address, listening: Listening, now: float

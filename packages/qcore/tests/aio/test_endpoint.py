@@ -372,14 +372,11 @@ def test_refused_early_data_is_told(made: MadeCertificate) -> None:  # RFC 9001 
             serve(
                 echo_all, (HOST, 0), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)
             ) as listener,
-            connect(HOST, listener.addresses[0][1], tls=client_tls) as connection,
+            connect(HOST, port := listener.addresses[0][1], tls=client_tls) as connection,
         ):
             await exchange(connection, b"x")
-        # Another server, which cannot open the ticket.
-        async with serve(
-            echo_all, (HOST, 0), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)
-        ) as listener:
-            port = listener.addresses[0][1]
+        # The server is started anew, and cannot open the ticket.
+        async with serve(echo_all, (HOST, port), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)):
             async with connect(HOST, port, tls=client_tls, early=True) as connection:
                 stream = await connection.open_stream()
                 await stream.write(b"early")

@@ -221,10 +221,13 @@ class SentPacketHandler:
 
     # What the peer says
 
-    def on_ack(self, space: int, frame: AckFrame, now: float) -> AckOutcome:
+    def on_ack(self, space: int, frame: AckFrame, now: float, held_for: float = 0.0) -> AckOutcome:
         """Take an ACK frame.
 
         RFC 9002 appendix A.7.
+
+        Args:
+            held_for: seconds that it waited here for keys, which are no part of a round trip (§5.3).
 
         Raises:
             TransportError: it acknowledges a packet that was never sent (RFC 9000 §13.1).
@@ -279,7 +282,7 @@ class SentPacketHandler:
         rtt_sample = 0.0
         # RFC 9002 §5.1; packets of an older path tell nothing of this one.
         if newest is not None and eliciting and newest.packet_number >= history.path_floor:
-            rtt_sample = now - newest.sent_time
+            rtt_sample = now - newest.sent_time - held_for
             self.rtt.update(rtt_sample, self._ack_delay(space, frame.delay), now)
         if self._ecn is not None:
             if not outcome.largest_advanced:

@@ -54,16 +54,17 @@ class Dial(ConnectionOwner):
         self.tokens = tokens
         self.observers = observer_factory(config, is_client=True)
         self.server_name = tls.server_name or host.strip("[]").partition("%")[0].rstrip(".")
-        self._key = f"{self.server_name}:{port}"
+        # What is kept for later connections belongs to a server, not to a host.
+        self.key = f"{self.server_name}:{port}"
 
     def take_token(self) -> bytes:
         """An address validation token from an earlier connection; each is used once. RFC 9000 §8.1.3."""
-        kept = self.tokens.pop(self._key) if self.tokens is not None else None
+        kept = self.tokens.pop(self.key) if self.tokens is not None else None
         return kept or b""
 
     def on_token(self, token: bytes) -> None:
         if self.tokens is not None:
-            self.tokens.put(self._key, token)
+            self.tokens.put(self.key, token)
 
 
 class Endpoint:
@@ -165,6 +166,7 @@ class Endpoint:
             server_name=dial.server_name,
             now=self._driver.now(),
             wall_clock=time.time(),
+            session_key=dial.key,
             token=dial.take_token(),
             observer=dial.observers() if dial.observers else None,
         )

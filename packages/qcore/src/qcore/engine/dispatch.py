@@ -117,7 +117,7 @@ class FrameDispatcher:
 
     def _on_ack(self, space: int, frame: AckFrame, now: float) -> None:
         parts = self._parts
-        outcome = self._recovery.on_ack(space, frame, now)
+        outcome = self._recovery.on_ack(space, frame, now, parts.receiver.held_for)
         phases = parts.spaces[space].phases
         if phases is not None:
             phases.on_acked(frame.ranges[0][1])

@@ -29,7 +29,7 @@ from .lifecycle import Lifecycle
 from .negotiation import Negotiation
 from .parts import Parts
 from .progress import Progress
-from .receiving import OpenedPacket
+from .receiving import OpenedPacket, WaitingPacket
 from .restart import Outcome, Restart
 
 # RFC 9000 §10.3: no stateless reset is shorter.
@@ -123,8 +123,10 @@ class Intake:
             receiver = self._parts.receiver
             # What one packet brings may open another that came before it.
             while receiver.waiting and any(map(self._can_open_waiting, receiver.waiting)):
-                for earlier in receiver.take_waiting():
-                    self._receive_packets(earlier, -1, path, now)
+                for waiting in receiver.take_waiting():
+                    receiver.held_for = now - waiting.arrived
+                    self._receive_packets(waiting.datagram, -1, path, now)
+                receiver.held_for = 0.0
         except TransportError as error:
             self._ending.fail(error, now)
 
@@ -264,10 +266,10 @@ class Intake:
             self._restart.change_version(version, now)
         return packet, position
 
-    def _can_open_waiting(self, datagram: Datagram) -> bool:
+    def _can_open_waiting(self, waiting: WaitingPacket) -> bool:
         """Whether the keys that a kept packet waits for have come."""
         parts = self._parts
-        data = datagram.data
+        data = waiting.data
         if not data[0] & 0x80:
             return parts.spaces[APPLICATION].can_open_application
         version = int.from_bytes(data[1:5], "big")

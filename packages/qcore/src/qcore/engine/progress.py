@@ -167,6 +167,7 @@ class Progress:
         elif event.level is Level.APPLICATION:
             self._sealer = event.sealer or self._sealer
             self._opener = event.opener or self._opener
+            application.sealer = self._sealer if self._opener is None else None
             if self._sealer is not None and self._opener is not None and application.phases is None:
                 application.phases = KeyPhases(self._sealer, self._opener)
                 application.early_sealer = None  # RFC 9001 §4.9.3

@@ -60,6 +60,21 @@ class OpenedPacket:
 
 
 @final
+class WaitingPacket:
+    """A packet that waits for keys, alone in its datagram, and when it arrived."""
+
+    __slots__ = ("arrived", "datagram")
+
+    def __init__(self, datagram: Datagram, arrived: float) -> None:
+        self.datagram = datagram
+        self.arrived = arrived
+
+    @property
+    def data(self) -> bytes:
+        return self.datagram.data
+
+
+@final
 class PacketReceiver:
     """Opens the packets of one connection.
 
@@ -70,6 +85,7 @@ class PacketReceiver:
         is_version_change_allowed: a client that has seen no packet of the server yet takes another of its
             `versions` (RFC 9368 §2.3); `changed_version` then holds it.
         takes_early: 0-RTT packets may still be opened, now or once there are keys.
+        held_for: seconds that what is being opened has waited for keys.
         early_version: the version of 0-RTT packets, that of the first flight (RFC 9369 §4.1).
     """
 
@@ -79,6 +95,7 @@ class PacketReceiver:
         "cid_size",
         "drop_reason",
         "early_version",
+        "held_for",
         "is_version_change_allowed",
         "requires_fixed_bit",
         "spaces",
@@ -101,7 +118,8 @@ class PacketReceiver:
         self.is_version_change_allowed = False
         self.changed_version: int | None = None
         self.requires_fixed_bit = True
-        self.waiting: list[Datagram] = []
+        self.held_for = 0.0
+        self.waiting: list[WaitingPacket] = []
         self._masks: dict[int, bytes] = {}
 
     def prepare(self, datagrams: Sequence[Datagram], pto: float, next_packet_number: int) -> None:
@@ -144,7 +162,7 @@ class PacketReceiver:
         """
         data = datagram.data
         if data[position] & 0x80:
-            return self._open_long(datagram, position)
+            return self._open_long(datagram, position, now)
         return self._open_short(datagram, position, index, now), len(data)
 
     def _open_short(self, datagram: Datagram, position: int, index: int, now: float) -> OpenedPacket | None:
@@ -159,7 +177,7 @@ class PacketReceiver:
             self._drop("fixed bit is 0")
             return None
         if phases is None or not space.can_open_application:
-            self._keep(datagram, position)
+            self._keep(datagram, position, len(data), now)
             return None
         mask = self._masks.get(index) if position == 0 else None
         if mask is None:
@@ -186,7 +204,7 @@ class PacketReceiver:
             PacketType.ONE_RTT, APPLICATION, packet_number, payload, None, len(data) - position, first
         )
 
-    def _open_long(self, datagram: Datagram, position: int) -> tuple[OpenedPacket | None, int]:
+    def _open_long(self, datagram: Datagram, position: int, now: float) -> tuple[OpenedPacket | None, int]:
         data = datagram.data
         try:
             header = parse_long_header(data, position, fixed_bit=self.requires_fixed_bit)
@@ -210,7 +228,7 @@ class PacketReceiver:
             self._drop("keys are discarded")
             return None, end
         if opener is None:
-            self._keep(datagram, position, end)
+            self._keep(datagram, position, end, now)
             return None, end
         number_at = header.packet_number_offset
         if end - number_at < SHORTEST:
@@ -251,17 +269,17 @@ class PacketReceiver:
             return False
         return long_packet_type(data[0], self.early_version) is PacketType.ZERO_RTT
 
-    def take_waiting(self) -> list[Datagram]:
+    def take_waiting(self) -> list[WaitingPacket]:
         """Packets that waited for keys, to be tried again."""
         waiting, self.waiting = self.waiting, []
         return waiting
 
-    def _keep(self, datagram: Datagram, position: int, end: int | None = None) -> None:
+    def _keep(self, datagram: Datagram, position: int, end: int, now: float) -> None:
         if len(self.waiting) >= MAX_WAITING:
             self._drop("too many packets wait for keys")
             return
-        stop = len(datagram.data) if end is None else end
-        self.waiting.append(Datagram(datagram.data[position:stop], datagram.address, datagram.ecn))
+        kept = Datagram(datagram.data[position:end], datagram.address, datagram.ecn)
+        self.waiting.append(WaitingPacket(kept, now - self.held_for))
         self.drop_reason = ""
 
     def _drop(self, reason: str) -> None:

@@ -247,6 +247,8 @@ class Packer:
             sealer, packet_type = space.sealer, LONG_TYPES[index]
         elif space.phases is not None:
             sealer, packet_type = space.phases.sealer, PacketType.ONE_RTT
+        elif space.sealer is not None:
+            sealer, packet_type = space.sealer, PacketType.ONE_RTT
         else:
             sealer, packet_type = space.early_sealer, PacketType.ZERO_RTT
             sources = self.early_sources
