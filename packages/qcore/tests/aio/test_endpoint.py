@@ -376,14 +376,16 @@ def test_refused_early_data_is_told(made: MadeCertificate) -> None:  # RFC 9001 
         ):
             await exchange(connection, b"x")
         # The server is started anew, and cannot open the ticket.
-        async with serve(echo_all, (HOST, port), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)):
-            async with connect(HOST, port, tls=client_tls, early=True) as connection:
-                stream = await connection.open_stream()
-                await stream.write(b"early")
-                with pytest.raises(EarlyDataRejected):
-                    await stream.read()
-                assert b"again" == await exchange(connection, b"again")
-                assert not connection.info.early_accepted
+        async with (
+            serve(echo_all, (HOST, port), tls=ServerTLS(certs=made.chain, alpn=ALPN, early_data=True)),
+            connect(HOST, port, tls=client_tls, early=True) as connection,
+        ):
+            stream = await connection.open_stream()
+            await stream.write(b"early")
+            with pytest.raises(EarlyDataRejected):
+                await stream.read()
+            assert b"again" == await exchange(connection, b"again")
+            assert not connection.info.early_accepted
 
     run(main())
 

@@ -1,6 +1,7 @@
 """Connections on the simulated network: data, flow control, closing, silence, paths, keys."""
 
 import pytest
+
 from qcore.batch import Datagram
 from qcore.config import QuicConfig
 from qcore.errors import (

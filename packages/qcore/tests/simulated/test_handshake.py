@@ -1,6 +1,7 @@
 """Handshakes on the simulated network: every packet lost once, Retry, versions, limits."""
 
 import pytest
+
 from qcore.admission import always_retry
 from qcore.batch import Datagram
 from qcore.config import QuicConfig

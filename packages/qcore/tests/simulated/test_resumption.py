@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+
 from qcore.admission import always_retry
 from qcore.batch import Datagram
 from qcore.config import QuicConfig

@@ -6,6 +6,7 @@ A failure prints its seed; `UQUIC_SEED=17` runs that one alone.
 import os
 
 import pytest
+
 from qcore.testing import LinkConfig, Pair, Seeded
 
 BLOCK = 50
@@ -27,7 +28,9 @@ def transfer(seed: int) -> None:
     assert upload == pair.received["server", stream], f"seed {seed}"
     assert download == pair.received["client", stream], f"seed {seed}"
     pair.client.close()
-    pair.run_until(lambda: pair.server is not None and pair.server.is_terminated and pair.client.is_terminated)
+    pair.run_until(
+        lambda: pair.server is not None and pair.server.is_terminated and pair.client.is_terminated
+    )
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
