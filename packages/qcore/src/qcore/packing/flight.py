@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
+from qwire.buffer import varint_size
 from qwire.frames import PingFrame
 from qwire.packet_number import encoded_size
 
@@ -96,12 +97,13 @@ class FlightPlanner:
         self._plan.clear()
         self._placed.clear()
 
-    def plan(self, room: int, first_index: int) -> None:
+    def plan(self, room: int, first_index: int, first_room: int | None) -> None:
         """Ask the layout where the waiting bytes of the ClientHello go.
 
         Args:
             room: bytes for packet number and frames in a datagram.
             first_index: how many Initial packets have been sent, which decides packet number sizes.
+            first_room: bytes for frames in the first of the datagrams, if that is known already.
 
         Raises:
             FlightError: the layout does not fit.
@@ -120,7 +122,7 @@ class FlightPlanner:
         flight = FlightContext(
             self._crypto,
             ranges=ranges,
-            rooms=self._rooms(room, first_index),
+            rooms=self._rooms(room, first_index, first_room),
             reason=self._reason,
             random=self._random,
             base=base,
@@ -135,7 +137,7 @@ class FlightPlanner:
             self._placed = list(plan)
         self._reason = FlightReason.PROBE
 
-    def _rooms(self, room: int, first_index: int) -> list[int]:
+    def _rooms(self, room: int, first_index: int, first_room: int | None) -> list[int]:
         """Frame bytes in each of the next datagrams that carry an Initial."""
         rooms = []
         for index in range(MAX_FLIGHT):
@@ -144,23 +146,45 @@ class FlightPlanner:
                 number = self._recovery.next_packet_number(INITIAL) + index
                 number_size = encoded_size(number, self._recovery.largest_acked(INITIAL))
             rooms.append(room - number_size)
-        received = self._space.received
-        ack = received.ack_frame(0.0) if received.ack_pending else None
-        if ack is not None:
-            rooms[0] -= ack.size()
+        if first_room is not None:
+            rooms[0] = first_room
         return rooms
 
     def write(self, builder: PacketBuilder) -> None:
-        """Put the next datagram's frames into a packet."""
+        """Put the next datagram's frames into a packet.
+
+        An ACK that has become due since the plan was made takes its room from the padding. Where that is not enough,
+        the ordinary path takes over, and what it leaves is planned for again.
+        """
         crypto = self._space.crypto
         base = self._base
-        for placement in self._plan.popleft():
+        placements = self._plan.popleft()
+        excess = self._size(placements) - builder.room
+        if excess > sum(placement.count for placement in placements if isinstance(placement, Padding)):
+            self._plan.clear()
+            crypto.write_frames(builder)
+            return
+        for placement in placements:
             if isinstance(placement, Crypto):
                 builder.append(crypto.take_range(base + placement.start, base + placement.stop), crypto)
             elif isinstance(placement, Padding):
-                builder.pad(min(placement.count, builder.room))
+                given_up = max(0, min(excess, placement.count))
+                excess -= given_up
+                builder.pad(placement.count - given_up)
             else:
                 builder.append(PingFrame(), self._pings)
+
+    def _size(self, placements: Sequence[Placement]) -> int:
+        """Bytes that placements take in a packet."""
+        size = 0
+        for placement in placements:
+            if isinstance(placement, Crypto):
+                start = self._base + placement.start
+                count = placement.stop - placement.start
+                size += 1 + varint_size(start) + varint_size(count) + count
+            else:
+                size += placement.count if isinstance(placement, Padding) else 1
+        return size
 
 
 def _touches(plan: Sequence[Placement], ranges: Sequence[tuple[int, int]]) -> bool:

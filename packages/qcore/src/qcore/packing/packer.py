@@ -123,13 +123,17 @@ class Packer:
     ) -> None:
         """A ClientHello is to be laid out: a new one of bytes `crypto`, or the same once more.
 
+        The first one is laid out here, so that whoever dials hears of a wrong layout; later ones when they are
+        packed, since an ACK has to fit beside them.
+
         Raises:
             FlightError: the layout does not fit.
         """
         self._flight.begin(reason, crypto, base, server_name_range)
-        self._plan_flight()
+        if reason is FlightReason.FIRST:
+            self._plan_flight(None)
 
-    def _plan_flight(self) -> None:
+    def _plan_flight(self, first_room: int | None) -> None:
         overhead = (
             LONG_HEADER_SIZE
             + len(self.destination_cid)
@@ -138,7 +142,7 @@ class Packer:
             + self._policy.length_size
             + TAG_SIZE
         )
-        self._flight.plan(self._policy.size_for(self._is_ipv6) - overhead, self._initials)
+        self._flight.plan(self._policy.size_for(self._is_ipv6) - overhead, self._initials, first_room)
 
     # Datagrams
 
@@ -285,7 +289,7 @@ class Packer:
 
     def _fill_flight(self, builder: PacketBuilder, space: PacketSpace) -> None:
         if not self._flight.has_plan and space.crypto.has_frames(INITIAL):
-            self._plan_flight()
+            self._plan_flight(builder.room)
         if self._flight.has_plan:
             self._flight.write(builder)
         elif space.crypto.has_frames(INITIAL):
