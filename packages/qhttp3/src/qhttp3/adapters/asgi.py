@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from qcore.admission import Admit
 from qcore.batch import Address
 from qcore.config import QuicConfig
 from qcore.errors import QuicError
@@ -245,6 +246,7 @@ async def serve_asgi(
     h3: H3Config = DEFAULT_H3,
     workers: int = 1,
     alt_svc: bool = True,
+    admit: Admit | None = None,
     drain: float = DEFAULT_DRAIN,
 ) -> AsyncIterator[Server]:
     """Serve an ASGI application over HTTP/3; leaving the context winds it down.
@@ -254,6 +256,7 @@ async def serve_asgi(
         workers: Processes that share the port; 1 is what there is, for a datagram must find the process that has its
             connection.
         alt_svc: Add an Alt-Svc field to responses, so that clients come back over HTTP/3 (RFC 7838).
+        admit: Decides about each new client; `qcore.always_retry` has every one prove its address first.
         drain: Seconds that requests under way have to end.
     """
     if workers != 1:
@@ -272,7 +275,9 @@ async def serve_asgi(
         task.add_done_callback(tasks.discard)
 
     try:
-        async with serve(on_request, local, tls=tls, config=config, h3=h3, drain=drain) as server:
+        async with serve(
+            on_request, local, tls=tls, config=config, h3=h3, admit=admit, drain=drain
+        ) as server:
             if alt_svc:
                 extra.append((b"alt-svc", b'h3=":%d"; ma=%d' % (server.addresses[0][1], ALT_SVC_AGE)))
             yield server

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import inspect
 import signal
 import sys
 import tempfile
@@ -66,8 +65,6 @@ def serve_command(
         raise click.UsageError("--workers: one process is what this server runs in")
     if qlog is not None:
         make_folder(qlog)
-    if retry and "admit" not in inspect.signature(serve_asgi).parameters:
-        raise Failure("--retry: the installed uquic-qhttp3 gives no say in who is let in")
     application = load_app(app, folder) if app else file_server(folder)
     with ExitStack() as stack:
         if cert is not None:
@@ -113,10 +110,10 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    arguments: dict[str, Any] = {"admit": always_retry} if retry else {}
     tls = ServerTLS(certs=identity.chain, alpn=("h3",), early_data=True)
     config = QuicConfig(qlog=qlog)
-    async with serve_asgi(application, local, tls=tls, config=config, **arguments) as server:
+    admit = always_retry if retry else None
+    async with serve_asgi(application, local, tls=tls, config=config, admit=admit) as server:
         for address in server.addresses:
             name = f"[{address[0]}]" if ":" in address[0] else address[0]
             click.echo(f"serving https://{name}:{address[1]}/")
