@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
-from qtls import LocalAlert
+from qtls import LocalAlert, cert_compression, extensions
 from qtls.adapters.self_signed import Authority
+from qtls.client_hello import DEFAULT_SIGNATURES
+from qtls.constants import CERTIFICATE_REQUEST, COMPRESSED_CERTIFICATE, EXT_COMPRESS_CERTIFICATE
+from qtls.key_schedule import Transcript
+from qtls.messages import certificate_request, compressed_certificate
+from qtls.own_certificate import answer_request
+from qtls.peer_certificate import open_certificate
 
 MakeDuo = Callable[..., Any]
 Resume = Callable[..., Any]
@@ -27,6 +33,31 @@ def test_client_certificate(
     again = resume(duo, client={"client_cert": own}, server=server).run()
     assert again.server_info.resumed
     assert (own.leaf,) == again.server_info.peer_certificates
+
+
+@pytest.mark.parametrize("algorithm", cert_compression.available())
+def test_client_certificate_travels_compressed(
+    make_duo: MakeDuo, authority: Authority, algorithm: int
+) -> None:  # RFC 8879 §4
+    own = authority.issue(["client.example"], client=True)
+    duo = make_duo({"client_cert": own}, {"client_auth": "require", "client_ca": authority.pem}).run()
+    requests = [raw for sender, _, raw in duo.messages if raw[0] == CERTIFICATE_REQUEST]
+    sent = [raw for sender, _, raw in duo.messages if sender == "client" and raw[0] == COMPRESSED_CERTIFICATE]
+    offered = dict(certificate_request.parse(requests[0])[1])[EXT_COMPRESS_CERTIFICATE]
+
+    assert algorithm in extensions.parse_compression(offered)
+    assert (own.leaf,) == duo.server_info.peer_certificates
+    assert [cert_compression.available()[0]] == [compressed_certificate.parse(raw)[0] for raw in sent]
+    (plain,) = answer_request(own, DEFAULT_SIGNATURES, (), settled())[:1]
+    (packed,) = answer_request(own, DEFAULT_SIGNATURES, (algorithm,), settled())[:1]
+    assert len(packed) < len(plain)
+    assert open_certificate(plain, ()).chain == open_certificate(packed, (algorithm,)).chain
+
+
+def settled() -> Transcript:
+    transcript = Transcript()
+    transcript.choose("sha256")
+    return transcript
 
 
 def test_client_without_certificate(make_duo: MakeDuo, authority: Authority) -> None:

@@ -535,9 +535,16 @@ AUTHENTICATED_CLIENT_FAULTS = [
     (
         "compressed",
         CERT,
-        lambda raw: compressed_certificate.encode(1, 9, b"x"),
+        lambda raw: compressed_certificate.encode(9, 9, b"x"),
         "illegal_parameter",
         "not offered",
+    ),
+    (
+        "compressed junk",
+        CERT,
+        lambda raw: compressed_certificate.encode(1, 9, b"x"),
+        "bad_certificate",
+        "does not give",
     ),
     ("left out", CERT, lambda raw: b"", "unexpected_message", "CertificateVerify"),
     ("wrong signature", CV, flip(-1), "decrypt_error", "signature"),
@@ -618,6 +625,7 @@ SECOND_HELLO_FAULTS = [
     ("no share", ch(51, vector16(b"")), "not one share"),
     ("share of another group", ch(51, vector16(X25519 + b"\0\x20" + b"\7" * 32)), "not one share"),
     ("early data", ch(42, b""), "early_data"),
+    ("other cookie", ch(44, vector16(b"other")), "another cookie"),
 ]
 
 
@@ -715,3 +723,37 @@ def test_chain_beyond_the_bound(make_duo: MakeDuo) -> None:
     assert_refused(
         make_duo(), "server", CERT, lambda raw: message(CERT, bigger), "decode_error", "message of 656"
     )
+
+
+def test_cookie_is_asked_for_and_returned(make_duo: MakeDuo) -> None:  # RFC 8446 §4.2.2
+    group = {"groups": (constants.SECP384R1,)}
+    for server, count in ((group, 1), ({**group, "retry_cookie": False}, 0)):
+        duo = make_duo({}, server).run()
+        answers = [ServerHello.parse(raw) for sender, _, raw in duo.messages if raw[0] == SH]
+        hellos = [ClientHello(raw) for sender, _, raw in duo.messages if raw[0] == CH]
+        asked = [dict(each.extensions).get(44) for each in answers]
+        assert [each.get(44) for each in hellos] == [None, asked[0]]
+        assert count == len([each for each in asked if each])
+
+
+def test_cookie_that_does_not_come_back(make_duo: MakeDuo) -> None:
+    def tamper(sender: str, level: Level, raw: bytes) -> bytes:
+        return hello(extensions=without(44))(raw) if sender == "client" and raw[0] == CH else raw
+
+    with pytest.raises(LocalAlert, match="missing_extension: the second ClientHello has no cookie"):
+        make_duo({}, {"groups": (constants.SECP384R1,)}).run(tamper)
+    with pytest.raises(LocalAlert, match="another cookie"):
+        unasked = {"groups": (constants.SECP384R1,), "retry_cookie": False}
+        make_duo({}, unasked).run(fault_in_second(ch(44, vector16(b"unasked"))))
+
+
+def fault_in_second(edit: Edit) -> Callable[[str, Level, bytes], bytes]:
+    seen = []
+
+    def tamper(sender: str, level: Level, raw: bytes) -> bytes:
+        if raw[0] != CH:
+            return raw
+        seen.append(raw)
+        return edit(raw) if len(seen) == 2 else raw
+
+    return tamper

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from qtls import ClientTLS
+from qtls import CertificateChain, ClientTLS, LocalAlert
 from qtls.adapters.self_signed import Authority
 from qtls.adapters.trust_store import BUNDLES, load_roots, resolve_trust, system_roots
-from qtls.trust import Roots, parse_pem, roots_from_pem
+from qtls.certificates import spki_sha256
+from qtls.trust import Roots, SpkiPins, parse_pem, roots_from_pem
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
 
@@ -113,3 +115,50 @@ def test_what_is_remembered_is_bounded(authority: Authority) -> None:
     assert roots.is_verified((599).to_bytes(4, "big"), 15.0)
     assert not roots.is_verified((599).to_bytes(4, "big"), 20.5)
     assert not roots.is_verified((599).to_bytes(4, "big"), 9.5)
+
+
+def test_pinned_key(authority: Authority, chain: CertificateChain) -> None:
+    pin = spki_sha256(chain.leaf)
+    other = spki_sha256(authority.issue(["other.example"]).leaf)
+
+    for pins in ([pin], [other, f"sha256//{pin}"], [f"sha256/{pin}"]):
+        trust = SpkiPins(*pins)
+        assert trust.trusts(chain.certificates[0])
+        assert trust.roots() is None
+    assert not SpkiPins(other).trusts(chain.certificates[0])
+    assert not SpkiPins(other).trusts(b"no certificate")
+    assert pickle.loads(pickle.dumps(SpkiPins(other, pin))).trusts(chain.certificates[0])
+    assert "SpkiPins(2 keys)" == repr(SpkiPins(other, pin))
+
+
+def test_pinned_key_over_a_handshake(
+    make_duo: Callable[..., Any], chain: CertificateChain, now: float
+) -> None:
+    pins = SpkiPins(spki_sha256(chain.leaf))
+
+    assert make_duo({"ca": pins}).run().client_info.peer_certificates == (chain.leaf,)
+    with pytest.raises(LocalAlert, match="unknown_ca: the key of CN=server.example is not pinned"):
+        make_duo({"ca": SpkiPins("A" * 43 + "=")}).run()
+    with pytest.raises(LocalAlert, match="bad_certificate: name mismatch"):
+        make_duo({"ca": pins}, client_args={"server_name": "other.example"}).run()
+    with pytest.raises(LocalAlert, match="certificate_expired"):
+        make_duo({"ca": pins}, client_args={"wall_clock": now + 20 * 86_400}).run()
+
+
+@pytest.mark.parametrize("pin", ["", "AAAA", "not base64 at all", "sha1/" + "A" * 28])
+def test_pins_that_are_none(pin: str) -> None:
+    with pytest.raises(ValueError, match="is not a SHA-256 in base64"):
+        SpkiPins(pin)
+    with pytest.raises(ValueError, match="no public key is pinned"):
+        SpkiPins()
+
+
+def test_no_verification_is_said_once_for_each_host(
+    make_duo: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for host in ("warned.example", "warned.example", "also.example"):
+        make_duo({"verify": False}, client_args={"server_name": host}).run()
+
+    assert 1 == caplog.text.count("the certificate of warned.example is NOT verified")
+    assert 1 == caplog.text.count("the certificate of also.example is NOT verified")
+    assert {"WARNING"} == {record.levelname for record in caplog.records}

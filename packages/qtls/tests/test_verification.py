@@ -205,9 +205,9 @@ def test_no_roots(authority: Authority) -> None:
         def trusts(self, certificate: bytes) -> bool:
             return False
 
-    with pytest.raises(LocalAlert, match="unknown_ca: no roots are trusted"):
+    with pytest.raises(LocalAlert, match="unknown_ca: .* no roots are trusted"):
         verify_server([LEAF.encoded], [LEAF.certificate], "a.example", Nothing(), NOW)
-    with pytest.raises(LocalAlert, match="unknown_ca: no roots are trusted"):
+    with pytest.raises(LocalAlert, match="unknown_ca: .* no roots are trusted"):
         verify_client([LEAF.encoded], [LEAF.certificate], Nothing(), NOW)
 
 

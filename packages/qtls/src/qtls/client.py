@@ -20,6 +20,7 @@ from .constants import (
     ENCRYPTED_EXTENSIONS,
     EXT_ALPS,
     EXT_ALPS_OLD,
+    EXT_COMPRESS_CERTIFICATE,
     EXT_DELEGATED_CREDENTIALS,
     EXT_EARLY_DATA,
     EXT_ENCRYPTED_CLIENT_HELLO,
@@ -54,7 +55,7 @@ from .resumption import Session
 from .signatures import SERVER_CONTEXT
 from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
 from .trust import TrustStore
-from .verification import load_certificates, verify_server
+from .verification import load_certificates, verify_server, warn_unverified
 
 __all__ = ["ClientHandshake"]
 
@@ -109,6 +110,7 @@ class ClientHandshake(Handshake):
         self._settings_extension = 0
         self._peer_settings: bytes | None = None
         self._request_signatures: tuple[int, ...] | None = None
+        self._request_compression: tuple[int, ...] = ()
         self._peer: PeerCertificate | None = None
         self._resumption_secret = b""
         self.session = session
@@ -132,6 +134,8 @@ class ClientHandshake(Handshake):
             if self._server_name is None:
                 raise ValueError("verification needs a server name")
             self._trust = self._config.trust_store()
+        else:
+            warn_unverified(self._server_name)
         self.session = self._usable_session()
         self._hellos.prepare(self.session)
         self._state = advance_client(self._state, ClientInput.HELLO_SENT)
@@ -165,12 +169,9 @@ class ClientHandshake(Handshake):
         session = self.session
         if session is None and self._config.sessions is not None:
             session = self._config.sessions.pop(self._session_key)
-        if session is None or not session.is_fresh(self.wall_clock):
+        if session is None or session.suite not in self._config.ciphers:
             return None
-        # RFC 8446 §4.6.1: only for the name it was made for. RFC 9369 §5: nor for another QUIC version.
-        if session.server_name != self._server_name or session.quic_version != self._quic_version:
-            return None
-        return session if session.suite in self._config.ciphers else None
+        return session if session.fits(self._server_name, self._quic_version, self.wall_clock) else None
 
     def _send_hello(self, retry: tuple[int | None, bytes | None] | None) -> None:
         session = self.session
@@ -328,6 +329,9 @@ class ClientHandshake(Handshake):
         if body is None:
             raise LocalAlert(MISSING_EXTENSION, "CertificateRequest without signature_algorithms")
         self._request_signatures = extensions.parse_uint16_list(body, "signature_algorithms")
+        compression = dict(entries).get(EXT_COMPRESS_CERTIFICATE)
+        if compression is not None:
+            self._request_compression = extensions.parse_compression(compression)
         self._transcript.add(raw)
         self._state = advance_client(self._state, ClientInput.CERTIFICATE_REQUEST)
 
@@ -394,7 +398,12 @@ class ClientHandshake(Handshake):
             flight.append(encrypted_extensions.encode((settings,)))
             self._transcript.add(flight[-1])
         if self._request_signatures is not None:
-            flight += answer_request(self._config.client_cert, self._request_signatures, self._transcript)
+            flight += answer_request(
+                self._config.client_cert,
+                self._request_signatures,
+                self._request_compression,
+                self._transcript,
+            )
         flight.append(self._finished(self._client_handshake_secret))
         self._transcript.add(flight[-1])
         self._events.append(SendCrypto(Level.HANDSHAKE, b"".join(flight)))
@@ -432,10 +441,7 @@ class ClientHandshake(Handshake):
             )
         if ticket.lifetime == 0:
             return
-        if self._peer is not None:
-            certificates = self._peer.chain
-        else:
-            certificates = () if self.session is None else self.session.certificates
+        chain = self._peer.chain if self._peer is not None else self.session and self.session.certificates
         session = Session(
             ticket=ticket.ticket,
             secret=schedule.resumption_psk(self._resumption_secret, ticket.nonce),
@@ -448,7 +454,7 @@ class ClientHandshake(Handshake):
             quic_version=self._quic_version,
             max_early_data=ticket.max_early_data,
             transport_parameters=self._peer_parameters,
-            certificates=certificates,
+            certificates=chain or (),
         )
         if self._config.sessions is not None:
             self._config.sessions.put(self._session_key, session)

@@ -32,15 +32,22 @@ def prove(
 
 
 def answer_request(
-    chain: CertificateChain | None, signatures: Sequence[int], transcript: Transcript
+    chain: CertificateChain | None,
+    signatures: Sequence[int],
+    compression: Sequence[int],
+    transcript: Transcript,
 ) -> list[bytes]:
-    """A client's answer to a CertificateRequest: an empty Certificate if it has none that fits."""
+    """A client's answer to a CertificateRequest: an empty Certificate if it has none that fits.
+
+    ``signatures`` and ``compression`` are what the server can check and open.
+    """
     scheme = None if chain is None else next((each for each in chain.schemes if each in signatures), None)
     if chain is None or scheme is None:
         empty = Certificate(()).encode()
         transcript.add(empty)
         return [empty]
-    return prove(chain, scheme, Certificate(chain.certificates).encode(), CLIENT_CONTEXT, transcript)
+    certificate = _compressed(Certificate(chain.certificates), compression)
+    return prove(chain, scheme, certificate, CLIENT_CONTEXT, transcript)
 
 
 def encode_chain(chain: CertificateChain, hello: ClientHello) -> bytes:
@@ -51,9 +58,13 @@ def encode_chain(chain: CertificateChain, hello: ClientHello) -> bytes:
         leaf.append((EXT_STATUS_REQUEST, b"\x01" + len(staple).to_bytes(3, "big") + staple))
     if chain.sct_list is not None and hello.offers(EXT_SIGNED_CERTIFICATE_TIMESTAMP):
         leaf.append((EXT_SIGNED_CERTIFICATE_TIMESTAMP, chain.sct_list))
-    certificate = Certificate(chain.certificates, (tuple(leaf),))
+    return _compressed(Certificate(chain.certificates, (tuple(leaf),)), hello.certificate_compression())
+
+
+def _compressed(certificate: Certificate, algorithms: Sequence[int]) -> bytes:
+    """The message with the first algorithm that makes it smaller, RFC 8879 §4."""
     body = certificate.encode_body()
-    for algorithm in hello.certificate_compression():
+    for algorithm in algorithms:
         compressed = cert_compression.compress(algorithm, body)
         if compressed is not None:
             return compressed_certificate.encode(algorithm, len(body), compressed)

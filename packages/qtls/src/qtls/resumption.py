@@ -42,6 +42,17 @@ class Session:
         """Whether the ticket may be offered at ``wall_clock``."""
         return self.issued_at <= wall_clock < self.issued_at + min(self.lifetime, MAX_LIFETIME)
 
+    def fits(self, server_name: str | None, quic_version: int, wall_clock: float) -> bool:
+        """Whether a client may offer the ticket on a connection.
+
+        RFC 8446 §4.6.1: only for the name it was made for. RFC 9369 §5: nor for another QUIC version.
+        """
+        return (
+            self.is_fresh(wall_clock)
+            and self.server_name == server_name
+            and self.quic_version == quic_version
+        )
+
 
 class SessionStore(Protocol):
     """Keeps sessions by a key chosen by the caller, such as "host:port"."""

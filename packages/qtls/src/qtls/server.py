@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import extensions
+from . import cert_compression, extensions
 from .client_hello import DEFAULT_SIGNATURES
-from .codec import uint16_list, vector16
+from .codec import uint16_list, vector8, vector16
 from .config import ServerTLS
 from .constants import (
     CERTIFICATE_REQUIRED,
@@ -20,6 +20,7 @@ from .constants import (
     EXT_ALPN,
     EXT_ALPS,
     EXT_ALPS_OLD,
+    EXT_COMPRESS_CERTIFICATE,
     EXT_COOKIE,
     EXT_EARLY_DATA,
     EXT_ENCRYPTED_CLIENT_HELLO,
@@ -277,7 +278,10 @@ class ServerHandshake(Handshake):
         if self._resumption is None:
             if self._config.client_auth != "none":
                 request = certificate_request.encode(
-                    ((EXT_SIGNATURE_ALGORITHMS, uint16_list(DEFAULT_SIGNATURES)),)
+                    (
+                        (EXT_SIGNATURE_ALGORITHMS, uint16_list(DEFAULT_SIGNATURES)),
+                        (EXT_COMPRESS_CERTIFICATE, vector8(uint16_list(cert_compression.available())[2:])),
+                    )
                 )
                 self._transcript.add(request)
                 flight.append(request)
@@ -317,7 +321,7 @@ class ServerHandshake(Handshake):
         self._state = advance_server(self._state, ServerInput.SETTINGS)
 
     def _on_certificate(self, raw: bytes) -> None:
-        received = open_certificate(raw, ())
+        received = open_certificate(raw, cert_compression.available())
         if received.context:
             raise LocalAlert(ILLEGAL_PARAMETER, "the client's Certificate has a context nobody gave it")
         self._transcript.add(raw)

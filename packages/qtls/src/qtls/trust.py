@@ -5,17 +5,20 @@ Takes certificates as bytes; ``qtls.adapters.trust_store`` finds them on a machi
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, Protocol, final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import Store
 
-__all__ = ["Roots", "TrustStore", "parse_pem", "roots_from_pem"]
+__all__ = ["Roots", "SpkiPins", "TrustStore", "parse_pem", "roots_from_pem"]
 
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 END = b"-----END CERTIFICATE-----"
@@ -79,6 +82,54 @@ class Roots:
 
     def __repr__(self) -> str:
         return f"Roots({len(self._encoded)} certificates)"
+
+
+@final
+class SpkiPins:
+    """Trusts leaf certificates by their public key and nothing else: no authority is needed, and none would do.
+
+    ``pins`` are SHA-256 of the SubjectPublicKeyInfo in base64, as ``spki_sha256`` gives them, with or without a prefix
+    such as "sha256//". Name and validity are still checked.
+
+    Raises:
+        ValueError: no pin, or one that is not 32 bytes in base64.
+    """
+
+    def __init__(self, *pins: str) -> None:
+        if not pins:
+            raise ValueError("no public key is pinned")
+        self._pins = frozenset([_parse_pin(pin) for pin in pins])
+
+    def roots(self) -> Store | None:
+        """None: a pin is no authority."""
+        return None
+
+    def trusts(self, certificate: bytes) -> bool:
+        """Whether the key of a certificate (DER) is pinned."""
+        try:
+            key = x509.load_der_x509_certificate(certificate).public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            return False
+        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(encoded).digest() in self._pins
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SpkiPins, tuple(sorted([base64.b64encode(pin).decode() for pin in self._pins]))
+
+    def __repr__(self) -> str:
+        return f"SpkiPins({len(self._pins)} keys)"
+
+
+def _parse_pin(pin: str) -> bytes:
+    # curl writes sha256//PIN, HTTP's key pinning wrote sha256/PIN.
+    text = pin.removeprefix("sha256/").removeprefix("/")
+    try:
+        found = base64.b64decode(text, validate=True)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise ValueError(f"{pin!r} is not a SHA-256 in base64")
+    return found
 
 
 def parse_pem(data: bytes) -> list[x509.Certificate]:

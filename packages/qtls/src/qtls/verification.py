@@ -7,9 +7,11 @@ right alert and a text that says what failed. RFC 5280 §6, RFC 8446 §4.4.2.4 a
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -22,9 +24,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from .constants import BAD_CERTIFICATE, CERTIFICATE_EXPIRED, UNKNOWN_CA, UNSUPPORTED_CERTIFICATE
 from .errors import LocalAlert
 from .names import address_of, matches, names_of
-from .trust import Roots, TrustStore
+from .trust import Roots, SpkiPins, TrustStore
 
-__all__ = ["load_certificates", "verify_client", "verify_server"]
+__all__ = ["load_certificates", "verify_client", "verify_server", "warn_unverified"]
+
+LOGGER: Final = logging.getLogger("qtls")
 
 # RFC 8446 sets no limit. Chains in use have up to 5 certificates; each one more costs the verifier time.
 MAX_CERTIFICATES: Final = 16
@@ -80,9 +84,7 @@ def verify_server(
             _check_validity(leaf, now)
             _check_name(leaf, host)
             return
-        roots = trust.roots()
-        if roots is None:
-            raise LocalAlert(UNKNOWN_CA, "no roots are trusted")
+        roots = _roots_of(trust, leaf)
         known = _chain_key(encoded, host) if isinstance(trust, Roots) else b""
         if isinstance(trust, Roots) and trust.is_verified(known, wall_clock):
             return
@@ -115,12 +117,26 @@ def verify_client(
             _check_validity(certificates[0], now)
             return
         _check_key(certificates[0])
-        roots = trust.roots()
-        if roots is None:
-            raise LocalAlert(UNKNOWN_CA, "no roots are trusted")
+        roots = _roots_of(trust, certificates[0])
         _builder(roots, now).build_client_verifier().verify(certificates[0], list(certificates[1:]))
     except UNREADABLE as error:
         raise _explain(certificates, None, now, str(error)) from None
+
+
+@lru_cache(maxsize=256)
+def warn_unverified(host: str | None) -> None:
+    """Log that nothing is verified, once for each host."""
+    LOGGER.warning(
+        "the certificate of %s is NOT verified: anybody on the way can read and change what is sent", host
+    )
+
+
+def _roots_of(trust: TrustStore, leaf: x509.Certificate) -> verification.Store:
+    roots = trust.roots()
+    if roots is None:
+        reason = "is not pinned" if isinstance(trust, SpkiPins) else "is not trusted: no roots are trusted"
+        raise LocalAlert(UNKNOWN_CA, f"the key of {_title(leaf)} {reason}")
+    return roots
 
 
 def _chain_key(encoded: Sequence[bytes], host: str) -> bytes:
