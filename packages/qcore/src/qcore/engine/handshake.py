@@ -10,7 +10,7 @@ from typing import Final, Protocol, final
 from qtls.constants import Level
 from qtls.errors import LocalAlert
 from qtls.events import SendCrypto, TlsEvent
-from qwire.constants import CRYPTO_ERROR, FRAME_CRYPTO, INTERNAL_ERROR
+from qwire.constants import FRAME_CRYPTO, INTERNAL_ERROR
 from qwire.frames import CryptoFrame
 
 from ..crypto_stream import CryptoStream
@@ -73,7 +73,7 @@ class Handshake:
         """Take a CRYPTO frame; what TLS wants to send is queued, everything else is returned.
 
         Raises:
-            TransportError: CRYPTO_BUFFER_EXCEEDED, or CRYPTO_ERROR with the alert.
+            TransportError: CRYPTO_BUFFER_EXCEEDED, or what the alert stands for: CRYPTO_ERROR with it, most often.
         """
         data = self.streams[space].receive(frame)
         if not data:
@@ -110,4 +110,4 @@ class Handshake:
 def alert_error(alert: LocalAlert) -> TransportError:
     """The transport error that tells the peer of an alert. RFC 9001 §4.8."""
     kind = CertificateError if alert.description in CERTIFICATE_ALERTS else TransportError
-    return kind(CRYPTO_ERROR + alert.description, FRAME_CRYPTO, alert.reason)
+    return kind(alert.quic_error, FRAME_CRYPTO, alert.reason)
