@@ -188,3 +188,14 @@ def test_the_total_may_be_limited() -> None:
 
     assert CRYPTO_BUFFER_EXCEEDED == caught.value.code
     assert 60 == stream.received_size
+
+
+def test_what_is_settled_is_not_sent_again() -> None:  # an answer proves more than acknowledgements
+    stream = CryptoStream(spaces.INITIAL)
+    stream.send(bytes(100))
+    frame = stream.take_range(0, 60)
+    stream.settle(100)
+    stream.send(b"second")
+    stream.on_lost(frame)
+
+    assert [(100, 106)] == stream.pending_ranges()

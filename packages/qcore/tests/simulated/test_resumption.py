@@ -535,3 +535,23 @@ def test_rejected_early_packets_do_not_hold_up_others() -> None:
 
     assert pair.server is not None
     assert [] == pair.server.parts.receiver.waiting
+
+
+def test_waiting_for_keys_is_no_part_of_a_round_trip() -> None:  # RFC 9002 §5.3
+    # The ServerHello is lost, and what acknowledges the 0-RTT packets waits until it has come again.
+    rig = Rig()
+    rig.first()
+    pair = rig.pair(wall=LATER, seed=1)
+    send_early(pair, bytes(5_000))
+    seen = 0
+
+    def lose_the_server_hello(datagram: Datagram) -> bool:
+        nonlocal seen
+        seen += 0xC0 == datagram.data[0] & 0xF0
+        return 0xC0 != datagram.data[0] & 0xF0 or pair.now > 1_000.5
+
+    pair.to_client.filter(lose_the_server_hello)
+    pair.run_until(lambda: confirmed(pair))
+
+    assert seen > 1
+    assert pair.client.stats().smoothed_rtt < 0.1
