@@ -19,6 +19,20 @@ MAX_STREAMS: Final = 1 << 60
 # RFC 9000 §5.1.1: IDs that the peer may have issued to us at one time.
 ACTIVE_CONNECTION_ID_LIMIT: Final = 8
 MIB: Final = 1 << 20
+# What an engine reads from the parameters that it sends. Any other entry may hold anything.
+ENFORCED: Final = (
+    "max_idle_timeout",
+    "initial_max_data",
+    "initial_max_stream_data_bidi_local",
+    "initial_max_stream_data_bidi_remote",
+    "initial_max_stream_data_uni",
+    "initial_max_streams_bidi",
+    "initial_max_streams_uni",
+    "ack_delay_exponent",
+    "max_ack_delay",
+    "active_connection_id_limit",
+    "max_datagram_frame_size",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +106,9 @@ class QuicConfig:
                 raise ValueError(f"{name} must lie between 0 and 2^60")
         if self.max_udp_payload < 1200:  # RFC 9000 §14
             raise ValueError("max_udp_payload must be at least 1200")
+        if self.parameters is not None:
+            for name in ENFORCED:
+                getattr(self.parameters, name)  # raises when it cannot be read
 
 
 def local_parameters(
