@@ -9,6 +9,7 @@ from .dissects import dissect_command
 from .draws import draw_command
 from .fingerprints import fingerprint_command
 from .gets import get_command
+from .lints import lint_command
 from .profiles import profiles_command, show_command
 from .serves import serve_command
 
@@ -28,5 +29,6 @@ for command in (
     draw_command,
     fingerprint_command,
     dissect_command,
+    lint_command,
 ):
     cli.add_command(command)
