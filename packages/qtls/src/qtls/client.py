@@ -48,6 +48,7 @@ from .messages import certificate_request, encrypted_extensions, new_session_tic
 from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
+from .names import ascii_host
 from .own_certificate import answer_request
 from .peer_certificate import PeerCertificate, open_certificate
 from .protection import SUITES, sealer_from_secret, suite_parameters
@@ -92,7 +93,8 @@ class ClientHandshake(Handshake):
     ) -> None:
         super().__init__(quic_version, random, wall_clock, config.keylog)
         self._config = config
-        self._server_name = config.server_name or server_name
+        name = config.server_name or server_name
+        self._server_name = None if name is None else ascii_host(name)
         self._session_key = session_key or self._server_name or ""
         self._want_early_data = early_data
         self._state = ClientState.START

@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography import x509
 
-__all__ = ["Address", "address_of", "is_ldh_name", "matches", "matches_dns_name", "names_of"]
+__all__ = ["Address", "address_of", "ascii_host", "is_ldh_name", "matches", "matches_dns_name", "names_of"]
 
 Address = IPv4Address | IPv6Address
 
@@ -29,6 +29,17 @@ def address_of(name: str) -> Address | None:
         return ip_address(name.strip("[]").partition("%")[0])
     except ValueError:
         return None
+
+
+def ascii_host(name: str) -> str:
+    """A host name with its internationalized labels as A-labels, RFC 5890 §2.3.2.1.
+
+    With the rules of Python's own name resolution (RFC 3490), so that the name that is resolved is the name verified.
+
+    Raises:
+        ValueError: it cannot be a host name.
+    """
+    return name if name.isascii() else name.encode("idna").decode("ascii")
 
 
 def is_ldh_name(name: str) -> bool:
