@@ -5,7 +5,7 @@ are taken. Nothing here lays out or encodes anything.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from qcore.batch import Address, SendBatch
 from qcore.router import Router
@@ -29,6 +29,19 @@ TOKEN_SIZE: Final = 48
 TICKET_LIFETIME: Final = 86_400.0
 
 
+class Sender(Protocol):
+    """What is needed of an engine to see what it sends."""
+
+    def transmit(self, now: float, batch: SendBatch) -> int:
+        """Put what is due into `batch`."""
+
+    def next_timeout(self) -> float:
+        """When to wake it."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Wake it."""
+
+
 def draw_flight(
     profile: ClientProfile,
     random: RandomBytes,
@@ -48,8 +61,21 @@ def draw_flight(
     Raises:
         FlightError: the profile's layout does not fit the ClientHello.
     """
+    engine = start(profile, random, server_name, family, resumption, wall_clock)
+    return sent_by(engine, 0.0)
+
+
+def start(
+    profile: ClientProfile,
+    random: RandomBytes,
+    server_name: str,
+    family: Family,
+    resumption: Resumption | None = None,
+    wall_clock: float = 0.0,
+) -> Sender:
+    """An engine that has something to send."""
     drawn = profile.draw(random, resumption)
-    engine = Router(random=random).connect(
+    return Router(random=random).connect(
         ADDRESSES[family],
         tls=drawn.tls,
         config=drawn.quic,
@@ -58,8 +84,12 @@ def draw_flight(
         wall_clock=wall_clock,
         session=None if drawn.tls.sessions is None else drawn.tls.sessions.pop(server_name),
     )
+
+
+def sent_by(engine: Sender, now: float) -> list[bytes]:
+    """The datagrams that leave at `now`."""
     batch = SendBatch()
-    engine.transmit(0.0, batch)
+    engine.transmit(now, batch)
     return [datagram.data for datagram in batch.datagrams()]
 
 
@@ -103,15 +133,42 @@ def draw_flows(
         datagrams = draw_flight(
             profile, random, server_name=name, family=family, resumption=resumption, wall_clock=age
         )
-        about: dict[str, Any] = {
-            "client": profile.client,
-            "version": profile.version,
-            "kind": "flight" if family == 4 else "flight6",
-            "label": "drawn",
-            "seed": seed,
-            "host": name,
-            "port": PORT,
-            "family": family,
-            "mtu": MTU,
-        }
+        about = description(profile, seed, name, family)
         yield CapturedFlow(about, [CapturedDatagram(0.0, True, data) for data in datagrams])
+
+
+def draw_unanswered(
+    profile: ClientProfile,
+    *,
+    seed: int,
+    count: int = 1,
+    server_names: Sequence[str],
+    seconds: float,
+) -> Iterator[CapturedFlow]:
+    """Connections to a server that never answers: the first flight, and all that follows for `seconds`."""
+    for index in range(count):
+        name = server_names[index % len(server_names)]
+        engine = start(profile, SeededBytes(f"{seed}/{index}"), name, 4)
+        now = 0.0
+        datagrams: list[CapturedDatagram] = []
+        while now <= seconds:
+            datagrams.extend(CapturedDatagram(now * 1000, True, data) for data in sent_by(engine, now))
+            now = max(now, engine.next_timeout())
+            if now <= seconds:
+                engine.handle_timeout(now)
+        yield CapturedFlow({**description(profile, seed, name, 4), "kind": "pto"}, datagrams)
+
+
+def description(profile: ClientProfile, seed: int, name: str, family: Family) -> dict[str, Any]:
+    """What a captures file says of a drawn flow."""
+    return {
+        "client": profile.client,
+        "version": profile.version,
+        "kind": "flight" if family == 4 else "flight6",
+        "label": "drawn",
+        "seed": seed,
+        "host": name,
+        "port": PORT,
+        "family": family,
+        "mtu": MTU,
+    }

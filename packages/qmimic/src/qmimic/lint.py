@@ -30,6 +30,7 @@ from .extensions import (
 from .fingerprint import Fingerprint, fingerprint
 from .hello import HelloSpec
 from .profile import ClientProfile
+from .transport_parameters import GOOGLE_INITIAL_RTT, Integer, Opaque, ParameterList
 
 Severity = Literal["error", "warning"]
 
@@ -80,7 +81,7 @@ class Finding:
 
 def lint(profile: ClientProfile) -> list[Finding]:
     """Everything that is found, errors first, each once."""
-    found = [*check_hello(profile.hello), *check_flights(profile)]
+    found = [*check_hello(profile.hello), *check_constants(profile.parameters), *check_flights(profile)]
     unique = list(dict.fromkeys(found))
     return sorted(unique, key=lambda finding: (finding.severity != "error", finding.kind))
 
@@ -293,6 +294,17 @@ def is_recent(profile: ClientProfile) -> bool:
     return tls.X25519MLKEM768 in hello.groups or any(
         isinstance(item, ApplicationSettings) and item.id == 17_613 for item in hello.extensions
     )
+
+
+def check_constants(parameters: ParameterList | None) -> Iterator[Finding]:
+    """Parameters that are sent as constants, and are none."""
+    for entry in parameters.entries if parameters is not None else ():
+        if isinstance(entry, Integer | Opaque) and entry.id == GOOGLE_INITIAL_RTT:
+            yield Finding(
+                "error",
+                "cached round trip",
+                "google_initial_rtt is sent always; Chrome sends it to servers whose round trip it has measured",
+            )
 
 
 def check_hello(hello: HelloSpec | None) -> Iterator[Finding]:

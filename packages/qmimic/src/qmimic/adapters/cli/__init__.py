@@ -5,6 +5,7 @@ import click
 from qmimic import __version__
 
 from .demo import demo_command
+from .diffs import diff_command
 from .dissects import dissect_command
 from .draws import draw_command
 from .fingerprints import fingerprint_command
@@ -30,5 +31,6 @@ for command in (
     fingerprint_command,
     dissect_command,
     lint_command,
+    diff_command,
 ):
     cli.add_command(command)
