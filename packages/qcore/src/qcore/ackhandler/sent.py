@@ -382,7 +382,11 @@ class SentPacketHandler:
             or self._histories[APPLICATION].ack_eliciting >= MAX_OUTSTANDING
         ):
             return SendMode.ACK_ONLY
-        return SendMode.ANY if self.pacer.is_ready(now) else SendMode.PACED
+        if not self.pacer.is_ready(now):
+            return SendMode.PACED
+        if congestion.samples_delivery:
+            congestion.on_offer(self.bytes_in_flight, now)
+        return SendMode.ANY
 
     def pacing_deadline(self) -> float:
         """When `SendMode.PACED` ends."""

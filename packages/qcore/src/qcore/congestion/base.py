@@ -52,6 +52,8 @@ class CongestionController:
     )
 
     name: ClassVar[str] = ""
+    # Whether `on_offer` wants to be called.
+    samples_delivery: ClassVar[bool] = False
 
     def __init__(self, datagram_size: int) -> None:
         self.datagram_size = datagram_size
@@ -72,7 +74,7 @@ class CongestionController:
 
     @property
     def state(self) -> str:
-        """One of "slow_start", "congestion_avoidance" and "recovery"."""
+        """One of "slow_start", "congestion_avoidance" and "recovery", if the controller knows these."""
         if self.in_recovery:
             return "recovery"
         return "slow_start" if self.window < self.ssthresh else "congestion_avoidance"
@@ -81,6 +83,9 @@ class CongestionController:
     def minimum_window(self) -> int:
         """The smallest window there is."""
         return MINIMUM_WINDOW_DATAGRAMS * self.datagram_size
+
+    def on_offer(self, in_flight: int, now: float) -> None:
+        """A datagram may be sent now. When nothing was by the next call, the application had nothing to send."""
 
     def on_sent(self, size: int, in_flight: int, now: float) -> None:
         """A packet that counts as in flight was sent; `in_flight` includes it."""
