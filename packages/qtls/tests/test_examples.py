@@ -12,6 +12,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 EXPECTED = {
+    "encrypted_hello.py": (
+        "outside public.example, inside public.example\n"
+        "ech_required: public.example could not decrypt the ClientHello\n"
+        "outside public.example, inside secret.example\n"
+    ),
     "open_initial.py": "server name example.com, protocols alpn\n",
     "resumption.py": "X25519MLKEM768, resumed False, 0-RTT False\nX25519MLKEM768, resumed True, 0-RTT True\n",
 }

@@ -58,7 +58,7 @@ class TicketState:
                 self.age_add.to_bytes(4, "big"),
                 vector8(self.secret),
                 vector8((self.alpn or "").encode("latin-1")),
-                vector16((self.server_name or "").encode("ascii")),
+                vector16((self.server_name or "").encode("latin-1")),
                 vector16(self.transport_parameters),
                 vector24(b"".join([vector24(each) for each in self.client_certificates])),
             )
@@ -82,7 +82,7 @@ class TicketState:
         age_add = reader.read_uint32()
         secret = reader.read_vector8()
         alpn = reader.read_vector8().decode("latin-1")
-        server_name = reader.read_vector16().decode("ascii")
+        server_name = reader.read_vector16().decode("latin-1")
         transport_parameters = reader.read_vector16()
         listed = Reader(reader.read_vector24())
         certificates = []

@@ -107,7 +107,9 @@ class SpkiPins:
     def trusts(self, certificate: bytes) -> bool:
         """Whether the key of a certificate (DER) is pinned."""
         try:
-            key = x509.load_der_x509_certificate(certificate).public_key()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+                key = x509.load_der_x509_certificate(certificate).public_key()
         except (ValueError, UnsupportedAlgorithm):
             return False
         encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
