@@ -145,4 +145,5 @@ def test_both_ends_forget_after_three_probe_timeouts(side: str) -> None:  # RFC 
         lambda: pair.client.is_terminated and pair.server is not None and pair.server.is_terminated
     )
 
-    assert 3 * engine.parts.pto() <= pair.now - before < 1.0
+    # A clock in floating point rounds.
+    assert 3 * engine.parts.pto() - 1e-9 <= pair.now - before < 1.0

@@ -15,6 +15,7 @@ from qtls.config import ClientTLS, ServerTLS
 from qtls.constants import SECP384R1, X25519
 from qtls.resumption import MemorySessionStore, Session
 from qwire.constants import PROTOCOL_VIOLATION, VERSION_1, VERSION_2, PacketType
+from qwire.frames import CryptoFrame, StreamFrame
 
 LATER = WALL + 60
 REQUEST = b"a request in early data"
@@ -555,3 +556,33 @@ def test_waiting_for_keys_is_no_part_of_a_round_trip() -> None:  # RFC 9002 §5.
 
     assert seen > 1
     assert pair.client.stats().smoothed_rtt < 0.1
+
+
+def tickets_after(pair: Pair, start: float) -> float:
+    pair.run_until(lambda: 2 == len(sessions_of(pair)))
+    return pair.now - start
+
+
+def test_tickets_follow_what_the_server_says_first() -> None:
+    # neqo throws away a ticket that comes before the SETTINGS of HTTP/3.
+    pair = Rig().pair()
+    pair.run_until(lambda: pair.server is not None and pair.server.is_established)
+    assert pair.server is not None
+    pair.server.send(pair.server.open_stream(), b"settings")
+    start = pair.now
+    assert pytest.approx(0.015) == tickets_after(pair, start)
+
+    order = [
+        type(frame)
+        for packet in pair.client_trace.received
+        if packet.packet_type is PacketType.ONE_RTT
+        for frame in packet.frames
+    ]
+    assert order.index(StreamFrame) < order.index(CryptoFrame)
+
+
+def test_tickets_do_not_wait_for_a_silent_server() -> None:
+    pair = Rig().pair()
+    pair.run_until(lambda: pair.server is not None and pair.server.is_established)
+
+    assert pytest.approx(0.05 + 0.015) == tickets_after(pair, pair.now)

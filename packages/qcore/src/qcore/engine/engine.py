@@ -245,8 +245,8 @@ class QuicEngine:
             table.set(timers.PACING, self._transmitter.pacing_deadline)
             table.set(timers.PATH, parts.paths.next_timeout())
             phases = parts.spaces[APPLICATION].phases
-            early = self._progress.early_deadline
-            table.set(timers.KEYS, early if phases is None else min(phases.deadline, early))
+            deadline = self._progress.deadline
+            table.set(timers.KEYS, deadline if phases is None else min(phases.deadline, deadline))
             mtu = parts.paths.active.mtu
             # A probe that was due and did not go waits for an ACK to make room, not for the clock.
             waits = mtu is None or not self.is_confirmed or mtu.deadline <= self._transmitter.last_pass
@@ -307,6 +307,9 @@ class QuicEngine:
         if self._lifecycle.is_open:
             try:
                 self._transmitter.transmit(now, batch)
+                if self._progress.has_tickets and self.parts.flow.sent:
+                    self._progress.release_tickets()
+                    self._transmitter.transmit(now, batch)
             except FlightError as error:
                 self._ending.fail(TransportError(INTERNAL_ERROR, None, str(error)), now)
             except TransportError as error:

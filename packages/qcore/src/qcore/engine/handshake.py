@@ -51,16 +51,19 @@ class Handshake:
 
     Attributes:
         is_complete: RFC 9001 §4.1.1: TLS has sent its Finished and verified the peer's.
+        holds_tickets: server: tickets wait for `release_tickets`.
         lay_out: client: what shapes a second ClientHello, when HelloRetryRequest asks for one.
         wall_offset: Unix time minus the clock of the connection.
     """
 
-    __slots__ = ("is_complete", "lay_out", "streams", "tls", "wall_offset")
+    __slots__ = ("_held", "holds_tickets", "is_complete", "lay_out", "streams", "tls", "wall_offset")
 
     def __init__(self, tls: TlsHandshake, streams: Sequence[CryptoStream]) -> None:
         self.tls = tls
         self.streams = streams
         self.is_complete = False
+        self.holds_tickets = False
+        self._held: list[bytes] = []
         self.lay_out: LayOut | None = None
         self.wall_offset: float | None = None
 
@@ -89,6 +92,9 @@ class Handshake:
         others: list[TlsEvent] = []
         for event in events:
             if isinstance(event, SendCrypto):
+                if self.holds_tickets and event.level is Level.APPLICATION:
+                    self._held.append(event.data)
+                    continue
                 stream = self.streams[SPACES[event.level]]
                 base = stream.sent_size
                 stream.send(event.data)
@@ -97,6 +103,18 @@ class Handshake:
             else:
                 others.append(event)
         return others
+
+    @property
+    def has_tickets(self) -> bool:
+        """Whether tickets wait to be released."""
+        return bool(self._held)
+
+    def release_tickets(self) -> None:
+        """Send the tickets that wait."""
+        for data in self._held:
+            self.streams[APPLICATION].send(data)
+        self._held.clear()
+        self.holds_tickets = False
 
     def _lay_out_again(self, lay_out: LayOut, stream: CryptoStream, base: int, hello: bytes) -> None:
         """A second ClientHello, which follows the first one in the same stream. RFC 8446 §4.1.2."""

@@ -135,6 +135,7 @@ class Parts:
         self.packer.destination_cid = remote_cid
         self.packer.source_cid = local_cid
         self.packer.version = self.packer.early_version = version
+        self.handshake.holds_tickets = not is_client
         if is_client:
             self.handshake.lay_out = self.packer.begin_flight
         for space in self.spaces[:APPLICATION]:

@@ -24,6 +24,9 @@ from .parts import Parts
 
 # Makes an address validation token for a client's next connection: RFC 9000 §8.1.3.
 TokenMaker = Callable[[Address], bytes]
+# Seconds that an application which has not sent anything holds up the tickets. neqo keeps a ticket together with the
+# SETTINGS of HTTP/3, and throws away one that comes before them.
+TICKET_DELAY: Final = 0.05
 LEVEL_NAMES: Final = {
     Level.INITIAL: "initial",
     Level.EARLY: "0rtt",
@@ -73,12 +76,14 @@ class Progress:
     """Takes a connection through its handshake.
 
     Attributes:
-        early_deadline: server: when the keys of 0-RTT packets go; `math.inf` when there are none to go.
+        deadline: when `handle_timeout` wants to be called; `math.inf` for never.
+        has_tickets: server: tickets wait for the application to speak first.
         events: for the application, until the engine collects them.
         info: what is settled so far.
     """
 
     __slots__ = (
+        "_early_deadline",
         "_is_early_rejected",
         "_lifecycle",
         "_negotiation",
@@ -87,8 +92,10 @@ class Progress:
         "_opener",
         "_parts",
         "_sealer",
-        "early_deadline",
+        "_ticket_deadline",
+        "deadline",
         "events",
+        "has_tickets",
         "info",
     )
 
@@ -100,7 +107,10 @@ class Progress:
         observer: Observer | None,
         new_token: TokenMaker | None,
     ) -> None:
-        self.early_deadline = math.inf
+        self.deadline = math.inf
+        self.has_tickets = False
+        self._early_deadline = math.inf
+        self._ticket_deadline = math.inf
         self.events: list[Event] = []
         self.info = ConnectionInfo(negotiation.version)
         self._parts = parts
@@ -183,7 +193,7 @@ class Progress:
             self._negotiation.apply(parts)
         elif parts.spaces[APPLICATION].early_opener is not None:
             # RFC 9001 §4.9.3: packets that were overtaken may still come.
-            self.early_deadline = now + 3 * parts.pto()
+            self._early_deadline = now + 3 * parts.pto()
         parts.handshake.is_complete = True
         parts.spaces[APPLICATION].can_open_application = True
         self._step(Step.HANDSHAKE_COMPLETE, now)
@@ -192,6 +202,7 @@ class Progress:
         self.events.append(HandshakeCompleted(info.alpn, info.resumed, info.early_accepted))
         parts.local_ids.issue()
         if not parts.is_client:
+            self._hold_tickets(now)
             parts.control.handshake_done()
             if self._new_token is not None:
                 parts.control.new_token(self._new_token(parts.paths.active.address))
@@ -224,12 +235,32 @@ class Progress:
             self._observer.keys_discarded(now, NAMES[space])
 
     def handle_timeout(self, now: float) -> None:
-        """Server: drop the keys of 0-RTT packets when their time is over."""
-        if self.early_deadline <= now:
-            self.early_deadline = math.inf
+        """Server: drop the keys of 0-RTT packets, and send tickets, when their time has come."""
+        if self._ticket_deadline <= now:
+            self.release_tickets()
+        if self._early_deadline <= now:
+            self._early_deadline = math.inf
             self._parts.receiver.end_early()
             if self._observer is not None:
                 self._observer.keys_discarded(now, LEVEL_NAMES[Level.EARLY])
+        self.deadline = min(self._early_deadline, self._ticket_deadline)
+
+    def _hold_tickets(self, now: float) -> None:
+        """Have the application speak before the tickets, unless it has nothing to say or has spoken."""
+        parts = self._parts
+        if parts.handshake.has_tickets:
+            self.has_tickets = True
+            self._ticket_deadline = now + TICKET_DELAY
+        if parts.flow.sent:
+            self.release_tickets()
+        self.deadline = min(self._early_deadline, self._ticket_deadline)
+
+    def release_tickets(self) -> None:
+        """Server: send the tickets now."""
+        self.has_tickets = False
+        self._ticket_deadline = math.inf
+        self.deadline = self._early_deadline
+        self._parts.handshake.release_tickets()
 
     def _on_early_data(self, accepted: bool) -> None:
         if accepted:
