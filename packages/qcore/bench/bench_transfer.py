@@ -1,6 +1,6 @@
 """Bulk transfer between two engines without sockets: µs of CPU per packet for each step.
 
-    python packages/qcore/bench/bench_transfer.py [MIB]
+python packages/qcore/bench/bench_transfer.py [MIB]
 """
 
 import sys
@@ -15,7 +15,10 @@ def main() -> None:
     size = int(sys.argv[1]) << 20 if len(sys.argv) > 1 else 30 << 20
     config = QuicConfig(send_buffer=64 << 20, stream_window=16 << 20, connection_window=24 << 20)
     pair = Pair(
-        client_config=config, server_config=config, to_server=LinkConfig(delay=0.0005), to_client=LinkConfig(delay=0.0005)
+        client_config=config,
+        server_config=config,
+        to_server=LinkConfig(delay=0.0005),
+        to_client=LinkConfig(delay=0.0005),
     )
     pair.run_until(lambda: pair.client.is_confirmed)
     pair.run_for(1.0)

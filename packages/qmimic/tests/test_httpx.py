@@ -1,7 +1,7 @@
 """httpx over connections that look like a browser's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import pytest
@@ -11,10 +11,12 @@ from qtls.adapters.self_signed import make_certificate
 
 httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
-async def agent_app(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+async def agent_app(scope: Message, receive: Receive, send: Send) -> None:
     """Answers with the user agent that asked."""
     if scope["type"] != "http":
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeVar, final
 
 from qwire.constants import PacketType
 from qwire.frames import Frame
@@ -10,6 +10,9 @@ from qwire.transport_parameters import TransportParameters
 
 from ..batch import Address
 from ..observer import Observer
+
+
+F = TypeVar("F", bound=Frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,10 @@ class Trace(Observer):
         """How often an event happened, e.g. ``count("probe_sent")``."""
         return self.names.count(name)
 
-    def frames_sent(self, kind: type[Frame]) -> list[Frame]:
+    def frames_sent(self, kind: type[F]) -> list[F]:
         return [frame for packet in self.sent for frame in packet.frames if isinstance(frame, kind)]
 
-    def frames_received(self, kind: type[Frame]) -> list[Frame]:
+    def frames_received(self, kind: type[F]) -> list[F]:
         return [frame for packet in self.received for frame in packet.frames if isinstance(frame, kind)]
 
     def connection_state(self, now: float, old: str, new: str) -> None:
