@@ -30,7 +30,9 @@ from qmimic.hello import HelloSpec
 from qmimic.http3 import Http3Spec, Setting
 from qmimic.layouts import (
     Chaos,
+    Chunked,
     MultiChaos,
+    NameCut,
     Pinned,
     PinnedDatagram,
     Scattered,
@@ -40,6 +42,7 @@ from qmimic.layouts import (
 from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
 from qmimic.profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from qmimic.randomness import SeededBytes
+from qmimic.sizes import SizeChoice
 from qmimic.transport_parameters import (
     CachedRtt,
     Integer,
@@ -86,6 +89,10 @@ def pinned(*frames: str) -> ClientProfile:
     rest = "crypto 901:" if ":901" in frames[0] else "crypto 900:"
     first, second = PinnedDatagram(frames=(*frames, "padding")), PinnedDatagram(frames=(rest, "padding"))
     return replace(BASE, layout=Pinned(datagrams=(first, second)))
+
+
+def name_cut(**changes: Any) -> ClientProfile:
+    return replace(with_hello(permute=False), layout=NameCut(**changes))
 
 
 def scattered(**changes: Any) -> ClientProfile:
@@ -170,6 +177,10 @@ FIRST_FLIGHT = {
     "EchGrease.enc_size": (BASE, with_extension(EchGrease(enc_size=65, payload_sizes=(144,)))),
     "EchGrease.payload_sizes": (BASE, with_extension(EchGrease(payload_sizes=(239,)))),
     "TrustAnchors.ids": (BASE, with_extension(TrustAnchors(ids=(b"\1\2",)))),
+    "TrustAnchors.shuffled": (
+        with_extension(TrustAnchors(ids=(b"\1\2", b"\3"))),
+        with_extension(TrustAnchors(ids=(b"\1\2", b"\3"), shuffled=True)),
+    ),
     "DelegatedCredentials": (BASE, with_extension(DelegatedCredentials(schemes=(0x0403,)))),
     "DelegatedCredentials.schemes": (
         with_extension(DelegatedCredentials(schemes=(0x0403,))),
@@ -215,6 +226,18 @@ FIRST_FLIGHT = {
     "Opaque.id_size": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, id_size=8))),
     "Opaque.length_size": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, length_size=2))),
     "Reserved.min_length": (with_parameters(Reserved()), with_parameters(Reserved(min_length=15))),
+    "Reserved.id_bits": (with_parameters(Reserved()), with_parameters(Reserved(id_bits=8))),
+    "SizeChoice.smallest": (
+        with_header(destination_cid_size=SizeChoice(smallest=8, largest=12)),
+        with_header(destination_cid_size=SizeChoice(smallest=9, largest=12)),
+    ),
+    "SizeChoice.largest": (
+        with_header(destination_cid_size=SizeChoice(smallest=8, largest=12)),
+        with_header(destination_cid_size=SizeChoice(smallest=8, largest=13)),
+    ),
+    "NameCut.mixed": (name_cut(), name_cut(mixed=False)),
+    "NameCut.padding": (name_cut(), name_cut(padding="back")),
+    "Chunked.size": (replace(BASE, layout=Chunked(size=800)), replace(BASE, layout=Chunked(size=801))),
     "Reserved.max_length": (with_parameters(Reserved()), with_parameters(Reserved(max_length=0))),
     "VersionInformation.id": (
         added(VersionInformation(id=0x4000)),
@@ -357,6 +380,9 @@ COVERED = {
                 Chaos,
                 NeqoCidSize,
                 NeqoPacketNumber,
+                SizeChoice,
+                NameCut,
+                Chunked,
                 Integer,
                 Opaque,
                 SourceConnectionId,

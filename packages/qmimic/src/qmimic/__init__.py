@@ -7,6 +7,7 @@ from .catalog import profile, profiles
 from .client import Client, connect, get
 from .errors import CaptureError, MimicError, ProfileError
 from .fingerprint import Fingerprint, fingerprint
+from .learn import learn
 from .memory import Memory
 from .profile import ClientProfile, DrawnClient, ProfileInfo, Resumption
 
@@ -32,6 +33,7 @@ __all__ = [
     "connect",
     "fingerprint",
     "get",
+    "learn",
     "profile",
     "profiles",
 ]

@@ -12,11 +12,22 @@ from typing import ClassVar, Final, Literal, Self, TypeAlias
 
 from qtls.client_hello import HelloContext
 from qtls.extensions import encode_server_name, is_host_name
+from qtls.key_exchange import IMPLEMENTED
 
 from . import grease
-from .randomness import RandomBytes, between, pick
+from .randomness import RandomBytes, between, pick, shuffle
 
 HEX: Final = {"hex": True}
+#: Bytes of the key shares of groups that are not implemented: X448, FFDHE of RFC 7919, X25519Kyber768Draft00.
+SHARE_SIZES: Final = {
+    0x001E: 56,
+    0x0100: 256,
+    0x0101: 384,
+    0x0102: 512,
+    0x0103: 768,
+    0x0104: 1024,
+    0x6399: 1216,
+}
 #: What BoringSSL sends as the key share of a reserved group.
 RESERVED_SHARE: Final = b"\0"
 
@@ -217,7 +228,8 @@ class PskKeyExchangeModes(Known):
 class KeyShare(Known):
     """key_share, RFC 8446 §4.2.8; 0x0a0a stands for the reserved group, with a share of one zero byte.
 
-    `share_x25519` uses one X25519 key both alone and inside X25519MLKEM768, as Firefox does.
+    `share_x25519` uses one X25519 key both alone and inside X25519MLKEM768, as Firefox does. For a group that is not
+    implemented random bytes are sent, of which nothing comes if a server takes them: `lint` says so.
     """
 
     ID: ClassVar[int] = 51
@@ -231,16 +243,15 @@ class KeyShare(Known):
         groups = self.groups
         if context.retry is not None and context.retry.group is not None:
             groups = (context.retry.group,)
-        shares = [
-            (
-                group,
-                RESERVED_SHARE
-                if grease.is_tls_value(group)
-                else context.key_shares.public(group, self.share_x25519),
-            )
-            for group in groups
-        ]
+        shares = [(group, self._share(group, context, random)) for group in groups]
         return vector(2, b"".join(group.to_bytes(2, "big") + vector(2, share) for group, share in shares))
+
+    def _share(self, group: int, context: HelloContext, random: RandomBytes) -> bytes:
+        if grease.is_tls_value(group):
+            return RESERVED_SHARE
+        if group not in IMPLEMENTED:
+            return random(SHARE_SIZES.get(group, 32))
+        return context.key_shares.public(group, self.share_x25519)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,9 +312,13 @@ class TrustAnchors(Known):
 
     ID: ClassVar[int] = 0xCA34
     ids: tuple[bytes, ...]
+    shuffled: bool = False
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
-        return vector(2, b"".join(vector(1, identifier) for identifier in self.ids))
+        ids = list(self.ids)
+        if self.shuffled:
+            shuffle(random, ids)
+        return vector(2, b"".join(vector(1, identifier) for identifier in ids))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,9 +49,10 @@ def is_parameter(parameter_id: int) -> bool:
     return parameter_id % 31 == 27
 
 
-def parameter_id(random: RandomBytes) -> int:
-    """A transport parameter id 31 * N + 27, uniform below 2^62."""
-    return 31 * below(random, (MAX_VARINT - 27) // 31 + 1) + 27
+def parameter_id(random: RandomBytes, bits: int = 0) -> int:
+    """A transport parameter id 31 * N + 27, uniform below 2^62, or with an N of this many random bits."""
+    limit = 1 << bits if bits else (MAX_VARINT - 27) // 31 + 1
+    return 31 * below(random, limit) + 27
 
 
 def fold_parameter(parameter_id: int) -> int:

@@ -26,9 +26,12 @@ from .fingerprint.initials import ClientInitial
 VERSIONS: Final = (VERSION_1, VERSION_2)
 PRE_SHARED_KEY: Final = 41
 ECH: Final = 0xFE0D
+TRUST_ANCHORS: Final = 0xCA34
 KEY_SHARE: Final = 51
 #: Extensions whose bodies are described piece by piece, or differ on every connection.
-DESCRIBED: Final = frozenset((0, 10, 13, 16, 27, 28, PRE_SHARED_KEY, 43, 45, KEY_SHARE, 57, ECH))
+DESCRIBED: Final = frozenset(
+    (0, 10, 13, 16, 27, 28, PRE_SHARED_KEY, 43, 45, KEY_SHARE, 57, TRUST_ANCHORS, ECH)
+)
 #: Of the form 31 * N + 27 and not reserved: min_ack_delay.
 ASSIGNED: Final = frozenset((0xFF02DE1A,))
 VERSION_INFORMATION_IDS: Final = (0x11, 0xFF73DB)
@@ -221,6 +224,9 @@ def hello_values(item: Observed) -> dict[str, Hashable]:
     for number, body in hello.extensions:
         if number not in DESCRIBED and not grease.is_tls_value(number):
             found[f"hello.extension.{number}"] = body.hex()
+    anchors = hello.body(TRUST_ANCHORS)
+    if anchors is not None:
+        found["hello.trust_anchors"] = tuple(sorted(trust_anchors(anchors)))
     ech = hello.body(ECH)
     if ech is not None and len(ech) > 10:
         size = int.from_bytes(ech[6:8], "big")
@@ -229,6 +235,17 @@ def hello_values(item: Observed) -> dict[str, Hashable]:
         found["hello.ech.enc_size"] = size
         found["hello.ech.payload_size"] = int.from_bytes(ech[8 + size : 10 + size], "big")
     return found
+
+
+def trust_anchors(body: bytes) -> tuple[str, ...]:
+    """The identifiers in trust_anchors, in hexadecimal."""
+    found: list[str] = []
+    position = 2
+    while position < len(body):
+        stop = position + 1 + body[position]
+        found.append(body[position + 1 : stop].hex())
+        position = stop
+    return tuple(found)
 
 
 def folded(numbers: Iterable[int]) -> tuple[str, ...]:
@@ -349,6 +366,7 @@ def orders(item: Observed) -> dict[str, tuple[Item, ...]]:
     """Extensions and transport parameters in the order of the wire; reserved ones under one name."""
     return {
         "hello.extension_order": extension_order(item),
+        "hello.trust_anchor_order": trust_anchors(item.fingerprint.hello.body(TRUST_ANCHORS) or b""),
         "parameters.order": tuple(
             parameter_name_of(entry.id) for entry in item.fingerprint.parameters.entries
         ),

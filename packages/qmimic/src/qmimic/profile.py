@@ -23,12 +23,15 @@ from . import toml
 from .errors import ProfileError
 from .hello import HelloSpec
 from .http3 import Http3Spec
-from .layouts import Chaos, MultiChaos, Pinned, Scattered, SniSlicing
+from .layouts import Chaos, Chunked, MultiChaos, NameCut, Pinned, Sampled, Scattered, SniSlicing
 from .neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from .randomness import RandomBytes
+from .sizes import SizeChoice
 from .transport_parameters import Known, ParameterList
 
-Layout: TypeAlias = InOrder | Chaos | MultiChaos | SniSlicing | Pinned | Scattered
+Layout: TypeAlias = (
+    InOrder | Chaos | MultiChaos | SniSlicing | NameCut | Chunked | Pinned | Scattered | Sampled
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,7 @@ class HeaderSpec:
         length_size: bytes of the Length field.
     """
 
-    destination_cid_size: int | NeqoCidSize = 8
+    destination_cid_size: int | NeqoCidSize | SizeChoice = 8
     source_cid_size: int = 8
     first_packet_number: int | NeqoPacketNumber = 0
     packet_number_sizes: tuple[int, ...] | NeqoPacketNumberSize = ()

@@ -95,15 +95,18 @@ class VersionInformation:
 
 @dataclass(frozen=True, kw_only=True)
 class Reserved:
-    """A parameter that must be ignored: its id, its length and its bytes are drawn. RFC 9000 §18.1."""
+    """A parameter that must be ignored: its id, its length and its bytes are drawn. RFC 9000 §18.1.
+
+    The N of 31 * N + 27 has `id_bits` random bits; with 0 the id is uniform below 2^62.
+    """
 
     min_length: int = 0
     max_length: int = 15
+    id_bits: int = 0
 
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
-        return Parameter(
-            grease.parameter_id(random), random(between(random, self.min_length, self.max_length))
-        )
+        number = grease.parameter_id(random, self.id_bits)
+        return Parameter(number, random(between(random, self.min_length, self.max_length)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from .dissects import dissect_command
 from .draws import draw_command
 from .fingerprints import fingerprint_command
 from .gets import get_command
+from .learns import learn_command
 from .lints import lint_command
 from .profiles import profiles_command, show_command
 from .serves import serve_command
@@ -31,6 +32,7 @@ for command in (
     fingerprint_command,
     dissect_command,
     lint_command,
+    learn_command,
     diff_command,
 ):
     cli.add_command(command)

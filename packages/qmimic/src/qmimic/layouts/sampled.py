@@ -1,0 +1,62 @@
+"""Layouts for clients whose rule is not known: arrangements that were seen, one of them on each connection.
+
+Honest about what it is: a client drawn often enough shows that it has only so many arrangements.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qcore.errors import FlightError
+from qcore.packing.initial_flight import FlightContext, Placement, check_layout
+
+from ..randomness import pick
+from .pinned import PinnedDatagram
+from .ranges import is_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrangement:
+    """One flight that was seen; each text is a datagram, its frames as in `PinnedDatagram`, joined by commas."""
+
+    datagrams: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.rules()
+
+    def rules(self) -> list[PinnedDatagram]:
+        """The datagrams as layouts."""
+        return [PinnedDatagram(frames=tuple(text.split(", "))) for text in self.datagrams]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """Any of `flights`, each with the same chance; those that do not fit a ClientHello are passed over."""
+
+    flights: tuple[Arrangement, ...]
+
+    def __post_init__(self) -> None:
+        if not self.flights:
+            raise ValueError("a layout needs at least one flight")
+
+    def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
+        """One that fits; None if there is none, or only parts are to be sent."""
+        if not is_whole(flight):
+            return None
+        left = list(self.flights)
+        while left:
+            chosen = pick(flight.random, left)
+            left.remove(chosen)
+            plan = [rule.arrange(flight, flight.room(index)) for index, rule in enumerate(chosen.rules())]
+            plan = [placements for placements in plan if placements]
+            if fits(flight, plan):
+                return plan
+        return None
+
+
+def fits(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> bool:
+    """Whether a plan places every byte once and overflows nothing."""
+    try:
+        check_layout(flight, plan)
+    except FlightError:
+        return False
+    return True

@@ -1,0 +1,208 @@
+"""Which layout rule explains captured flights: each is tried, the first that explains all is taken."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from qcore.packing.initial_flight import Crypto, InOrder
+from qwire.frames import CryptoFrame, PaddingFrame, parse_frames
+
+from .fingerprint.initials import ClientInitial
+from .layouts import (
+    Arrangement,
+    Chaos,
+    Chunked,
+    MultiChaos,
+    NameCut,
+    Pinned,
+    PinnedDatagram,
+    Sampled,
+    SniSlicing,
+)
+from .layouts.multi_chaos import ceil_div
+from .layouts.sni_slicing import host_name_range
+from .observation import Observed, context_of, stretches
+from .profile import Layout
+
+#: Arrangements that are kept where no rule fits.
+SAMPLES: Final = 64
+
+
+def learn_layout(flights: Sequence[Observed]) -> Layout:
+    """The rule that gave these layouts; without one, what was seen."""
+    if all(is_in_order(item) for item in flights):
+        return InOrder()
+    if all(is_sliced(item) for item in flights):
+        return SniSlicing()
+    size = chunk_size(flights)
+    if size:
+        return Chunked(size=size)
+    cut = name_cut(flights)
+    if cut is not None:
+        return cut
+    if all(len(item.packets) == 1 and is_mixed(item) for item in flights) and len(flights) > 1:
+        return learn_chaos(flights)
+    if all(is_split(item) and is_mixed(item) for item in flights) and len(flights) > 1:
+        heads = [stretches(item.packets[0])[0][1] for item in flights]
+        return learn_multi_chaos(heads, learn_chaos(flights))
+    if len(flights) == 1:
+        return Pinned(datagrams=tuple(pinned_datagram(flights[0], packet) for packet in flights[0].packets))
+    arrangements = tuple(
+        dict.fromkeys(
+            Arrangement(
+                datagrams=tuple(", ".join(pinned_datagram(item, packet).frames) for packet in item.packets)
+            )
+            for item in flights
+        )
+    )
+    return Sampled(flights=arrangements[:SAMPLES])
+
+
+def cuts(packet: ClientInitial) -> list[tuple[int, int]]:
+    """The byte ranges of the CRYPTO frames, in the order of the wire."""
+    return [(offset, offset + len(data)) for offset, data in packet.crypto]
+
+
+def has_only_padding_behind(packet: ClientInitial) -> bool:
+    kinds = [kind for kind in packet.frame_types if kind != 0]
+    return kinds == packet.frame_types[: len(kinds)] and 1 not in kinds
+
+
+def is_in_order(item: Observed) -> bool:
+    """One CRYPTO frame a packet, in order, each packet but the last full."""
+    position = 0
+    for index, packet in enumerate(item.packets):
+        ranges = cuts(packet)
+        is_last = index == len(item.packets) - 1
+        if len(ranges) != 1 or ranges[0][0] != position or not has_only_padding_behind(packet):
+            return False
+        if not is_last and 0 in packet.frame_types:
+            return False
+        position = ranges[0][1]
+    return True
+
+
+def is_sliced(item: Observed) -> bool:
+    """Whether Firefox's rule gives exactly these cuts."""
+    plan = SniSlicing().lay_out(context_of(item))
+    if plan is None or any(1 in packet.frame_types for packet in item.packets):
+        return False
+    planned = [[(part.start, part.stop) for part in parts if isinstance(part, Crypto)] for parts in plan]
+    return planned == [cuts(packet) for packet in item.packets]
+
+
+def chunk_size(flights: Sequence[Observed]) -> int:
+    """The size of equal pieces in order, or 0."""
+    size = (
+        max(stop - start for start, stop in cuts(flights[0].packets[0]))
+        if flights[0].packets[0].crypto
+        else 0
+    )
+    if not size:
+        return 0
+    for item in flights:
+        plan = Chunked(size=size).lay_out(context_of(item))
+        ours = [cuts(packet) for packet in item.packets]
+        if plan is None or not all(has_only_padding_behind(packet) for packet in item.packets):
+            return 0
+        if ours != [
+            [(part.start, part.stop) for part in parts if isinstance(part, Crypto)] for parts in plan
+        ]:
+            return 0
+    return size
+
+
+def name_cut(flights: Sequence[Observed]) -> NameCut | None:
+    """quic-go's rule, with the order of frames and the place of PADDING that was seen."""
+    mixed = False
+    front = back = 0
+    for item in flights:
+        plan = NameCut(mixed=False).lay_out(context_of(item))
+        if plan is None or any(1 in packet.frame_types for packet in item.packets):
+            return None
+        ours = [cuts(packet) for packet in item.packets]
+        planned = [[(part.start, part.stop) for part in parts if isinstance(part, Crypto)] for parts in plan]
+        if [sorted(part) for part in ours] != [sorted(part) for part in planned]:
+            return None
+        mixed = mixed or ours != planned
+        for packet in item.packets:
+            front += packet.frame_types[0] == 0
+            back += packet.frame_types[-1] == 0
+    return NameCut(mixed=mixed, padding="front" if front > back else "back")
+
+
+def is_mixed(item: Observed) -> bool:
+    """Whether every packet has several CRYPTO frames, PING frames and strewn PADDING."""
+    return all(1 in packet.frame_types and 6 in packet.frame_types for packet in item.packets) and any(
+        offsets != sorted(offsets)
+        for packet in item.packets
+        if (offsets := [offset for offset, _ in packet.crypto])
+    )
+
+
+def is_split(item: Observed) -> bool:
+    """Whether the bytes are divided among packets by Chromium's rule, whatever the size of the head."""
+    flight = context_of(item)
+    total = len(flight.crypto)
+    first = stretches(item.packets[0])
+    if len(item.packets) < 2 or len(first) != 2 or first[0][0] != 0 or first[1][1] != total:
+        return False
+    overhead = 1 + 2 * 2
+    packets = ceil_div(total + overhead, flight.room(0) - overhead)
+    other = ceil_div(total + overhead, packets)
+    carried = sum(stop - start for start, stop in first)
+    position = first[0][1]
+    for packet in item.packets[1:]:
+        ranges = stretches(packet)
+        if len(ranges) != 1 or ranges[0][0] != position or ranges[0][1] - position > other:
+            return False
+        position = ranges[0][1]
+    return carried == other - overhead and position == first[1][0]
+
+
+def learn_chaos(flights: Sequence[Observed]) -> Chaos:
+    """Bounds of the PING frames; of the cuts only the number that succeeded is seen."""
+    pings = [packet.frame_types.count(1) for item in flights for packet in item.packets]
+    made = [len(packet.crypto) - len(stretches(packet)) for item in flights for packet in item.packets]
+    standard = Chaos()
+    low, high = min(pings), max(pings)
+    within = standard.min_pings <= low and high <= standard.max_pings and max(made) <= standard.max_cuts
+    if within:
+        return standard
+    return Chaos(min_pings=low, max_pings=high, min_cuts=min(made), max_cuts=max(made))
+
+
+def learn_multi_chaos(heads: Sequence[int], chaos: Chaos) -> MultiChaos:
+    """Chromium's own bounds of the head where they explain what was seen."""
+    standard = MultiChaos()
+    if standard.min_head <= min(heads) and max(heads) < standard.min_head + standard.head_span:
+        return MultiChaos(chaos=chaos)
+    return MultiChaos(min_head=min(heads), head_span=max(heads) - min(heads) + 1, chaos=chaos)
+
+
+def pinned_datagram(item: Observed, packet: ClientInitial) -> PinnedDatagram:
+    """The frames of one packet; bytes behind the host name are counted from the end of the ClientHello."""
+    total = len(item.fingerprint.flight.client_hello)
+    name = host_name_range(item.fingerprint.flight.client_hello)
+    turn = name[1] if name is not None else total // 2
+    frames: list[str] = []
+    parsed = parse_frames(packet.payload)
+    largest = max((frame.size() for frame in parsed if isinstance(frame, PaddingFrame)), default=0)
+    filled = False
+    for frame in parsed:
+        if isinstance(frame, CryptoFrame):
+            start, stop = frame.offset, frame.offset + len(frame.data)
+            frames.append(f"crypto {place(start, total, turn)}:{place(stop, total, turn)}")
+        elif isinstance(frame, PaddingFrame):
+            fill = frame.size() == largest and not filled
+            filled = filled or fill
+            frames.append("padding" if fill else f"padding {frame.size()}")
+        else:
+            frames.append("ping")
+    return PinnedDatagram(frames=tuple(frames))
+
+
+def place(offset: int, total: int, turn: int) -> str:
+    """An offset as a profile writes it: from the beginning up to `turn`, from the end behind it."""
+    if offset in (0, total):
+        return ""
+    return str(offset) if offset < turn else str(offset - total)
