@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, final
 
 from . import hpke
@@ -117,12 +118,17 @@ class EchKey:
         Raises:
             ValueError: not exactly one ECHConfig, or the private key is of another.
         """
-        found = parse_config_list(vector16(self.config))
-        if len(found) != 1 or found[0].encoded != self.config:
-            raise ValueError("an ECH key has one configuration")
-        if hpke.public_key_of(found[0].kem, self.private_key) != found[0].public_key:
-            raise ValueError("the ECH private key does not belong to its configuration")
-        return found[0]
+        return _parse_key(self)
+
+
+@lru_cache(maxsize=64)
+def _parse_key(key: EchKey) -> EchConfig:
+    found = parse_config_list(vector16(key.config))
+    if len(found) != 1 or found[0].encoded != key.config:
+        raise ValueError("an ECH key has one configuration")
+    if hpke.public_key_of(found[0].kem, key.private_key) != found[0].public_key:
+        raise ValueError("the ECH private key does not belong to its configuration")
+    return found[0]
 
 
 def make_ech_key(
