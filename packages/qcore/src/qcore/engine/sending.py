@@ -93,7 +93,7 @@ class Transmitter:
         if datagram is None or datagram.size > path.budget():
             return 0
         path.on_sent(datagram.size)
-        self._pending.append((path.address, 0))
+        self._pending.append((path.address, parts.recovery.ecn_codepoint()))
         return self._flush(batch)
 
     def _size_limit(self, path: Path) -> int:
