@@ -103,6 +103,17 @@ def test_fingerprint(captures: Path) -> None:
         assert 4 == text.count(value)
 
 
+def test_fingerprint_with_keys_tells_http3(captures: Path) -> None:
+    file = captures / "chromium-156.0.8078.79-h3.jsonl"
+    result = run("fingerprint", file, "--counts")
+
+    assert 2 == result.stdout.count("1:65536;6:262144;7:100;51:1;GREASE|m,a,s,p")
+    assert "flights: 2" in result.stderr
+    assert {"1:65536;6:262144;7:100;51:1;GREASE|m,a,s,p"} == {
+        record["http3"] for record in objects(run("fingerprint", file, "--json"))
+    }
+
+
 def test_fingerprint_of_nothing(tmp_path: Path) -> None:
     file = tmp_path / "empty.jsonl"
     file.write_text('{"datagrams": []}\n')
@@ -144,6 +155,9 @@ MISUSE = [
     pytest.param(["draw", "chrome", "--count", "0"], "x>=1", id="count"),
     pytest.param(["draw", "chrome", "--family", "5"], "'5' is not one of", id="family"),
     pytest.param(["draw", "chrome", "--server-name", "@/absent"], "No such file", id="names"),
+    pytest.param(["fingerprint"], "give a FILE, or --listen PORT", id="nothing to fingerprint"),
+    pytest.param(["lint", "netscape"], "there are chrome", id="lint"),
+    pytest.param(["diff", "chrome", "netscape"], "there are chrome", id="diff"),
     pytest.param(["show", "netscape"], "there are chrome", id="show"),
 ]
 

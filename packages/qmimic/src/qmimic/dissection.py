@@ -7,12 +7,12 @@ from qtls import constants as tls
 from qwire.constants import parameter_name
 from qwire.dissect import DissectedPacket, dissect
 from qwire.errors import DecodeError
-from qwire.frames import Frame
+from qwire.frames import Frame, StreamFrame
 from qwire.transport_parameters import TransportParameters
 
 from . import grease
 from .capture import CapturedFlow
-from .fingerprint import FlightCollector, ObservedHello, parse_client_hello
+from .fingerprint import FlightCollector, ObservedHello, Perk, parse_client_hello, perk
 from .keys import VERSIONS, FlowKeys
 
 EXTENSION_NAMES: Final = {
@@ -50,6 +50,27 @@ def dissect_flow(
         "client_hello": [hello_object(hello) for hello in hellos],
         "datagrams": datagrams,
     }
+
+
+def perk_of(flow: CapturedFlow, secrets: Mapping[str, Mapping[str, bytes]] | None = None) -> Perk | None:
+    """The HTTP/3 fingerprint of a connection whose keys are known; None without them.
+
+    Args:
+        secrets: of a key log: client random in hexadecimal → label → secret.
+    """
+    known = dict(flow.secrets)
+    for hello in client_hellos(flow.client_payloads):
+        known.update((secrets or {}).get(hello.random.hex(), {}))
+    if not known:
+        return None
+    keys = FlowKeys(known)
+    frames: dict[bool, list[StreamFrame]] = {True: [], False: []}
+    for datagram in flow.datagrams:
+        keys.observe(datagram.data, datagram.from_client)
+        for packet in dissect(datagram.data, keys.client if datagram.from_client else keys.server):
+            found = (frame for frame in packet.frames if isinstance(frame, StreamFrame))
+            frames[datagram.from_client].extend(found)
+    return perk(frames[True], frames[False])
 
 
 def client_hellos(datagrams: Iterable[bytes]) -> Iterable[ObservedHello]:

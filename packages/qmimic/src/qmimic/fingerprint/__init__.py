@@ -10,9 +10,10 @@ from qwire.constants import VERSION_1
 from qwire.errors import DecodeError
 from qwire.transport_parameters import TransportParameters
 
-from .flight import Flight, FlightCollector
+from .flight import Flight, FlightCollector, FlightCounts
 from .hello import ObservedHello, parse_client_hello
 from .ja4 import JA4, ja4
+from .perk import Perk, perk
 from .v1 import V1, v1
 from .v2 import V2, canonical_record, v2
 
@@ -97,10 +98,13 @@ __all__ = [
     "Fingerprint",
     "Flight",
     "FlightCollector",
+    "FlightCounts",
     "ObservedHello",
+    "Perk",
     "canonical_record",
     "canonical_records",
     "fingerprint",
     "fingerprint_flight",
     "parse_client_hello",
+    "perk",
 ]

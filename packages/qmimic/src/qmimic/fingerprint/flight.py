@@ -90,6 +90,50 @@ class HelloReassembler:
 
 
 @final
+class FlightCounts:
+    """What became of the datagrams that a collector was given; each is counted once, but for `evicted`.
+
+    Attributes:
+        foreign: not an Initial packet of a version that is opened: later packets, the server's side, noise.
+        unopened: an Initial that does not authenticate with the client's keys, or holds what no first flight holds.
+        late: of a connection that is done, or has been given up.
+        numbered_too_high: packet number above what the published hashes accept.
+        repeated: a packet number seen before.
+        overlapping: CRYPTO bytes sent twice, or beyond the bounds.
+        gathered: taken, and the ClientHello is not whole yet.
+        flights: the one that completed a flight.
+        evicted: connections forgotten to make room for new ones.
+    """
+
+    __slots__ = (
+        "evicted",
+        "flights",
+        "foreign",
+        "gathered",
+        "late",
+        "numbered_too_high",
+        "overlapping",
+        "repeated",
+        "unopened",
+    )
+
+    def __init__(self) -> None:
+        self.evicted = 0
+        self.flights = 0
+        self.foreign = 0
+        self.gathered = 0
+        self.late = 0
+        self.numbered_too_high = 0
+        self.overlapping = 0
+        self.repeated = 0
+        self.unopened = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """All counters by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@final
 class Gathering:
     """What has arrived of one connection."""
 
@@ -101,21 +145,26 @@ class Gathering:
         self.hello = HelloReassembler()
         self.is_closed = False
 
-    def add(self, packet: ClientInitial) -> Flight | None:
+    def add(self, packet: ClientInitial, counts: FlightCounts) -> Flight | None:
         """Take a packet; the flight, when it completes one."""
         if packet.packet_number in self.packets:
+            counts.repeated += 1
             return None
         if len(self.packets) >= MAX_PACKETS:
             self.is_closed = True
+            counts.late += 1
             return None
         self.packets[packet.packet_number] = packet
         for offset, data in packet.crypto:
             if not self.hello.add(offset, data):
+                counts.overlapping += 1
                 return None
         client_hello = self.hello.client_hello()
         if client_hello is None:
+            counts.gathered += 1
             return None
         self.is_closed = True
+        counts.flights += 1
         packets = [self.packets[number] for number in sorted(self.packets)]
         return Flight(packets, client_hello)
 
@@ -127,13 +176,17 @@ class FlightCollector:
     Args:
         any_packet_number: take first flights that start above packet number 32, as Firefox's may.
         versions: the QUIC versions that are opened.
+
+    Attributes:
+        counts: what became of the datagrams so far.
     """
 
-    __slots__ = ("_any_packet_number", "_gatherings", "_versions")
+    __slots__ = ("_any_packet_number", "_gatherings", "_versions", "counts")
 
     def __init__(self, *, any_packet_number: bool = False, versions: tuple[int, ...] = (VERSION_1,)) -> None:
         self._any_packet_number = any_packet_number
         self._versions = versions
+        self.counts = FlightCounts()
         self._gatherings: OrderedDict[tuple[int, bytes], Gathering] = OrderedDict()
 
     @property
@@ -143,8 +196,10 @@ class FlightCollector:
 
     def receive(self, datagram: bytes) -> Flight | None:
         """Take one UDP payload of either direction; the flight that it completes, if it does."""
+        counts = self.counts
         header = initial_header(datagram, self._versions)
         if header is None:
+            counts.foreign += 1
             return None
         key = (header.version, header.destination_cid)
         gathering = self._gatherings.get(key)
@@ -152,12 +207,16 @@ class FlightCollector:
             gathering = Gathering(keys_of(header))
             if len(self._gatherings) >= MAX_CONNECTIONS:
                 self._gatherings.popitem(last=False)
+                counts.evicted += 1
             self._gatherings[key] = gathering
         if gathering.is_closed:
+            counts.late += 1
             return None
         packet = open_initial(datagram, header, gathering.keys)
         if packet is None:
+            counts.unopened += 1
             return None
         if packet.packet_number > MAX_PACKET_NUMBER and not self._any_packet_number:
+            counts.numbered_too_high += 1
             return None
-        return gathering.add(packet)
+        return gathering.add(packet, counts)
