@@ -33,11 +33,7 @@ def test_the_second_half_of_the_name_comes_later() -> None:
 def test_frames_are_mixed_and_padding_moves() -> None:
     plans = [NameCut(padding="back").lay_out(context(1501, seed)) for seed in range(40)]
 
-    assert {(0, 70), (80, 1237)} >= {crypto(list(plan[0]))[0] for plan in plans if plan} - {
-        (80, 1236),
-        (80, 1238),
-    }
-    assert 2 == len({crypto(list(plan[0]))[0] for plan in plans if plan})
+    assert {(0, 70), (80, 1241)} == {crypto(list(plan[0]))[0] for plan in plans if plan}
     assert all(isinstance(plan[1][-1], Padding) for plan in plans if plan)
 
 
@@ -78,7 +74,7 @@ SEEN = Sampled(
 )
 
 
-@pytest.mark.parametrize(("size", "fitting"), [(900, 2), (1500, 2), (2200, 1), (3000, 0)])
+@pytest.mark.parametrize(("size", "fitting"), [(900, 3), (1500, 2), (2200, 1), (3000, 0)])
 def test_one_of_those_that_fit_is_taken(size: int, fitting: int) -> None:
     plans = []
     for seed in range(60):

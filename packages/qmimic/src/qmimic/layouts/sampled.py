@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qcore.errors import FlightError
-from qcore.packing.initial_flight import FlightContext, Placement, check_layout
+from qcore.packing.initial_flight import Crypto, FlightContext, Placement, check_layout
 
 from ..randomness import pick
 from .pinned import PinnedDatagram
@@ -47,7 +47,7 @@ class Sampled:
             chosen = pick(flight.random, left)
             left.remove(chosen)
             plan = [rule.arrange(flight, flight.room(index)) for index, rule in enumerate(chosen.rules())]
-            plan = [placements for placements in plan if placements]
+            plan = [part for part in plan if any(isinstance(placement, Crypto) for placement in part)]
             if fits(flight, plan):
                 return plan
         return None
