@@ -14,7 +14,7 @@ from qtls.config import ClientTLS, ServerTLS
 from qtls.initial import initial_keys
 from qtls.resumption import Session
 from qtls.retry import integrity_tag
-from qwire.constants import CONNECTION_REFUSED, INVALID_TOKEN, PacketType
+from qwire.constants import CONNECTION_REFUSED, INVALID_TOKEN, RESET_TOKEN_SIZE, PacketType
 from qwire.errors import DecodeError
 from qwire.frames import ConnectionCloseFrame
 from qwire.headers import LongHeader, long_packet_type, parse_long_header
@@ -90,7 +90,8 @@ class Router:
         self._wall_offset = wall_offset
         self._listening: Listening | None = None
         self._by_cid: dict[bytes, QuicEngine] = {}
-        self._by_address: dict[Address, QuicEngine] = {}
+        # Clients by the server's address: stateless resets come with a connection ID that says nothing.
+        self._by_address: dict[Address, list[QuicEngine]] = {}
         self._cid_sizes: tuple[int, ...] = ()
         self._half_open: set[QuicEngine] = set()
         self._accepted: list[QuicEngine] = []
@@ -144,8 +145,7 @@ class Router:
             wall_clock=wall_clock,
             observer=observer,
         )
-        # Stateless resets come with a connection ID that says nothing; the address has to do.
-        self._by_address.setdefault(address, engine)
+        self._by_address.setdefault(address, []).append(engine)
         self._add_size(size)
         self._update_ids(engine)
         return engine
@@ -180,8 +180,12 @@ class Router:
         for cid in engine.parts.local_ids.active():
             if self._by_cid.get(cid) is engine:
                 del self._by_cid[cid]
-        if self._by_address.get(engine.address) is engine:
-            del self._by_address[engine.address]
+        if engine.is_client:
+            for address, engines in list(self._by_address.items()):
+                if engine in engines:
+                    engines.remove(engine)
+                    if not engines:
+                        del self._by_address[address]
 
     # Datagrams
 
@@ -237,7 +241,15 @@ class Router:
                 engine = self._by_cid.get(data[1 : 1 + size])
                 if engine is not None:
                     return engine
-        return self._by_address.get(datagram.address)
+        engines = self._by_address.get(datagram.address)
+        if engines is None:
+            return None
+        if len(engines) > 1 and len(data) >= RESET_TOKEN_SIZE:
+            token = data[-RESET_TOKEN_SIZE:]
+            for engine in engines:
+                if engine.parts.remote_ids.is_reset_token(token):
+                    return engine
+        return engines[0]
 
     def _add_size(self, size: int) -> None:
         if size and size not in self._cid_sizes:
@@ -280,7 +292,7 @@ class Router:
             return None
         if len(header.destination_cid) < MIN_FIRST_CID:
             return None
-        return self._admit(header, datagram.address, listening, now)
+        return self._admit(header, datagram, listening, now)
 
     def _keep_early(self, datagram: Datagram, config: QuicConfig, now: float) -> bool:
         """Whether a datagram of nobody starts with a 0-RTT packet, which may have overtaken its Initial."""
@@ -297,8 +309,9 @@ class Router:
         return True
 
     def _admit(
-        self, header: LongHeader, address: Address, listening: Listening, now: float
+        self, header: LongHeader, datagram: Datagram, listening: Listening, now: float
     ) -> QuicEngine | None:
+        address = datagram.address
         wall = now + self._wall_offset
         first = FirstInitial(
             destination_cid=header.destination_cid,
@@ -328,7 +341,7 @@ class Router:
             self._retry(header, address, wall)
         elif admission is Admission.REFUSE:
             self._refuse(header, address, CONNECTION_REFUSED)
-        elif admission is not Admission.IGNORE:
+        elif admission is not Admission.IGNORE and first.is_genuine(datagram.data, header):
             return self._accept(first, address, listening, now)
         return None
 

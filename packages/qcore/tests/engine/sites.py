@@ -1,5 +1,6 @@
 """Routers on a network without delay: every site is one socket with its engines."""
 
+import math
 from collections.abc import Callable
 from typing import Final, final
 
@@ -119,7 +120,7 @@ class Wire:
         while True:
             due = min(
                 (engine.next_timeout() for site in self.sites.values() for engine in site.engines),
-                default=end,
+                default=math.inf,
             )
             if due > end:
                 break

@@ -7,16 +7,18 @@ from qtls.client import ClientHandshake
 from qtls.config import ClientTLS, ServerTLS
 from qtls.errors import LocalAlert
 from qtls.events import KeysInstalled, TlsEvent
-from qtls.initial import initial_keys
+from qtls.initial import InitialKeys, initial_keys
 from qtls.resumption import Session
 from qtls.server import ServerHandshake
 from qwire.errors import DecodeError
+from qwire.headers import LongHeader
 from qwire.transport_parameters import TransportParameters
 
 from ..batch import Address
 from ..config import QuicConfig
 from ..errors import UsageError
 from ..ids.generator import ConnectionIdGenerator
+from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
 from ..packing.initial_flight import FlightReason
 from .handshake import TlsHandshake
 from .negotiation import Negotiation
@@ -46,6 +48,7 @@ class FirstInitial:
         destination_cid: that of this packet, which its keys follow from.
         original_cid: that of the very first Initial: another one if a Retry came between.
         is_validated: a token has proved the client's address.
+        keys: those of Initial packets, once they are known.
     """
 
     destination_cid: bytes
@@ -54,6 +57,24 @@ class FirstInitial:
     original_cid: bytes
     is_retried: bool = False
     is_validated: bool = False
+    keys: InitialKeys | None = None
+
+    def is_genuine(self, data: bytes, header: LongHeader) -> bool:
+        """Whether the packet authenticates.
+
+        Asked before there is any state for a client: a damaged packet would name connection IDs that nobody has.
+        """
+        self.keys = initial_keys(self.destination_cid, self.version)
+        opener = self.keys.client_opener
+        number_at = header.packet_number_offset
+        sample = data[number_at + SAMPLE_OFFSET : number_at + SAMPLE_OFFSET + SAMPLE_SIZE]
+        if len(sample) < SAMPLE_SIZE or header.end < number_at + SAMPLE_OFFSET:
+            return False
+        mask = opener.masks(sample)
+        size = ((data[0] ^ mask[0]) & 3) + 1
+        clear = masked(data[: number_at + size], size, mask)
+        number = int.from_bytes(clear[-size:], "big")  # RFC 9000 A.3: the first one is not shortened
+        return opener.open(number, clear, data[number_at + size : header.end]) is not None
 
 
 def open_client(
@@ -184,7 +205,7 @@ def open_server(
         now=now,
         is_validated=first.is_validated,
     )
-    keys = initial_keys(first.destination_cid, first.version)
+    keys = first.keys or initial_keys(first.destination_cid, first.version)
     parts.install_initial_keys(keys.server_sealer, keys.client_opener)
     parts.handshake.wall_offset = wall_clock - now
     return Opening(parts, negotiation, [])
