@@ -1,5 +1,7 @@
 """What a user of ``qmimic get`` sees when there is no answer: one line on stderr, exit code 1, in bounded time."""
 
+from pathlib import Path
+
 import pytest
 
 from .certificates import Certificates
@@ -35,12 +37,17 @@ def test_certificate_for_another_name(certificates: Certificates, aioquic_server
 
 
 @pytest.mark.peer
-def test_insecure_asks_no_questions(certificates: Certificates, strange_server: Server) -> None:
-    url, resolve = strange_server.url("kilobyte.bin"), strange_server.resolve()
+def test_insecure_goes_on_with_a_warning(
+    certificates: Certificates, strange_server: Server, folder: Path, tmp_path: Path
+) -> None:
+    url, resolve, body = strange_server.url("kilobyte.bin"), strange_server.resolve(), tmp_path / "body"
 
-    answer = get(certificates, url, "--resolve", resolve, "--insecure", "-o", "/dev/null")
+    answer = get(certificates, url, "--resolve", resolve, "--insecure", "-o", str(body))
 
-    assert (0, "") == (answer.code, answer.errors)
+    assert (0, "") == (answer.code, answer.output), answer.errors
+    assert (folder / "kilobyte.bin").read_bytes() == body.read_bytes()
+    assert 1 == len(answer.errors.splitlines()), answer.errors
+    assert "localhost is NOT verified" in answer.errors
 
 
 def test_unknown_host_name(certificates: Certificates) -> None:
