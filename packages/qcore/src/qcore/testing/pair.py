@@ -160,7 +160,9 @@ class Pair:
                 [Datagram(datagram.data, self.client_address, datagram.ecn) for datagram in arrived], now
             )
             for engine in touched:
-                self.server = self.server or engine
+                # A damaged Initial may have made an engine that nobody will ever talk to.
+                if self.server is None or not self.server.stats().datagrams_sent:
+                    self.server = engine
         arrived = self.to_client.deliver(now)
         if arrived:
             self.client_router.receive(
