@@ -15,12 +15,9 @@ from qmimic.randomness import SeededBytes
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "mimicry.md").read_text(encoding="utf-8")
 BLOCKS = [
-    (part.partition("
-")[0], re.findall(r"```toml
-(.*?)```", part, re.DOTALL)[0])
-    for part in PAGE.split("
-### ")
-    if "```toml" in part
+    (part.splitlines()[0], found[0])
+    for part in PAGE.split("### ")
+    if (found := re.findall(r"```toml\n(.*?)```", part, re.DOTALL))
 ]
 
 
