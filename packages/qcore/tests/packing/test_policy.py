@@ -8,6 +8,7 @@ import pytest
 
 from qcore.batch import Address, SendBatch
 from qcore.config import QuicConfig
+from qcore.packing.habits import PacketHabits
 from qcore.packing.initial_flight import (
     Crypto,
     FlightContext,
@@ -119,6 +120,7 @@ FIELDS: list[tuple[str, object, Callable[[InitialPolicy], object], object, objec
     ("probes_per_timeout", 1, lambda p: len(unanswered(p)[0]), 4, 3),
     ("initial_rtt", 0.1, lambda p: round(unanswered(p)[1][-1] - START, 3), 0.999, 0.3),
     ("coalesce", False, shared_datagrams, True, False),
+    ("habits", PacketHabits(unanswered_number_size=3), lambda p: [x.packet_number_size for x in first_flight(p)], [1, 1], [1, 3]),
 ]  # fmt: skip
 
 

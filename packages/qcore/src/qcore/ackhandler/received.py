@@ -40,6 +40,7 @@ class ReceivedPacketHandler(FrameSource):
         "_delay",
         "_eliciting_threshold",
         "_exponent",
+        "_ignores_first_gap",
         "_is_owed",
         "_largest_eliciting",
         "_largest_reported",
@@ -47,6 +48,7 @@ class ReceivedPacketHandler(FrameSource):
         "_ranges",
         "_reordering_threshold",
         "_report_from",
+        "_reports_delay",
         "_space",
         "_unacked",
         "ack_pending",
@@ -70,6 +72,8 @@ class ReceivedPacketHandler(FrameSource):
         self._delay = max_ack_delay if space == APPLICATION else 0.0
         self._eliciting_threshold = ACK_ELICITING_THRESHOLD if space == APPLICATION else 1
         self._reordering_threshold = 1
+        self._reports_delay = space == APPLICATION
+        self._ignores_first_gap = False
         self._ranges = RangeSet(MAX_RANGES)
         # Numbers below are known to the peer as received, and not repeated.
         self._report_from = 0
@@ -133,9 +137,9 @@ class ReceivedPacketHandler(FrameSource):
         if not ranges:
             return None
         delay = 0
-        if self._space == APPLICATION and now > self._largest_time:
-            # In microseconds, scaled down (RFC 9000 §19.3). The handshake's are not delayed, and the peer may not
-            # yet know the exponent.
+        if self._reports_delay and now > self._largest_time:
+            # In microseconds, scaled down (RFC 9000 §19.3). The handshake's are not delayed unless somebody wants
+            # it so, and the peer may not yet know the exponent.
             delay = int((now - self._largest_time) * 1_000_000) >> self._exponent
         ecn = (self.ect0, self.ect1, self.ce) if self.ect0 or self.ect1 or self.ce else None
         return AckFrame(ranges, delay, ecn)
@@ -163,6 +167,22 @@ class ReceivedPacketHandler(FrameSource):
         self._is_owed = True
         self.ack_pending = True
         self.deadline = math.inf
+
+    def set_handshake_habit(self, threshold: int, delay: float, reports_delay: bool) -> None:
+        """How Initial or Handshake packets are acknowledged, where that is not at once. RFC 9000 §13.2.1.
+
+        Args:
+            threshold: ack-eliciting packets that call for an ACK.
+            delay: seconds that fewer of them wait.
+            reports_delay: whether ACKs tell how long they took.
+        """
+        self._eliciting_threshold = threshold
+        self._delay = delay
+        self._reports_delay = reports_delay
+
+    def ignore_first_gap(self) -> None:
+        """Where the peer counts through all spaces, its numbers in this one begin anywhere."""
+        self._ignores_first_gap = True
 
     def set_ack_frequency(self, threshold: int, max_delay: float, reordering_threshold: int) -> None:
         """The peer's wishes: ACK_FREQUENCY of draft-ietf-quic-ack-frequency §4.
@@ -213,6 +233,8 @@ class ReceivedPacketHandler(FrameSource):
 
     def _is_out_of_order(self, packet_number: int, expected: int) -> bool:
         """Whether an ack-eliciting packet out of order calls for an ACK at once. RFC 9000 §13.2.1."""
+        if not expected and self._ignores_first_gap:
+            return False
         threshold = self._reordering_threshold
         if threshold == 1:
             if packet_number < expected:

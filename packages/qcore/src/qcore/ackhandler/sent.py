@@ -435,6 +435,12 @@ class SentPacketHandler:
         self._probes.on_space_discarded(space)
         self._is_deadline_stale = True
 
+    def repeat_outstanding(self, space: int) -> None:
+        """Have the frames of all unacknowledged packets sent again; the packets stay in flight."""
+        for packet in self._histories[space].outstanding():
+            if packet.ack_eliciting:
+                _report_lost(packet)
+
     def requeue_all(self, space: int) -> None:
         """Hand the frames of all unacknowledged packets back, without a reaction to congestion."""
         packets = self._histories[space].take_all()

@@ -243,6 +243,11 @@ class Connection(Driven, StreamHost):
         """Send what verbs on `engine` have made pending, within this turn of the loop."""
         self._driver.wake(self)
 
+    def flush_now(self) -> None:
+        """Send it before anything else becomes pending, so that no packet holds both; not for use in `on_events`."""
+        if self._close_info is None:
+            self._driver.flush(self)
+
     def forget(self, stream_id: int) -> None:
         if self._table is not None:
             self._table.forget(stream_id)

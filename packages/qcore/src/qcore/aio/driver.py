@@ -85,6 +85,7 @@ class Driver(SocketOwner):
         self._adopt = adopt
         self._driven: dict[QuicEngine, Driven] = {}
         self._dialling: set[Driven] = set()
+        self._stepwise: set[Driven] = set()  # of clients that answer one datagram before the next
         self._alarms: Alarms[Driven] = Alarms()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline = math.inf
@@ -113,12 +114,19 @@ class Driver(SocketOwner):
         """Drive one more engine, of a client that is about to begin."""
         self._driven[driven.engine] = driven
         self._dialling.add(driven)
+        if _answers_each(driven.engine):
+            self._stepwise.add(driven)
         self.wake(driven)
 
     def wake(self, driven: Driven) -> None:
         """A verb was used on the engine: look at it before the loop waits again."""
         self._enqueue(driven)
         self._schedule_flush()
+
+    def flush(self, driven: Driven) -> None:
+        """Send at once what an engine has to say, so that what follows shares no packet with it; not from `on_events`."""
+        self._enqueue(driven)
+        self._flush()
 
     def close(self) -> None:
         """Close all connections and the socket, after one more pass of sending."""
@@ -138,6 +146,15 @@ class Driver(SocketOwner):
     # Inputs
 
     def on_datagrams(self, datagrams: Sequence[Datagram]) -> None:
+        if self._stepwise:
+            self._stepwise = {driven for driven in self._stepwise if _answers_each(driven.engine)}
+        if not self._stepwise:
+            self._take(datagrams)
+            return
+        for datagram in datagrams:
+            self._take((datagram,))
+
+    def _take(self, datagrams: Sequence[Datagram]) -> None:
         now = self.now()
         woken = False
         touched = self._router.receive(datagrams, now)
@@ -298,6 +315,14 @@ class Driver(SocketOwner):
     def _release(self, driven: Driven) -> None:
         driven.alarm.cancel()
         self._dialling.discard(driven)
+        self._stepwise.discard(driven)
         if self._driven.pop(driven.engine, None) is not None:
             self._router.forget(driven.engine)
             driven.on_released()
+
+
+def _answers_each(engine: QuicEngine) -> bool:
+    """Whether a client is in that part of its life in which it answers datagrams one by one."""
+    return engine.config.initial.habits.answers_each_datagram and not (
+        engine.is_confirmed or engine.is_closed
+    )

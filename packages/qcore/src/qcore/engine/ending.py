@@ -3,6 +3,7 @@
 import math
 from typing import final
 
+from qwire.constants import NO_ERROR
 from qwire.frames import ConnectionCloseFrame, Frame
 
 from ..errors import QuicError, TransportError
@@ -62,11 +63,14 @@ class Ending:
         self.close(Closing.of(error), now)
 
     def on_peer_close(self, frame: ConnectionCloseFrame, now: float) -> None:
-        """The peer closes; nothing is sent any more. RFC 9000 §10.2.2."""
+        """The peer closes; nothing is sent any more but perhaps one answer. RFC 9000 §10.2.2."""
         if not self._lifecycle.allows(Step.PEER_CLOSE):
             return
+        self._was_confirmed = self._lifecycle.is_confirmed
         self._step(Step.PEER_CLOSE, now)
         self._closing = None
+        if self._parts.packer.habits.answers_close:
+            self._closing = Closing(NO_ERROR, "", False)
         self._finish(error_from_peer(frame), False)
         self._linger(now)
         if self._observer is not None:

@@ -305,6 +305,9 @@ class QuicEngine:
         before = batch.count
         size = batch.size
         if self._lifecycle.is_open:
+            packer = self.parts.packer
+            if self.is_client and not self.parts.spaces[INITIAL].is_discarded:
+                packer.checks_certificate = not self._progress.info.resumed
             try:
                 self._transmitter.transmit(now, batch)
                 if self._progress.has_tickets and self.parts.flow.sent:

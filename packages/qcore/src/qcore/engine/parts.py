@@ -1,6 +1,6 @@
 """The parts of one connection, and how they are put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from qtls.protection import Opener, Sealer
@@ -52,6 +52,26 @@ class ActivePath(FrameSource):
 
     def write_frames(self, builder: PacketBuilder) -> None:
         self._paths.active.write_frames(builder)
+
+
+@final
+class EarlyIds(FrameSource):
+    """A spare connection ID for the server, beside early data."""
+
+    __slots__ = ("_data", "_ids")
+
+    def __init__(self, ids: LocalIds, data: Sequence[FrameSource]) -> None:
+        self._ids = ids
+        self._data = data
+
+    def has_frames(self, space: int) -> bool:
+        if not any(source.has_frames(space) for source in self._data):
+            return False
+        self._ids.issue()
+        return self._ids.has_frames(space)
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        self._ids.write_frames(builder)
 
 
 @final
@@ -141,7 +161,9 @@ class Parts:
         for space in self.spaces[:APPLICATION]:
             self.packer.sources[space.index] = [space.crypto]
         early: list[FrameSource] = [self.flow, self.streams, self.datagrams]
-        self.packer.early_sources = early
+        self.packer.early_sources = (
+            [EarlyIds(self.local_ids, early), *early] if policy.habits.issues_early else early
+        )
         self.packer.sources[APPLICATION] = [
             self.spaces[APPLICATION].crypto,
             self.control,

@@ -10,7 +10,7 @@ from typing import Final, final
 from qtls.protection import Sealer
 from qwire.buffer import Writer
 from qwire.constants import PacketType
-from qwire.frames import Frame
+from qwire.frames import DatagramFrame, Frame, StreamFrame
 from qwire.headers import append_long_header, short_header
 
 from .source import FrameSource
@@ -125,6 +125,22 @@ class PacketBuilder:
         """Add `count` PADDING frames, which nobody needs to hear of. RFC 9000 §19.1."""
         self._data.extend(bytes(count))
         self.in_flight = True
+
+    def omit_last_length(self) -> None:
+        """Take the Length out of the frame that ends the packet; nothing may be added afterwards. RFC 9000 §19.8."""
+        if not self.frames:
+            return
+        frame = self.frames[-1][0]
+        if not isinstance(frame, StreamFrame | DatagramFrame) or not frame.has_length:
+            return
+        data = self._data
+        start = len(data) - frame.size()
+        frame.has_length = False
+        if start + frame.size() + self.packet_number_size < SAMPLE_OFFSET:
+            frame.has_length = True  # what fills the packet up for a sample would become part of the frame
+            return
+        del data[start:]
+        frame.append(self._writer)
 
     def pad_for_sample(self) -> None:
         """Make the packet long enough for a header-protection sample."""

@@ -142,6 +142,9 @@ class FlightPlanner:
         rooms = []
         for index in range(MAX_FLIGHT):
             number_size = self._policy.packet_number_size(first_index + index)
+            unanswered = self._policy.habits.unanswered_number_size
+            if unanswered and first_index + index and self._reason is not FlightReason.PROBE:
+                number_size = unanswered
             if not number_size:
                 number = self._recovery.next_packet_number(INITIAL) + index
                 number_size = encoded_size(number, self._recovery.largest_acked(INITIAL))

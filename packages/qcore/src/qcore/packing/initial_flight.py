@@ -6,13 +6,14 @@ minimum that RFC 9000 asks for, and go through the same packer as any other choi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, Protocol, TypeAlias
 
 from qwire.frames import CryptoFrame
 
 from ..errors import FlightError
+from .habits import PacketHabits
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class InitialPolicy:
         probes_per_timeout: Initial packets sent per probe timeout (RFC 9002 §6.2.4 allows two).
         initial_rtt: first estimate of the round-trip time in seconds, which sets the first probe timeout.
         coalesce: whether packets of other spaces share a datagram with an Initial.
+        habits: what shows in later packets.
     """
 
     source_cid_size: int = 8
@@ -143,6 +145,7 @@ class InitialPolicy:
     probes_per_timeout: int = 2
     initial_rtt: float = 0.333
     coalesce: bool = True
+    habits: PacketHabits = field(default_factory=PacketHabits)
 
     def __post_init__(self) -> None:
         if not 0 <= self.source_cid_size <= 20:

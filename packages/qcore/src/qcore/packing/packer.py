@@ -29,6 +29,9 @@ MIN_INITIAL_SIZE: Final = 1200
 # A further packet in a datagram pays for its header and tag only when some room for frames is left.
 MIN_COALESCE: Final = 64
 NOBODY: Final[list[FrameSource]] = []
+# Random spin bits are drawn for so many packets at a time, eight per byte.
+SPIN_BYTES: Final = 8
+DATA_TYPES: Final = (PacketType.ONE_RTT, PacketType.ZERO_RTT)
 LONG_TYPES: Final = (PacketType.INITIAL, PacketType.HANDSHAKE, PacketType.ZERO_RTT)
 
 
@@ -58,6 +61,8 @@ class Packer:
         destination_cid, source_cid, version, token: what headers carry now.
         early_version: that of 0-RTT packets, which stay with the first version (RFC 9369 §4.1).
         sources: frame sources by space, in order of priority; `early_sources` may use 0-RTT packets.
+        habits: what shows in packets behind the first flight.
+        checks_certificate: a client's server has to prove itself by a certificate.
         masker: holds the packed datagrams until their headers are protected.
     """
 
@@ -66,12 +71,19 @@ class Packer:
         "_flight",
         "_initials",
         "_is_ipv6",
+        "_newest_hello",
+        "_omits_length",
         "_pings",
         "_policy",
+        "_random",
         "_recovery",
+        "_spin_bits",
+        "_spins",
+        "checks_certificate",
         "destination_cid",
         "early_sources",
         "early_version",
+        "habits",
         "is_client",
         "masker",
         "observer",
@@ -108,6 +120,22 @@ class Packer:
         self._policy = policy
         self._is_ipv6 = is_ipv6
         self._initials = 0
+        self._newest_hello = -1  # number of the last Initial that asked for an acknowledgement
+        self.habits = policy.habits
+        self._omits_length = policy.habits.omits_last_length
+        self._spins = policy.habits.spin == "live"
+        self._random = random
+        self._spin_bits = 1
+        self.checks_certificate = False
+        if is_client:
+            habits = policy.habits
+            if habits.ignores_first_gap:
+                for space in spaces:
+                    space.received.ignore_first_gap()
+            for space in spaces[:APPLICATION]:
+                space.received.set_handshake_habit(
+                    habits.handshake_ack_threshold, habits.handshake_ack_delay, habits.reports_handshake_delay
+                )
         self._flight = FlightPlanner(policy, spaces[INITIAL], recovery, random, is_client)
         self._pings = FrameSource()
         self.masker = HeaderMasker()
@@ -161,10 +189,13 @@ class Packer:
         builders: list[PacketBuilder] = []
         used = 0
         size = limit
+        acks_only = self._owes_acks_first()
         for space in self.spaces:
+            if acks_only and space.index == APPLICATION:
+                break
             if builders and (size - used < MIN_COALESCE or not self._may_join(builders[0], space)):
                 break
-            builder = self._pack_space(space, now, mode, size, used)
+            builder = self._pack_space(space, now, mode, size, used, acks_only)
             if builder is None:
                 continue
             if space.index == INITIAL and self.is_client:
@@ -181,9 +212,25 @@ class Packer:
         """Whether a packet of a space may follow the first one of a datagram."""
         if first.packet_type is not PacketType.INITIAL:
             return True
-        if self._policy.padding == "datagram" and space.phases is not None:
-            return False  # a 1-RTT packet has no length: the zeros behind it would be taken for its end
+        if space.index == APPLICATION:
+            habits = self.habits
+            if space.phases is None:
+                if habits.early_data == "none" or (habits.early_data == "last" and self._flight.has_plan):
+                    return False
+            elif self._policy.padding == "datagram" and not habits.pads_last:
+                return False  # a 1-RTT packet has no length: the zeros behind it would be taken for its end
         return self._policy.coalesce
+
+    def _owes_acks_first(self) -> bool:
+        """Whether the next datagram acknowledges the server's flight and does nothing else."""
+        return (
+            self.habits.acks_before_finished
+            and self.checks_certificate
+            and self.is_client
+            and self.spaces[APPLICATION].phases is not None
+            and not self.spaces[INITIAL].is_discarded
+            and self.spaces[HANDSHAKE].received.has_frames(HANDSHAKE)
+        )
 
     def _pack_settled(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
         """The same once the handshake is over: one 1-RTT packet, with as little ado as possible."""
@@ -217,6 +264,8 @@ class Packer:
         self._recovery.take_packet_number(APPLICATION)
         if len(active) > 1 and _carries_path_frames(builder):
             builder.pad(max(0, min(builder.room, MIN_INITIAL_SIZE - builder.total_size())))
+        elif self._omits_length:
+            builder.omit_last_length()
         datagram = PackedDatagram()
         self._seal(builder, datagram, now)
         self.masker.end_datagram(1, 0)
@@ -239,11 +288,11 @@ class Packer:
             self.destination_cid,
         )
         builder.key_phase = phases.send_phase
-        builder.spin = self.spin
+        builder.spin = self.spin if self._spins else self._unreal_spin()
         return builder
 
     def _pack_space(
-        self, space: PacketSpace, now: float, mode: SendMode, size: int, used: int
+        self, space: PacketSpace, now: float, mode: SendMode, size: int, used: int, acks_only: bool = False
     ) -> PacketBuilder | None:
         index = space.index
         sources = self.sources[index]
@@ -258,6 +307,8 @@ class Packer:
             sources = self.early_sources
         if (mode is SendMode.ACK_ONLY or mode is SendMode.PACED) and self._recovery.is_stranded(index):
             mode = SendMode.ANY
+        if acks_only:
+            mode = SendMode.ACK_ONLY
         if sealer is None or not self._wants(space, sources, mode, packet_type):
             return None
         if index == INITIAL and self.is_client:
@@ -267,6 +318,14 @@ class Packer:
             return None
         if packet_type is not PacketType.ZERO_RTT:
             space.received.write_frames(builder)
+        if (
+            self.habits.repeats_hello
+            and index == INITIAL
+            and builder.size
+            and self.is_client
+            and self.spaces[HANDSHAKE].sealer is None
+        ):
+            self._recovery.repeat_outstanding(INITIAL)
         if mode is not SendMode.ACK_ONLY and mode is not SendMode.PACED:
             if index == INITIAL and self._flight.is_active:
                 self._fill_flight(builder, space)
@@ -284,6 +343,8 @@ class Packer:
             return None
         if index == INITIAL:
             self._initials += 1
+            if builder.ack_eliciting:
+                self._newest_hello = builder.packet_number
         self._recovery.take_packet_number(index)
         return builder
 
@@ -320,7 +381,7 @@ class Packer:
         number = recovery.next_packet_number(index)
         number_size = 0
         if index == INITIAL and self.is_client:
-            number_size = self._policy.packet_number_size(self._initials)
+            number_size = self._initial_number_size()
         if not number_size:
             number_size = encoded_size(number, recovery.largest_acked(index))
         phases = space.phases
@@ -338,22 +399,52 @@ class Packer:
             token=self.token if index == INITIAL else b"",
             length_size=self._policy.length_size if index == INITIAL else 2,
             key_phase=phases is not None and phases.send_phase,
-            spin=self.spin,
+            spin=self.spin if self._spins else self._unreal_spin(),
         )
         builder.limit = room - builder.header_size() - TAG_SIZE
         return builder
+
+    def _unreal_spin(self) -> bool:
+        """The spin bit of a packet where it does not follow the peer's. RFC 9000 §17.4."""
+        if self.habits.spin == "zero":
+            return False
+        if self._spin_bits == 1:
+            self._spin_bits = int.from_bytes(b"\1" + self._random(SPIN_BYTES), "big")
+        bit = self._spin_bits & 1
+        self._spin_bits >>= 1
+        return bit == 1
+
+    def _initial_number_size(self) -> int:
+        recovery = self._recovery
+        unanswered = self.habits.unanswered_number_size
+        if (
+            unanswered
+            and self._initials
+            and recovery.largest_acked(INITIAL) < self._newest_hello
+            and not recovery.probes_owed(INITIAL)
+        ):
+            return unanswered
+        return self._policy.packet_number_size(self._initials)
 
     def _finish(
         self, builders: list[PacketBuilder], used: int, size: int, limit: int, now: float
     ) -> PackedDatagram | None:
         """Pad, seal, and write down what was sent."""
         datagram = PackedDatagram()
-        first = builders[0]
+        first, last = builders[0], builders[-1]
+        if self._omits_length and last.packet_type in DATA_TYPES and not _carries_path_frames(last):
+            used -= last.total_size()
+            last.omit_last_length()
+            used += last.total_size()
         if first.packet_type is PacketType.INITIAL:
             if self.is_client:
                 short = size - used
                 if self._policy.padding == "datagram":
-                    datagram.zeros = max(short, 0)
+                    if last.packet_type is PacketType.ONE_RTT and short > 0:
+                        last.limit += short
+                        last.pad(short)
+                    else:
+                        datagram.zeros = max(short, 0)
                 elif short > 0:
                     first.limit += short
                     first.pad(short)
@@ -449,6 +540,10 @@ class Packer:
                 continue
             size = self._policy.size_for(self._is_ipv6) if index == INITIAL and self.is_client else limit
             builder = self._builder(space, packet_type, sealer, now, size - used)
+            if self.habits.answers_close and index == APPLICATION:
+                ack = space.received.ack_frame(now)
+                if ack is not None:
+                    builder.append(ack, self._pings)
             if builder.limit < 1 or not builder.append(frame, self._pings):
                 continue
             self._recovery.take_packet_number(index)
