@@ -5,9 +5,10 @@ The limits the engine enforces are read from ``settings``, the very entries that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from qhttp3.frames import RawFrame
 from qhttp3.outgoing import DEFAULT_PSEUDO_ORDER
@@ -41,6 +42,11 @@ class H3Config:
         pseudo_order: Order of the pseudo-headers of requests.
         priority_update: Value of a PRIORITY_UPDATE sent before each request that brings none; None sends none.
         qpack: What our encoder puts into the dynamic table.
+        streams_apart: Whether what was waiting leaves in packets of its own before our streams are opened.
+        requests_apart: Whether what was waiting leaves before the "first" request, before and behind "each", or as
+            it comes ("none").
+        remembered: The server's settings of an earlier connection, for requests in early data.
+        remember: Takes the server's settings, to be remembered.
         max_fields: Fields accepted in one section.
         max_field_section_size: Limit that holds if ``settings`` give none.
     """
@@ -52,6 +58,10 @@ class H3Config:
     pseudo_order: tuple[bytes, ...] = DEFAULT_PSEUDO_ORDER
     priority_update: bytes | None = None
     qpack: EncoderPolicy = field(default_factory=EncoderPolicy)
+    streams_apart: bool = False
+    requests_apart: Literal["none", "first", "each"] = "none"
+    remembered: H3Settings | None = None
+    remember: Callable[[H3Settings], None] | None = None
     max_fields: int = 200
     max_field_section_size: int = 65536
 
@@ -60,3 +70,5 @@ class H3Config:
             raise ValueError("stream_order names each kind of stream once")
         if StreamKind.CONTROL in self.lazy_streams:
             raise ValueError("RFC 9114 §6.2.1: the control stream is opened at once")
+        if self.requests_apart not in ("none", "first", "each"):
+            raise ValueError(f"no requests or the first or each go apart, not {self.requests_apart!r}")

@@ -105,6 +105,7 @@ class ControlPlane:
             self._report(frames.SETTINGS, len(payload))
             for frame in reserved:
                 self._report(frame.type, len(frame.payload))
+            self._send_instructions()
 
     @property
     def is_started(self) -> bool:
@@ -218,14 +219,17 @@ class ControlPlane:
             check_resumed(self._remembered, settings)
         self.peer_settings = settings
         self._use_limits(settings)
+        self._send_instructions()
+        if self._observer is not None:
+            self._observer.parameters_set(False, settings.pairs())
+        self._emit(SettingsReceived())
+
+    def _send_instructions(self) -> None:
         instructions = self.encoder.take_instructions()
         if instructions:
             self.local.write(StreamKind.ENCODER, instructions)
             if self._observer is not None:
                 self._observer.encoder_instructions(True, len(instructions))
-        if self._observer is not None:
-            self._observer.parameters_set(False, settings.pairs())
-        self._emit(SettingsReceived())
 
     def _use_limits(self, settings: H3Settings) -> None:
         self.encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)

@@ -353,15 +353,22 @@ class RequestStream:
         if self.is_sent:
             raise UsageError(f"stream {self.stream_id} takes no further data")
         section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
+        is_last = self._encoder.policy.instructions_last
+        if not is_last:
+            self._send_instructions()
+        if self._observer is not None:
+            self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
+        self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
+        if is_last:
+            self._send_instructions()
+        self.is_sent = end
+
+    def _send_instructions(self) -> None:
         instructions = self._encoder.take_instructions()
         if instructions:
             self._local.write(StreamKind.ENCODER, instructions)
             if self._observer is not None:
                 self._observer.encoder_instructions(True, len(instructions))
-        if self._observer is not None:
-            self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
-        self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
-        self.is_sent = end
 
     def send_data(self, data: bytes, end: bool) -> int:
         """Send as much of a body as the transport has room for; gives how much that was."""

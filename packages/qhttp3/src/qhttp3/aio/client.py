@@ -268,6 +268,7 @@ async def _open(connection: H3Connection, fields: list[Field], end: bool) -> Cli
     exchange = ClientExchange(connection, stream_id)
     connection.exchanges[stream_id] = exchange
     connection.pump()
+    connection.set_apart()
     return exchange
 
 

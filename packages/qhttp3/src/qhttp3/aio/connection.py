@@ -37,6 +37,7 @@ from qhttp3.events import (
     RequestFailed,
     RequestsAvailable,
     SendingStopped,
+    SettingsReceived,
     TrailersReceived,
 )
 
@@ -140,13 +141,25 @@ class H3Connection:
 
     def start(self) -> None:
         """Begin: what the connection has already seen comes first."""
+        transport = self.connection.engine
+        if self.config.streams_apart and not transport.can_send_early:
+            self.connection.flush_now()
         self.engine.start()
         self.connection.attach(self)
         self.pump()
+        if self.config.requests_apart != "none":
+            self.connection.flush_now()
 
     def _make_engine(self) -> H3Engine:
         transport = self.connection.engine
-        return H3Engine(transport, is_client=transport.is_client, config=self.config, observer=self.observer)
+        remembered = self.config.remembered if transport.is_client and transport.can_send_early else None
+        return H3Engine(
+            transport,
+            is_client=transport.is_client,
+            config=self.config,
+            observer=self.observer,
+            remembered=remembered,
+        )
 
     @property
     def is_usable(self) -> bool:
@@ -220,6 +233,9 @@ class H3Connection:
                 self.undelivered.discard(event.stream_id)
                 exchange = self.exchanges.pop(event.stream_id, None)
                 woken = (exchange is not None and exchange.fail(RequestError(event))) or woken
+            elif isinstance(event, SettingsReceived):
+                if self.config.remember is not None and self.engine.peer_settings is not None:
+                    self.config.remember(self.engine.peer_settings)
             elif isinstance(event, GoawayReceived | RequestsAvailable):
                 woken = self.changed.notify() or woken
         return woken
@@ -247,6 +263,11 @@ class H3Connection:
             if self.engine.has_request(stream_id):
                 woken = exchange.fail(error) or woken
         return woken
+
+    def set_apart(self) -> None:
+        """A request is complete: where each goes apart, it leaves before anything else becomes pending."""
+        if self.config.requests_apart == "each" and not self.connection.is_closed:
+            self.connection.flush_now()
 
     # Verbs
 

@@ -32,6 +32,7 @@ class EncoderPolicy:
         draining: Entries within this fraction of the capacity, at the old end, are duplicated rather than used,
             because their eviction is near (RFC 9204 §2.1.1.1).
         eager_capacity: Announce the capacity as soon as it is known instead of before the first insertion.
+        instructions_last: Hand instructions to the transport behind the section that needs them, not before it.
     """
 
     insert: Insert = Insert.REPEATED
@@ -42,6 +43,7 @@ class EncoderPolicy:
     may_block: bool = True
     draining: float = 0.25
     eager_capacity: bool = False
+    instructions_last: bool = False
 
     def __reduce__(self) -> tuple[partial[EncoderPolicy], tuple[()]]:
         values = partial(
@@ -54,5 +56,6 @@ class EncoderPolicy:
             may_block=self.may_block,
             draining=self.draining,
             eager_capacity=self.eager_capacity,
+            instructions_last=self.instructions_last,
         )
         return values, ()
