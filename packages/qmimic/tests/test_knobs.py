@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from qcore.packing.habits import PacketHabits
 from qmimic.catalog import BUILT_IN, profile
 from qmimic.draw import draw_flows
 from qmimic.extensions import (
@@ -296,7 +297,7 @@ RECOVERY: dict[str, Any] = {
     "skip_before_probe": 0,
     "probe_relayout": False,
     "probes_per_timeout": 2,
-    "coalesce": True,
+    "coalesce": False,
     "max_ack_delay": 0.02,
 }
 ENGINE: dict[str, Any] = {
@@ -319,6 +320,25 @@ HTTP3: dict[str, Any] = {
     "qpack_only": ("user-agent",),
     "qpack_capacity": 0,
     "qpack_eager": True,
+    "qpack_last": True,
+    "streams_apart": True,
+    "requests_apart": "first",
+}
+HABITS: dict[str, Any] = {
+    "spin": "random",
+    "omits_last_length": False,
+    "handshake_ack_threshold": 1,
+    "handshake_ack_delay": 0.0,
+    "reports_handshake_delay": False,
+    "answers_each_datagram": False,
+    "acks_before_finished": True,
+    "repeats_hello": True,
+    "unanswered_number_size": 0,
+    "early_data": "any",
+    "ignores_first_gap": False,
+    "issues_early": True,
+    "answers_close": True,
+    "pads_last": True,
 }
 assert BASE.http3 is not None
 CONFIGURATION = {
@@ -326,6 +346,10 @@ CONFIGURATION = {
     **{
         f"recovery.{name}": replace(BASE, recovery=replace(BASE.recovery, **{name: value}))
         for name, value in RECOVERY.items()
+    },
+    **{
+        f"habits.{name}": replace(BASE, habits=replace(BASE.habits, **{name: value}))
+        for name, value in HABITS.items()
     },
     **{
         f"engine.{name}": replace(BASE, engine=replace(BASE.engine, **{name: value}))
@@ -369,6 +393,7 @@ COVERED = {
     [
         ("header", HeaderSpec),
         ("recovery", RecoverySpec),
+        ("habits", PacketHabits),
         ("engine", EngineSpec),
         ("hello", HelloSpec),
         ("http3", Http3Spec),

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from qhttp3.aio.client import Content, Response
 from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.config import H3Config
 from qhttp3.priority import Priority
+from qhttp3.settings import H3Settings
 from qtls.certificates import CertificateChain
 from qtls.config import ClientTLS, Trust
 
@@ -94,11 +96,15 @@ class Dialer:
         started = time.monotonic()
         async with dial(address, to_port, tls=tls, config=config, early=early, tokens=tokens) as connection:
             self.handshake_time = time.monotonic() - started
+            http3 = replace(drawn.http3, remember=partial(self._remember, key))
             try:
-                yield connection, drawn.http3
+                yield connection, http3
             finally:
                 if connection.is_established:
                     self.memory.origin(key).rtt = connection.stats().smoothed_rtt
+
+    def _remember(self, key: str, settings: H3Settings) -> None:
+        self.memory.origin(key).settings = tuple(settings.pairs())
 
     def _tls(self, drawn: DrawnClient, server_name: str | None) -> ClientTLS:
         options = self.options

@@ -85,6 +85,9 @@ class Http3Spec:
         qpack_insert: which fields go to the dynamic table.
         qpack_only: if not empty, only these do.
         qpack_capacity: bytes of the table that the encoder uses, where the server allows them.
+        qpack_last: whether its instructions follow the section that needs them.
+        streams_apart: whether the streams are opened behind, and not beside, what the handshake has to say.
+        requests_apart: whether packets with the "first" request or with "each" hold nothing else.
         qpack_eager: whether the encoder names its capacity before it has something to insert.
         headers: fields of a request for a page, in wire order.
     """
@@ -99,6 +102,9 @@ class Http3Spec:
     qpack_only: tuple[str, ...] = ()
     qpack_capacity: int = 4096
     qpack_eager: bool = False
+    qpack_last: bool = False
+    streams_apart: bool = False
+    requests_apart: Literal["none", "first", "each"] = "none"
     headers: tuple[Header, ...] = ()
 
     def draw(self, random: RandomBytes) -> H3Config:
@@ -117,7 +123,10 @@ class Http3Spec:
                 only=frozenset(name.encode() for name in self.qpack_only) or None,
                 capacity=self.qpack_capacity,
                 eager_capacity=self.qpack_eager,
+                instructions_last=self.qpack_last,
             ),
+            streams_apart=self.streams_apart,
+            requests_apart=self.requests_apart,
         )
 
     def complete(self, headers: list[tuple[str, str]], authority: str = "") -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ class Origin:
         self.sessions: list[Session] = []
         self.tokens: list[bytes] = []
         self.rtt: float | None = None
+        self.settings: tuple[tuple[int, int], ...] | None = None
 
 
 @final
@@ -61,6 +62,7 @@ class Memory:
             token=origin.tokens.pop() if origin.tokens else b"",
             rtt=origin.rtt,
             version=origin.sessions[-1].quic_version if origin.sessions else None,
+            settings=origin.settings,
         )
 
     def tokens(self, key: str, *, only_with_session: bool = False) -> "OriginTokens":
@@ -74,6 +76,7 @@ class Memory:
                 "sessions": [session_object(session) for session in origin.sessions],
                 "tokens": [token.hex() for token in origin.tokens],
                 "rtt": origin.rtt,
+                "settings": origin.settings,
             }
             for key, origin in self._origins.items()
         }
@@ -96,6 +99,9 @@ class Memory:
                 origin.sessions = [session_of(entry) for entry in item["sessions"]][-MAX_PER_ORIGIN:]
                 origin.tokens = [bytes.fromhex(token) for token in item["tokens"]][-MAX_PER_ORIGIN:]
                 origin.rtt = None if item["rtt"] is None else float(item["rtt"])
+                settings = item.get("settings")
+                if settings is not None:
+                    origin.settings = tuple((int(number), int(value)) for number, value in settings)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise MemoryFormatError(f"not a file of kept sessions ({error})") from None
         return memory

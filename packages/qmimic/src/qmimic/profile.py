@@ -6,12 +6,14 @@ random bytes give the same connection.
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from qcore.config import QuicConfig
+from qcore.packing.habits import PacketHabits
 from qcore.packing.initial_flight import InitialPolicy, InOrder
 from qhttp3.config import H3Config
+from qhttp3.settings import H3Settings, Setting
 from qtls.client_hello import DefaultHello
 from qtls.config import ClientTLS
 from qtls.key_exchange import IMPLEMENTED
@@ -117,6 +119,7 @@ class Resumption:
         early_data: whether 0-RTT is offered when the ticket allows it.
         token: address validation token for the first packets.
         rtt: seconds of a round trip to the server.
+        settings: the server's settings of HTTP/3, which requests in early data rely on; None if unknown.
         version: the QUIC version that the newest ticket came over.
     """
 
@@ -125,6 +128,7 @@ class Resumption:
     token: bytes = field(default=b"", repr=False)
     rtt: float | None = None
     version: int | None = None
+    settings: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +161,7 @@ class ClientProfile:
         alpn: protocols offered, unless the caller of a connection wants others.
         header: Initial packets.
         layout: where the bytes of the ClientHello go.
-        recovery, engine: later behaviour.
+        recovery, habits, engine: later behaviour.
         hello: the ClientHello; None for this stack's own.
         parameters: the transport parameters; None for this stack's own.
         http3: settings, streams and headers; None for this stack's own.
@@ -172,6 +176,7 @@ class ClientProfile:
     header: HeaderSpec = field(default_factory=HeaderSpec)
     layout: Layout = field(default_factory=InOrder)
     recovery: RecoverySpec = field(default_factory=RecoverySpec)
+    habits: PacketHabits = field(default_factory=PacketHabits)
     engine: EngineSpec = field(default_factory=EngineSpec)
     parameters: ParameterList | None = None
     hello: HelloSpec | None = None
@@ -203,9 +208,16 @@ class ClientProfile:
         return DrawnClient(
             tls=self._draw_tls(random, resumption),
             quic=self._draw_quic(random, resumption, policy, versions, parameters),
-            http3=H3Config() if self.http3 is None else self.http3.draw(random),
+            http3=self._draw_http3(random, resumption),
             connected_socket=self.engine.connected_socket,
         )
+
+    def _draw_http3(self, random: RandomBytes, resumption: Resumption) -> H3Config:
+        config = H3Config() if self.http3 is None else self.http3.draw(random)
+        if resumption.settings is None:
+            return config
+        remembered = H3Settings([Setting(*pair) for pair in resumption.settings])
+        return replace(config, remembered=remembered)
 
     def _draw_policy(self, random: RandomBytes) -> InitialPolicy:
         header, recovery = self.header, self.recovery
@@ -228,6 +240,7 @@ class ClientProfile:
             probes_per_timeout=recovery.probes_per_timeout,
             initial_rtt=recovery.initial_rtt,
             coalesce=recovery.coalesce,
+            habits=self.habits,
         )
 
     def _versions(self, remembered: int | None) -> tuple[int, ...]:

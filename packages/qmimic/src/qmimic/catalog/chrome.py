@@ -7,6 +7,8 @@ BoringSSL. `google_connection_options` is an experiment's value: "ORIG" in build
 from dataclasses import replace
 from typing import Final
 
+from qcore.packing.habits import PacketHabits
+
 from ..extensions import (
     Alpn,
     ApplicationSettings,
@@ -57,7 +59,19 @@ RECOVERY: Final = RecoverySpec(
     skip_before_probe=1,
     probe_relayout=True,
     probes_per_timeout=1,
-    coalesce=False,
+    coalesce=True,
+)
+
+HABITS: Final = PacketHabits(
+    spin="zero",
+    omits_last_length=True,
+    handshake_ack_threshold=2,
+    handshake_ack_delay=0.001,
+    reports_handshake_delay=True,
+    answers_each_datagram=True,
+    unanswered_number_size=2,
+    ignores_first_gap=True,
+    early_data="none",
 )
 
 ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472, token_needs_session=True)
@@ -173,6 +187,7 @@ HTTP3: Final = Http3Spec(
     priority_update="u=0, i",
     qpack_insert="everything",
     qpack_capacity=65_536,
+    requests_apart="each",
     headers=headers(156, None),
 )
 
@@ -185,6 +200,7 @@ CHROME_156: Final = ClientProfile(
     header=HEADER,
     layout=MultiChaos(),
     recovery=RECOVERY,
+    habits=HABITS,
     engine=ENGINE,
     parameters=PARAMETERS,
     hello=HelloSpec(

@@ -6,6 +6,8 @@ Structure and constants were measured on Mozilla's builds for Linux and compared
 from dataclasses import replace
 from typing import Final
 
+from qcore.packing.habits import PacketHabits
+
 from ..extensions import (
     Alpn,
     CompressCertificate,
@@ -64,7 +66,18 @@ RECOVERY: Final = RecoverySpec(
     max_ack_delay=0.02,
 )
 
-ENGINE: Final = EngineSpec(ecn=False, pmtud=True, connected_socket=False)
+HABITS: Final = PacketHabits(
+    spin="random",
+    reports_handshake_delay=True,
+    acks_before_finished=True,
+    repeats_hello=True,
+    early_data="last",
+    issues_early=True,
+    answers_close=True,
+    pads_last=True,
+)
+
+ENGINE: Final = EngineSpec(ecn=False, pmtud=False, connected_socket=False)
 
 SIGNATURES: Final = (
     0x0403,
@@ -172,6 +185,9 @@ def http3(version: str) -> Http3Spec:
         ),
         qpack_capacity=65_536,
         qpack_eager=True,
+        qpack_last=True,
+        streams_apart=True,
+        requests_apart="first",
         headers=tuple(Header(name=name, value=value) for name, value in fields),
     )
 
@@ -185,6 +201,7 @@ FIREFOX_ESR_153: Final = ClientProfile(
     header=HEADER,
     layout=SniSlicing(),
     recovery=RECOVERY,
+    habits=HABITS,
     engine=ENGINE,
     parameters=parameters(streams=100, datagram=65_535),
     hello=hello(fresh=239, resumed=367, compression=(1, 3, 2)),
