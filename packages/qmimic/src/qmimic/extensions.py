@@ -284,7 +284,8 @@ class EchGrease(Known):
     """encrypted_client_hello that encrypts nothing, RFC 9849 §6.2.
 
     The length of the payload and the AEAD are drawn from what the client is known to send; a client that pads
-    the hello it pretends to hide has other lengths where it resumes a session.
+    the hello it pretends to hide has other lengths where it resumes a session. Where the connection really hides a
+    hello, the extension is the real one.
     """
 
     ID: ClassVar[int] = 0xFE0D
@@ -295,6 +296,8 @@ class EchGrease(Known):
     resumed_payload_sizes: tuple[int, ...] = ()
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        if context.ech is not None:
+            return context.ech.body
         aead = pick(random, self.aeads)
         config_id = random(1)
         enc = random(self.enc_size)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qcore.packing.initial_flight import Crypto, FlightContext
+from qcore.packing.initial_flight import Crypto, FlightContext, check_layout
 from qmimic.layouts import SniSlicing
 
 ROOM = 1_200
@@ -23,3 +23,14 @@ def test_first_datagram(size: int, name: tuple[int, int], first: list[tuple[int,
 
     assert plan is not None
     assert first == [(item.start, item.stop) for item in plan[0] if isinstance(item, Crypto)]
+
+
+@pytest.mark.parametrize("room", [300, 1_110, 1_180])
+@pytest.mark.parametrize("size", [800, 1_871, 2_200, 5_505])
+def test_every_place_of_the_name_can_be_laid_out(size: int, room: int) -> None:
+    # A left side that fills the first datagram alone once left an empty range on the right.
+    for start in range(1, size - 14, 5):
+        flight = FlightContext(bytes(size), rooms=[room], random=bytes, server_name_range=(start, start + 14))
+        plan = SniSlicing().lay_out(flight)
+        assert plan is not None
+        check_layout(flight, plan)

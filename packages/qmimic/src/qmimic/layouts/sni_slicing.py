@@ -38,7 +38,8 @@ class SniSlicing:
             # The headers of two frames did not fit beside bytes that alone would.
             packets += 1
             left, right = slices(total, middle, total // packets)
-        first: list[Placement] = [Crypto(*right), Crypto(*left)]
+        # One side alone may fill the first datagram.
+        first: list[Placement] = [Crypto(start, stop) for start, stop in (right, left) if start < stop]
         gaps = [(start, stop) for start, stop in ((left[1], right[0]), (right[1], total)) if start < stop]
         rest = portions(flight, gaps, first=1)
         return [first, *([Crypto(start, stop) for start, stop in part] for part in rest)]
