@@ -315,7 +315,7 @@ async def _handle(handler: Callable[[Connection], Awaitable[object]], connection
         if _is_only(error, connection.ended_by()):
             return
         asyncio.get_running_loop().call_exception_handler(
-            {"message": "QUIC connection handler failed", "exception": error, "task": asyncio.current_task()}
+            {"message": "QUIC connection handler failed", "exception": error}
         )
         if not connection.engine.is_closed:
             connection.engine.close(INTERNAL_ERROR, "", application=False)
