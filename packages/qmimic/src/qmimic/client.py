@@ -44,6 +44,7 @@ class DialOptions:
         verify: check certificates.
         ca: what is trusted: a path, PEM bytes, or None for the roots of the system.
         client_cert: the client's own certificate.
+        ech: an ECHConfigList for the servers asked, as DNS gives it: the name asked for is then hidden.
         alpn: protocols in place of the profile's.
         keylog: takes lines of an NSS key log; SSLKEYLOGFILE is honoured without it.
         qlog: directory for traces; QLOGDIR is honoured without it.
@@ -54,6 +55,7 @@ class DialOptions:
     verify: bool = True
     ca: Trust = None
     client_cert: CertificateChain | None = None
+    ech: bytes | None = None
     alpn: tuple[str, ...] | None = None
     keylog: Callable[[str], None] | None = None
     qlog: str | None = None
@@ -113,6 +115,7 @@ class Dialer:
             verify=options.verify,
             ca=options.ca,
             client_cert=options.client_cert,
+            ech=options.ech if options.ech is not None else drawn.tls.ech,
             keylog=options.keylog,
             alpn=drawn.tls.alpn if options.alpn is None else options.alpn,
             server_name=server_name,
@@ -141,7 +144,7 @@ class Client(Http3Client):
         random: bytes in the shape of `os.urandom`; a seeded one repeats the same flights.
         timeout: seconds to wait for the head of a response and for each piece of a body.
         browser_headers: whether the profile's headers are added to requests.
-        options: as `DialOptions`: verify, ca, client_cert, alpn, keylog, qlog, handshake_timeout, resolve.
+        options: as `DialOptions`: verify, ca, client_cert, ech, alpn, keylog, qlog, handshake_timeout, resolve.
     """
 
     def __init__(
