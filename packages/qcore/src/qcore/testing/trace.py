@@ -11,7 +11,6 @@ from qwire.transport_parameters import TransportParameters
 from ..batch import Address
 from ..observer import Observer
 
-
 F = TypeVar("F", bound=Frame)
 
 
