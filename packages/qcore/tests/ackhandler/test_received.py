@@ -395,3 +395,40 @@ def test_everything_received_is_told_while_it_matters(
     if handler.ack_pending:
         told |= {n for first, last in ack_of(handler, now).ranges for n in range(first, last + 1)}
     assert received == told
+
+
+def test_handshake_packets_are_answered_in_pairs_or_after_a_while() -> None:
+    handler = ReceivedPacketHandler(HANDSHAKE)
+    handler.set_handshake_habit(2, 0.001, False)
+    handler.on_received(0, True, 1.0)
+    assert not handler.has_frames(HANDSHAKE)
+    assert 1.001 == pytest.approx(handler.deadline)
+
+    handler.on_received(1, True, 1.0)
+    assert handler.has_frames(HANDSHAKE)
+
+
+@pytest.mark.parametrize(("reports", "delay"), [(False, 0), (True, 500)])
+def test_handshake_delay_is_reported_if_wanted(reports: bool, delay: int) -> None:
+    handler = ReceivedPacketHandler(INITIAL)
+    handler.set_handshake_habit(1, 0.0, reports)
+    handler.on_received(0, True, 1.0)
+    frame = handler.ack_frame(1.004)
+
+    assert frame is not None
+    assert delay == pytest.approx(frame.delay, abs=1)
+
+
+@pytest.mark.parametrize("ignores", [False, True])
+def test_first_gap_can_be_ignored(ignores: bool) -> None:
+    handler = ReceivedPacketHandler(APPLICATION)
+    if ignores:
+        handler.ignore_first_gap()
+    handler.on_received(5, True, 1.0)
+    assert ignores is not handler.ack_due(1.0)
+
+    handler = ReceivedPacketHandler(APPLICATION)
+    handler.ignore_first_gap()
+    handler.on_received(5, True, 1.0)
+    handler.on_received(7, True, 1.0)
+    assert handler.ack_due(1.0)

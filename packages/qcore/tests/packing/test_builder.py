@@ -346,3 +346,28 @@ def test_masker_starts_anew_after_finish() -> None:
 def test_published_masks(header: str, size: int, mask: str, expected: str) -> None:
     assert expected == masked(bytes.fromhex(header), size, bytes.fromhex(mask)).hex()
     assert header == masked(bytes.fromhex(expected), size, bytes.fromhex(mask)).hex()
+
+
+def test_length_is_taken_out_of_the_last_frame() -> None:  # RFC 9000 §19.8
+    packet = builder()
+    packet.append(StreamFrame(4, 0, b"first", False), OWNER)
+    packet.append(StreamFrame(8, 100, b"second", True), OWNER)
+    before = packet.size
+    packet.omit_last_length()
+
+    assert before - 1 == packet.size
+    assert [
+        StreamFrame(4, 0, b"first", False),
+        StreamFrame(8, 100, b"second", True, False),
+    ] == parse_frames(bytes(packet._data), PacketType.ONE_RTT)
+
+
+@pytest.mark.parametrize("frames", [[], [PingFrame()], [StreamFrame(4, 0, b"", True)]], ids=len)
+def test_length_stays_where_there_is_none_or_the_packet_gets_padding(frames: list[Frame]) -> None:
+    packet = builder(number_size=1)
+    for frame in frames:
+        packet.append(frame, OWNER)
+    before = packet.size
+    packet.omit_last_length()
+
+    assert before == packet.size
