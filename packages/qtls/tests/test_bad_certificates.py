@@ -153,7 +153,7 @@ def sign_weakly(digest_info: str, algorithm: Any) -> Callable[[Any, bytes], byte
         size = key.key_size // 8
         padded = b"\0\1" + b"\xff" * (size - 3 - len(info)) + b"\0" + info
         numbers = key.private_numbers()
-        number = pow(int.from_bytes(padded, "big"), numbers.d, numbers.public_numbers.n)
+        number: int = pow(int.from_bytes(padded, "big"), numbers.d, numbers.public_numbers.n)
         return number.to_bytes(size, "big")
 
     return sign

@@ -59,13 +59,13 @@ def run(
     key = make_ech_key("public.example")
     own = authority.issue(["client.example"], client=True)
     collected.secrets |= {b"ticket key" + bytes(22), key.private_key, own.key_bytes()[-60:]}
-    client = {
+    client: dict[str, Any] = {
         "keylog": collected.keylog,
         "sessions": MemorySessionStore(),
         "client_cert": own,
         "ech": ech_config_list((key,)),
     }
-    settings = {
+    settings: dict[str, Any] = {
         "ech_keys": (key,),
         "ticket_keys": (b"ticket key" + bytes(22),),
         "early_data": True,
