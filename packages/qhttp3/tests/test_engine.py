@@ -35,7 +35,7 @@ from qhttp3.events import (
 from qhttp3.observer import Observer
 from qhttp3.qpack import EncoderPolicy, Insert
 from qhttp3.settings import H3Settings
-from qhttp3.testing import Pair
+from qhttp3.testing import MemoryTransport, Pair
 
 GET: list[Field] = [
     (b":method", b"GET"),
@@ -664,3 +664,44 @@ def test_any_bytes_on_any_stream_do_no_harm(seed: int) -> None:
         pair.server_events.clear()
         if pair.server.is_closed:
             break
+
+
+class OrderedTransport(MemoryTransport):
+    """Remembers which streams were written to, one after the other."""
+
+    def __init__(self, is_client: bool) -> None:
+        super().__init__(is_client)
+        self.order: list[int] = []
+
+    def send(self, stream_id: int, data: bytes, fin: bool = False) -> None:
+        self.order.append(stream_id)
+        super().send(stream_id, data, fin)
+
+
+@pytest.mark.parametrize(("is_last", "order"), [(False, [6, 0]), (True, [0, 6])])
+def test_instructions_go_before_or_behind_the_section_that_needs_them(
+    is_last: bool, order: list[int]
+) -> None:
+    policy = EncoderPolicy(insert=Insert.EVERYTHING, instructions_last=is_last)
+    transport = OrderedTransport(True)
+    engine = H3Engine(
+        transport, is_client=True, config=H3Config(qpack=policy), remembered=H3Config().settings
+    )
+    engine.start()
+    transport.order.clear()
+    engine.send_request(GET, True)
+
+    assert order == transport.order
+
+
+def test_capacity_of_remembered_settings_is_announced_at_once() -> None:
+    policy = EncoderPolicy(insert=Insert.EVERYTHING, eager_capacity=True)
+    transport = MemoryTransport(True)
+    H3Engine(transport, is_client=True, config=H3Config(qpack=policy), remembered=H3Config().settings).start()
+
+    assert bytes.fromhex("023fe11f") == bytes(transport.outgoing[6].data)  # RFC 9204 §4.3.1: 4096
+
+
+def test_requests_apart_is_one_of_three() -> None:
+    with pytest.raises(ValueError, match="apart"):
+        H3Config(requests_apart="all")  # type: ignore[arg-type]  # what is wrong with it
