@@ -12,7 +12,8 @@ from typing import Final
 
 from .capture import CapturedFlow
 from .draw import Family, draw_flows, draw_unanswered
-from .observation import Observed, numbers, observe, observe_flow, order_rule, orders, values
+from .observation import Observed, numbers, observe, observe_flow, orders, values
+from .ordering import order_rule
 from .probes import Probes, probes_of, typical_times
 from .profile import ClientProfile
 from .statistics import fisher_p, kolmogorov_smirnov_p

@@ -24,15 +24,14 @@ from .observation import (
     CONNECTION_ID_PARAMETER,
     RESERVED,
     VERSION_INFORMATION_IDS,
-    Item,
     Observed,
     length_size,
     observe,
-    order_rule,
     orders,
     padding_of,
     parameter_name_of,
 )
+from .ordering import Item, order_rule
 from .profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from .sizes import SizeChoice
 from .transport_parameters import (

@@ -27,7 +27,8 @@ from .extensions import (
     TrustAnchors,
 )
 from .fingerprint import ObservedHello
-from .observation import ECH, PRE_SHARED_KEY, X25519, X25519MLKEM768, Item
+from .observation import ECH, PRE_SHARED_KEY, X25519, X25519MLKEM768
+from .ordering import Item
 
 OCSP_REQUEST: Final = b"\1\0\0\0\0"
 APPLICATION_SETTINGS: Final = (17_513, 17_613)

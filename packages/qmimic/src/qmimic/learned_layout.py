@@ -1,5 +1,6 @@
 """Which layout rule explains captured flights: each is tried, the first that explains all is taken."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,12 +45,16 @@ def learn_layout(flights: Sequence[Observed]) -> Layout:
     if all(is_split(item) and is_mixed(item) for item in flights) and len(flights) > 1:
         heads = [stretches(item.packets[0])[0][1] for item in flights]
         return learn_multi_chaos(heads, learn_chaos(flights))
+    from_start = cuts_recur(flights)
     if len(flights) == 1:
-        return Pinned(datagrams=tuple(pinned_datagram(flights[0], packet) for packet in flights[0].packets))
+        only = flights[0]
+        return Pinned(datagrams=tuple(pinned_datagram(only, packet, False) for packet in only.packets))
     arrangements = tuple(
         dict.fromkeys(
             Arrangement(
-                datagrams=tuple(", ".join(pinned_datagram(item, packet).frames) for packet in item.packets)
+                datagrams=tuple(
+                    ", ".join(pinned_datagram(item, packet, from_start).frames) for packet in item.packets
+                )
             )
             for item in flights
         )
@@ -179,11 +184,22 @@ def learn_multi_chaos(heads: Sequence[int], chaos: Chaos) -> MultiChaos:
     return MultiChaos(min_head=min(heads), head_span=max(heads) - min(heads) + 1, chaos=chaos)
 
 
-def pinned_datagram(item: Observed, packet: ClientInitial) -> PinnedDatagram:
-    """The frames of one packet; bytes behind the host name are counted from the end of the ClientHello."""
+def cuts_recur(flights: Sequence[Observed]) -> bool:
+    """Whether most cuts stand at the same bytes in most flights, whatever the size of the ClientHello."""
+    places = [{offset for packet in item.packets for offset, _ in packet.crypto} for item in flights]
+    tally = Counter(offset for row in places for offset in row)
+    recurring = sum(count for count in tally.values() if count > len(flights) / 2)
+    return recurring > tally.total() / 2
+
+
+def pinned_datagram(item: Observed, packet: ClientInitial, from_start: bool) -> PinnedDatagram:
+    """The frames of one packet; bytes behind the host name are counted from the end of the ClientHello.
+
+    With `from_start` all are counted from its beginning.
+    """
     total = len(item.fingerprint.flight.client_hello)
     name = host_name_range(item.fingerprint.flight.client_hello)
-    turn = name[1] if name is not None else total // 2
+    turn = total if from_start else name[1] if name is not None else total // 2
     frames: list[str] = []
     parsed = parse_frames(packet.payload)
     largest = max((frame.size() for frame in parsed if isinstance(frame, PaddingFrame)), default=0)

@@ -88,9 +88,14 @@ def lint(profile: ClientProfile) -> list[Finding]:
 
 def check_flights(profile: ClientProfile) -> Iterator[Finding]:
     """Draw flights of every kind and look at them."""
-    kinds: tuple[tuple[Family, bool], ...] = ((4, False), (6, False), (4, True), (6, True))
-    for family, resumed in kinds:
-        for name in NAMES:
+    kinds: tuple[tuple[Family, bool, tuple[str, ...]], ...] = (
+        (4, False, NAMES),
+        (6, False, (LONG_NAME,)),
+        (4, True, (LONG_NAME,)),
+        (6, True, (LONG_NAME,)),
+    )
+    for family, resumed, names in kinds:
+        for name in names:
             where = f"IPv{family}, {'resumed' if resumed else 'fresh'}, {len(name)}-byte name"
             try:
                 flows = list(

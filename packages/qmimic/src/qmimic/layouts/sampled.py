@@ -59,4 +59,5 @@ def fits(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> bool:
         check_layout(flight, plan)
     except FlightError:
         return False
-    return True
+    placed = sum(item.stop - item.start for part in plan for item in part if isinstance(item, Crypto))
+    return placed == len(flight.crypto)
