@@ -177,7 +177,7 @@ def test_each_kind_of_stream_has_its_window(kind: str, first: int, window: int) 
 @pytest.mark.parametrize("limit", [2, 5, 8])
 def test_advertised_number_of_connection_ids(limit: int) -> None:  # RFC 9000 §5.1.1
     pair = confirmed_pair(client_config=chrome_like(x0e=limit))
-    issued = {frame.sequence_number for frame in pair.server_trace.frames_sent(NewConnectionIdFrame)}  # type: ignore[attr-defined]
+    issued = {frame.sequence_number for frame in pair.server_trace.frames_sent(NewConnectionIdFrame)}
     assert set(range(1, limit)) == issued
     assert not pair.client.is_closed
 
