@@ -306,7 +306,7 @@ class QuicEngine:
         size = batch.size
         if self._lifecycle.is_open:
             packer = self.parts.packer
-            if self.is_client and not self.parts.spaces[INITIAL].is_discarded:
+            if self.is_client and not self._lifecycle.is_confirmed:
                 packer.checks_certificate = not self._progress.info.resumed
             try:
                 self._transmitter.transmit(now, batch)

@@ -228,7 +228,7 @@ class Packer:
             and self.checks_certificate
             and self.is_client
             and self.spaces[APPLICATION].phases is not None
-            and not self.spaces[INITIAL].is_discarded
+            and self.spaces[HANDSHAKE].crypto.has_frames(HANDSHAKE)
             and self.spaces[HANDSHAKE].received.has_frames(HANDSHAKE)
         )
 
