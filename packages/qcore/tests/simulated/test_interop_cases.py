@@ -2,7 +2,7 @@
 
 The runner wants all files, the stated number of handshakes and no error; the rest is in the tests. Its case ipv6
 is about sockets and its measurement crosstraffic about TCP: both are no matter of a simulation. Its http3 is in
-packages/qhttp3; connectionmigration wants a client that moves of its own accord.
+test_interop_http3; connectionmigration wants a client that moves of its own accord.
 """
 
 from dataclasses import replace
