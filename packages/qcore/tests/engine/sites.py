@@ -11,7 +11,7 @@ from qcore.engine.engine import QuicEngine
 from qcore.router import Router
 from qcore.testing import Seeded
 from qcore.testing.pair import SERVER_NAME, START, WALL, throwaway_certificate
-from qtls.config import ClientTLS, ServerTLS
+from qtls.config import DEFAULT_GROUPS, ClientTLS, ServerTLS
 
 MAX_ROUNDS: Final = 500
 
@@ -21,12 +21,16 @@ class Site:
     """One socket: a router and its engines.
 
     Attributes:
+        groups: key exchange groups that its clients offer.
         engines: all that were dialled or accepted and are not forgotten.
         sent: datagrams that left, with their destinations.
     """
 
-    def __init__(self, address: Address, *, seed: int | str = 0, cid_size: int = 8) -> None:
+    def __init__(
+        self, address: Address, *, seed: int | str = 0, groups: tuple[int, ...] | None = None
+    ) -> None:
         self.address = address
+        self.groups = groups or DEFAULT_GROUPS
         self.random = Seeded(f"{seed} {address}")
         self.router = Router(random=self.random, wall_offset=WALL - START)
         self.engines: list[QuicEngine] = []
@@ -43,7 +47,7 @@ class Site:
     def dial(self, address: Address, now: float = START, *, config: QuicConfig | None = None) -> QuicEngine:
         engine = self.router.connect(
             address,
-            tls=ClientTLS(alpn=("test",), ca=throwaway_certificate().ca_pem),
+            tls=ClientTLS(alpn=("test",), ca=throwaway_certificate().ca_pem, groups=self.groups),
             config=config or QuicConfig(random=self.random),
             server_name=SERVER_NAME,
             now=now,
