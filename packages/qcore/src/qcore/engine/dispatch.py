@@ -58,6 +58,7 @@ class FrameDispatcher:
         close: a CONNECTION_CLOSE of the peer.
         handshake_done: a HANDSHAKE_DONE arrived.
         tokens: address validation tokens that arrived.
+        validated: a path whose challenge was answered.
         ack_eliciting, is_probing: about the packet that was dispatched last.
     """
 
@@ -72,6 +73,7 @@ class FrameDispatcher:
         "is_probing",
         "tls_events",
         "tokens",
+        "validated",
     )
 
     def __init__(self, parts: Parts, is_client: bool) -> None:
@@ -79,6 +81,7 @@ class FrameDispatcher:
         self.close: ConnectionCloseFrame | None = None
         self.handshake_done = False
         self.tokens: list[bytes] = []
+        self.validated: Path | None = None
         self.ack_eliciting = False
         self.is_probing = False
         self._parts = parts
@@ -172,7 +175,7 @@ class FrameDispatcher:
         elif isinstance(frame, PathChallengeFrame):
             path.receive_challenge(frame)
         elif isinstance(frame, PathResponseFrame):
-            parts.paths.receive_response(frame, now)
+            self.validated = parts.paths.receive_response(frame, now) or self.validated
         elif isinstance(frame, ConnectionCloseFrame):
             self.close = frame
         elif isinstance(frame, HandshakeDoneFrame):

@@ -93,6 +93,7 @@ class QuicEngine:
         self._now = now  # the latest time that was told, for verbs, which have no clock
         self._sent_count = 0
         self._sent_size = 0
+        self._generation = 0
         self._report_start(now)
         self._progress.obey(opening.tls_events, now)
 
@@ -217,6 +218,15 @@ class QuicEngine:
         state = self._lifecycle.state
         if state is not State.CLOSED and state is not State.DRAINING:
             self._intake.receive(datagrams, now)
+            if self._observer is not None:
+                self._report_keys(now)
+
+    def _report_keys(self, now: float) -> None:
+        """Tell the observer of 1-RTT keys that have changed since the last time."""
+        phases = self.parts.spaces[APPLICATION].phases
+        if phases is not None and phases.generation != self._generation and self._observer is not None:
+            self._generation = phases.generation
+            self._observer.keys_updated(now, phases.generation, phases.peer_generation < phases.generation)
 
     def _on_client_parameters(self, data: bytes, now: float, reset_token: Callable[[bytes], bytes]) -> bytes:
         """Server: the ClientHello is read; obey the client's parameters and give ours."""
@@ -318,6 +328,8 @@ class QuicEngine:
             except TransportError as error:
                 self._ending.fail(error, now)
             self._after_sending(now)
+            if self._observer is not None:
+                self._report_keys(now)
         frames = self._ending.take_frames(now)
         if frames is not None:
             self._transmitter.transmit_close(now, batch, frames)

@@ -235,6 +235,10 @@ class Intake:
         if dispatcher.handshake_done:
             dispatcher.handshake_done = False
             self._progress.confirm(now)
+        if dispatcher.validated is not None:
+            if self._observer is not None:
+                self._observer.path_validated(now, dispatcher.validated.address)
+            dispatcher.validated = None
         if dispatcher.tokens:
             self._progress.events += [TokenReceived(token) for token in dispatcher.tokens]
             dispatcher.tokens.clear()
