@@ -3,16 +3,16 @@
 Measures how fast the path delivers and how long it takes, sends at that rate with little more in flight than the path
 holds, and now and then sends faster, to see whether there is more, and less, to see the path without a queue.
 draft-ietf-ccwg-bbr-06, whose sections are named where they are followed; what is measured is in `bbr_delivery`,
-what is believed of the path in `bbr_model`.
+what is believed of the path in `bbr_model`, and what a flow does at a time in `bbr_phases`.
 """
 
 import math
-from enum import Enum
 from typing import ClassVar, Final, final
 
 from .base import MAXIMUM_WINDOW, MINIMUM_RTT, CongestionController, initial_window
 from .bbr_delivery import Burst, DeliverySampler, RateSample
 from .bbr_model import BETA, LOSS_THRESHOLD, PathModel
+from .bbr_phases import CYCLE, PACING_GAINS, PROBE_RTT_GAIN, PROBING, WINDOW_GAINS, AckPhase, Phase
 
 # §2.6, §5.6.2: send a little less than what is delivered, so that queues go away.
 PACING_MARGIN: Final = 0.99
@@ -26,7 +26,6 @@ RENO_ROUNDS: Final = 63
 MAX_UP_ROUNDS: Final = 30
 # §5.3.4: when and for how long to look for the shortest round trip.
 PROBE_RTT_DURATION: Final = 0.2
-PROBE_RTT_GAIN: Final = 0.5
 # §5.6.3
 QUANTUM_TIME: Final = 0.001
 MAX_QUANTUM: Final = 65_536
@@ -37,50 +36,6 @@ MULTIPLIER: Final = 1_103_515_245
 INCREMENT: Final = 12_345
 DRAW_MASK: Final = 0x7FFF_FFFF
 UNREACHABLE: Final = 1 << 62
-
-
-class Phase(Enum):
-    """What the flow does now; §3.3."""
-
-    STARTUP = "startup"
-    DRAIN = "drain"
-    DOWN = "probe_bw_down"
-    CRUISE = "probe_bw_cruise"
-    REFILL = "probe_bw_refill"
-    UP = "probe_bw_up"
-    PROBE_RTT = "probe_rtt"
-
-
-class AckPhase(Enum):
-    """Which of the packets that are acknowledged now were sent to look for bandwidth; §5.3.3.9."""
-
-    INIT = "init"
-    REFILLING = "refilling"
-    STARTING = "starting"
-    FEEDBACK = "feedback"
-    STOPPING = "stopping"
-
-
-PACING_GAINS: Final = {  # §5.6.1
-    Phase.STARTUP: 2.77,
-    Phase.DRAIN: 0.5,
-    Phase.DOWN: 0.9,
-    Phase.CRUISE: 1.0,
-    Phase.REFILL: 1.0,
-    Phase.UP: 1.25,
-    Phase.PROBE_RTT: 1.0,
-}
-WINDOW_GAINS: Final = {
-    Phase.STARTUP: 2.0,
-    Phase.DRAIN: 2.0,
-    Phase.DOWN: 2.0,
-    Phase.CRUISE: 2.0,
-    Phase.REFILL: 2.0,
-    Phase.UP: 2.25,
-    Phase.PROBE_RTT: PROBE_RTT_GAIN,
-}
-CYCLE: Final = frozenset((Phase.DOWN, Phase.CRUISE, Phase.REFILL, Phase.UP))
-PROBING: Final = frozenset((Phase.STARTUP, Phase.REFILL, Phase.UP))
 
 
 @final
@@ -376,7 +331,8 @@ class Bbr(CongestionController):
         # §3.7 leaves the reaction open, but wants one: a mark counts as the loss of a packet would.
         if sent_time <= self._episode_start:
             return
-        self._note_congestion(STARTUP_LOSSES, sent_time, now)
+        self._note_congestion(0, sent_time, now)
+        self._loss_events += STARTUP_LOSSES  # one mark ends Startup, as it ends slow start
         self._has_undo = False  # a mark is no mistake
         self._marked_in_round = True
         burst = self._sampler.find(sent_time)
