@@ -339,6 +339,8 @@ HABITS: dict[str, Any] = {
     "issues_early": True,
     "answers_close": True,
     "pads_last": True,
+    "silence_limit": 1.0,
+    "silence_reason": "",
 }
 assert BASE.http3 is not None
 CONFIGURATION = {

@@ -199,7 +199,7 @@ async def _browse(client: qmimic.Client, visit: Visit, server: Site) -> None:
             async with asyncio.timeout(visit.silent):
                 await client.request("GET", "https://localhost/")
         except (TimeoutError, OSError):
-            pass
+            await asyncio.sleep(SECONDS_TO_REST)  # the relay has its last words to read
         return
     for _ in range(visit.requests):
         response = await client.request("GET", "https://localhost/", early=visit.early)

@@ -7,6 +7,7 @@ import pytest
 
 from qcore.batch import Datagram
 from qcore.config import QuicConfig
+from qcore.errors import HandshakeTimeout
 from qcore.packing.builder import HeaderMasker, PacketBuilder
 from qcore.packing.habits import PacketHabits
 from qcore.packing.initial_flight import InitialPolicy
@@ -46,6 +47,8 @@ VALUES: Final[dict[str, Any]] = {
     "issues_early": True,
     "answers_close": True,
     "pads_last": True,
+    "silence_limit": 4.0,
+    "silence_reason": "nobody after {us}us",
 }
 
 
@@ -139,6 +142,7 @@ def test_handshake_with_all_habits_survives_loss(seed: int) -> None:
         ("handshake_ack_delay", -0.1, "cannot wait"),
         ("unanswered_number_size", 5, "1 to 4 bytes"),
         ("early_data", "all", "0-RTT goes with"),
+        ("silence_limit", -1.0, "nobody waits"),
     ],
 )
 def test_habit_that_is_refused(field: str, value: Any, reason: str) -> None:
@@ -282,3 +286,40 @@ def test_datagram_is_filled_by_its_last_packet_instead_of_zeros(pads: bool) -> N
 
     assert BASE.datagram_size == len(answer)
     assert pads is (answer[-16:] != bytes(16))
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason", "expected"),
+    [
+        (0.0, "", (10.0, [])),
+        (4.0, "", (4.0, [])),
+        (4.0, "gone after {us}us", (4.0, [b"gone after 4000000us"])),
+    ],
+)
+def test_client_gives_up_when_nobody_answers(
+    limit: float, reason: str, expected: tuple[float, list[bytes]]
+) -> None:
+    taped = Taped(with_habits(silence_limit=limit, silence_reason=reason))
+    pair = taped.pair
+    pair.to_server.filter(lambda datagram: False)
+    start = pair.now
+    pair.run_until(lambda: pair.client.is_closed)
+    patience = pair.now - start
+    pair.flush()
+    closes = pair.client_trace.frames_sent(ConnectionCloseFrame)
+
+    assert expected[0] == pytest.approx(patience)
+    assert expected[1] == [frame.reason for frame in closes]
+    assert isinstance(pair.client.error, HandshakeTimeout)
+
+
+def test_client_that_has_heard_something_has_more_patience() -> None:
+    taped = Taped(with_habits(silence_limit=4.0, silence_reason="gone"))
+    pair = taped.pair
+    heard: list[Datagram] = []
+    pair.to_client.filter(lambda datagram: heard.append(datagram) is None and len(heard) == 1)  # type: ignore[func-returns-value]
+    start = pair.now
+    pair.run_until(lambda: pair.client.is_closed)
+
+    assert 10.0 == pytest.approx(pair.now - start)
+    assert [] == pair.client_trace.frames_sent(ConnectionCloseFrame)

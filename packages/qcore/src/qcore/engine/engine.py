@@ -13,6 +13,7 @@ from qtls.config import ClientTLS, ServerTLS
 from qtls.resumption import Session
 from qwire.constants import (
     INTERNAL_ERROR,
+    NO_ERROR,
 )
 
 from ..batch import Address, Datagram, SendBatch
@@ -75,7 +76,10 @@ class QuicEngine:
         self._negotiation = opening.negotiation
         self._lifecycle = Lifecycle()
         self._timers = timers.TimerTable()
-        self._timers.set(timers.HANDSHAKE, now + config.handshake_timeout)
+        self._started = now
+        silence = config.initial.habits.silence_limit if parts.is_client else 0.0
+        patience = min(silence, config.handshake_timeout) if silence else config.handshake_timeout
+        self._timers.set(timers.HANDSHAKE, now + patience)
         self._progress = Progress(parts, opening.negotiation, self._lifecycle, self._observer, new_token)
         self._transmitter = Transmitter(parts)
         self._restart = Restart(parts, opening.negotiation, opening.restart_tls, self._observer)
@@ -277,10 +281,25 @@ class QuicEngine:
         elif table.is_due(timers.IDLE, now):
             self._ending.abandon(IdleTimeout(f"nothing was heard for {parts.idle.timeout:g} s"), now)
         elif table.is_due(timers.HANDSHAKE, now):
-            timeout = self.config.handshake_timeout
-            self._ending.abandon(HandshakeTimeout(f"the handshake was not complete after {timeout:g} s"), now)
+            self._give_up(now)
         else:
             self._handle_parts(now)
+
+    def _give_up(self, now: float) -> None:
+        """The handshake has lasted too long, or nobody was there at all."""
+        deadline = self._started + self.config.handshake_timeout
+        if self._intake.has_heard and now < deadline:
+            self._timers.set(timers.HANDSHAKE, deadline)
+            return
+        elapsed = now - self._started
+        error = HandshakeTimeout(f"the handshake was not complete after {elapsed:.6g} s")
+        reason = self.config.initial.habits.silence_reason
+        if not reason or self._intake.has_heard:
+            self._ending.abandon(error, now)
+            return
+        closing = Closing(NO_ERROR, reason.replace("{us}", str(round(elapsed * 1_000_000))), False)
+        closing.error = error
+        self._ending.close(closing, now)
 
     def _handle_parts(self, now: float) -> None:
         table, parts = self._timers, self.parts

@@ -29,6 +29,9 @@ class PacketHabits:
         ignores_first_gap: the first packet of a space calls for no ACK at once, whatever its number.
         issues_early: a 0-RTT packet with data offers the server a spare connection ID.
         answers_close: the peer's CONNECTION_CLOSE is answered with one of our own (RFC 9000 §10.2.2).
+        silence_limit: seconds after which a client that has heard nothing at all gives up; 0 for no such limit.
+        silence_reason: the words of the CONNECTION_CLOSE that it leaves with then, in which {us} stands for the time
+            that has passed in microseconds; empty to leave without a word.
         pads_last: where zeros would follow the packets of a datagram, a 1-RTT packet at its end is filled instead.
     """
 
@@ -45,6 +48,8 @@ class PacketHabits:
     ignores_first_gap: bool = False
     issues_early: bool = False
     answers_close: bool = False
+    silence_limit: float = 0.0
+    silence_reason: str = ""
     pads_last: bool = False
 
     def __post_init__(self) -> None:
@@ -54,6 +59,8 @@ class PacketHabits:
             raise ValueError(f"ACKs of the handshake cannot wait {self.handshake_ack_delay} s")
         if not 0 <= self.unanswered_number_size <= 4:
             raise ValueError("a packet number is encoded in 1 to 4 bytes")
+        if self.silence_limit < 0:
+            raise ValueError(f"nobody waits {self.silence_limit} s for an answer")
         if self.spin not in ("live", "zero", "random"):
             raise ValueError(f"the spin bit is live, zero or random, not {self.spin!r}")
         if self.early_data not in ("any", "last", "none"):

@@ -72,6 +72,8 @@ HABITS: Final = PacketHabits(
     unanswered_number_size=2,
     ignores_first_gap=True,
     early_data="none",
+    silence_limit=4.0,
+    silence_reason=("25:No recent network activity after {us}us. Timeout:4s num_undecryptable_packets: 0 {}"),
 )
 
 ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472, token_needs_session=True)
