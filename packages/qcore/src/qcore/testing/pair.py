@@ -136,11 +136,19 @@ class Pair:
         self.now = end
 
     def run_until_idle(self, limit: float = 10.0) -> None:
-        """Let time pass until neither side has anything in flight or to send."""
+        """Let time pass until nothing is on its way, and nothing sent waits for an acknowledgement."""
         end = self.now + limit
         self.flush()
-        while min(self.to_server.next_delivery(), self.to_client.next_delivery()) <= end:
+        while self._is_busy() and self._next() <= end:
             self._advance(self._next())
+
+    def _is_busy(self) -> bool:
+        if min(self.to_server.next_delivery(), self.to_client.next_delivery()) != math.inf:
+            return True
+        return any(
+            engine is not None and not engine.is_closed and engine.stats().bytes_in_flight
+            for engine in (self.client, self.server)
+        )
 
     def _next(self) -> float:
         due = min(self.to_server.next_delivery(), self.to_client.next_delivery(), self.client.next_timeout())
