@@ -236,8 +236,13 @@ class Run:
         return [error for error in errors if error is not None]
 
     def _is_refused_token(self, error: QuicError) -> bool:
-        """RFC 9000 §8.1.3: a token that was damaged, or comes from another address than it was given to."""
-        return isinstance(error, TransportError) and self.plan.retries and INVALID_TOKEN == error.code
+        """RFC 9000 §8.1.4: the client had a new address when it came back with the token of a Retry."""
+        return (
+            isinstance(error, TransportError)
+            and self.plan.retries
+            and bool(self.plan.moves)
+            and INVALID_TOKEN == error.code
+        )
 
     def _end(self) -> None:
         """Both sides come to an end, and nothing of them is left."""
