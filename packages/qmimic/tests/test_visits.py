@@ -36,7 +36,7 @@ STEPS = (
         r"hs\[\d/1: C@0\+52\] 1\[0/1 s[01]: A5 N1 N2 N3 N4 N5 N6 N7\]$",
         "finished with connection IDs",
     ),
-    (r"1\[1/1 s[01]: S2@0\+\d+L S6@0\+4L S10@0\+1L\]$", "streams"),
+    (r"1\[\d/1 s[01]: (A[\d,-]+ )?S2@0\+\d+L S6@0\+4L S10@0\+1L\]$", "streams"),
     (r"1\[\d+/1 s0: (A[\d,-]+ )?S2@\d+\+12L S10@0\+\d+L S0@0\+22F\]$", "request with priority update"),
     (r"1\[\d+/1 s[01]: (A[\d,-]+ )?S0@0\+\d+LF S6@4\+\d+L\]$", "request"),
 )
