@@ -1,5 +1,6 @@
 """What holds for loss recovery whatever happens."""
 
+import gc
 import random
 import sys
 from collections import Counter
@@ -186,11 +187,13 @@ def lines_run(call: Any, *arguments: Any) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # finalizers of what other tests left behind would count
     sys.settrace(trace)
     try:
         call(*arguments)
     finally:
         sys.settrace(before)
+        gc.enable()
     return count
 
 
