@@ -13,6 +13,7 @@ from qcore.testing import Pair
 from qcore.testing.pair import throwaway_certificate
 from qtls.config import ClientTLS
 from qtls.constants import EXT_QUIC_TRANSPORT_PARAMETERS, X25519
+from qwire.buffer import Writer
 from qwire.constants import (
     CONNECTION_ID_LIMIT_ERROR,
     CRYPTO_BUFFER_EXCEEDED,
@@ -338,6 +339,36 @@ def test_frame_that_is_not_for_early_data(content: Content) -> None:  # RFC 9000
     cheat.send(PacketType.ZERO_RTT, content)
 
     assert PROTOCOL_VIOLATION == cheat.code
+
+
+# Every frame type
+
+KNOWN = {*range(0x20), 0x24, 0x30, 0x31, 0xAF}
+IN_THE_HANDSHAKE = {0x00, 0x01, 0x02, 0x03, 0x06, 0x1C}
+MAKE = {
+    PacketType.INITIAL: early_pair,
+    PacketType.HANDSHAKE: halfway_pair,
+    PacketType.ONE_RTT: confirmed_pair,
+}
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("packet_type", list(MAKE))
+def test_every_frame_type_in_every_packet_type(packet_type: PacketType, side: str) -> None:  # RFC 9000 §12.4
+    cheat = Cheat(MAKE[packet_type](), side)
+    for kind in [*range(0x80), 0xAF, 0xB0, 0x3FFF, 0x4000, (1 << 62) - 1]:
+        writer = Writer()
+        writer.write_varint(kind)
+        # Zeros are the smallest value of every field, and PADDING once a frame is over.
+        cheat.send(packet_type, writer.getvalue() + bytes(60), full=packet_type is PacketType.INITIAL)
+        error = cheat.victim.error  # none after a CONNECTION_CLOSE without an error
+        code = error.code if isinstance(error, TransportError) else None
+        if kind not in KNOWN:
+            assert FRAME_ENCODING_ERROR == code, f"frame type 0x{kind:x}"
+        elif packet_type is not PacketType.ONE_RTT and kind not in IN_THE_HANDSHAKE:
+            assert PROTOCOL_VIOLATION == code, f"frame type 0x{kind:x}"
+        if cheat.victim.is_closed:
+            cheat = Cheat(MAKE[packet_type](), side)
 
 
 # Transport parameters

@@ -41,6 +41,7 @@ from qwire.frames import (
     PathChallengeFrame,
     PingFrame,
     ResetStreamFrame,
+    RetireConnectionIdFrame,
     StopSendingFrame,
     StreamFrame,
 )
@@ -453,6 +454,21 @@ def test_retirements_are_bounded(step: int) -> None:  # quic-go CVE-2024-22189
     flood(cheat, frame)
 
     assert CONNECTION_ID_LIMIT_ERROR == cheat.code
+
+
+def test_connection_ids_that_are_given_back_at_once_are_bounded() -> None:
+    client, server = Site(("192.0.2.1", 50_000)), Site(THERE).listen()
+    wire = Wire(client, server)
+    engine = client.dial(THERE)
+    wire.settle()
+    (victim,) = server.engines
+    for number in range(1, 3_000):
+        data = craft(engine, PacketType.ONE_RTT, RetireConnectionIdFrame(number))
+        assert [victim] == server.receive(data, client.address)
+        server.transmit()
+
+    assert not victim.is_closed
+    assert 9 >= len(server.router._by_cid), "eight in use, and the client's first destination"
 
 
 def test_streams_that_are_opened_and_reset_are_bounded() -> None:  # CVE-2023-44487
