@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self, TypeAlias
 
-from qtls.client_hello import HelloContext
+from qtls.client_hello import EchRole, HelloContext
 from qtls.extensions import encode_server_name, is_host_name
 from qtls.key_exchange import IMPLEMENTED
+from qtls.outer_parameters import reduced_parameters
 
 from . import grease
 from .randomness import RandomBytes, between, pick, shuffle
@@ -256,11 +257,17 @@ class KeyShare(Known):
 
 @dataclass(frozen=True, kw_only=True)
 class QuicTransportParameters(Known):
-    """quic_transport_parameters, RFC 9001 §8.2."""
+    """quic_transport_parameters, RFC 9001 §8.2.
+
+    `outer` are the parameters that stay visible around a hello that is really hidden; none named means all.
+    """
 
     ID: ClassVar[int] = 57
+    outer: tuple[int, ...] = field(default=(), metadata=HEX)
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
+        if self.outer and context.ech is not None and context.ech.role is EchRole.OUTER:
+            return reduced_parameters(context.transport_parameters, frozenset(self.outer))
         return context.transport_parameters
 
 

@@ -47,6 +47,8 @@ RESET_STREAM_AT: Final = 0x1D
 GREASE_QUIC_BIT: Final = 0x2AB2
 DRAFT_VERSION_INFORMATION: Final = 0xFF73DB
 MAX_DATAGRAM_FRAME_SIZE: Final = 0x20
+# What Firefox shows around an encrypted ClientHello: max_ack_delay, its connection ID and version_information.
+OUTER_PARAMETERS: Final = (0x0B, 0x0F, 0x11)
 
 HEADER: Final = HeaderSpec(
     destination_cid_size=NeqoCidSize(smallest=8),
@@ -118,7 +120,7 @@ def hello(fresh: int, resumed: int, compression: tuple[int, ...]) -> HelloSpec:
     return HelloSpec(
         cipher_suites=(0x1301, 0x1303, 0x1302),
         permute=True,
-        extensions=(*permuted, QuicTransportParameters(pinned=True), ech),
+        extensions=(*permuted, QuicTransportParameters(pinned=True, outer=OUTER_PARAMETERS), ech),
     )
 
 
