@@ -43,6 +43,7 @@ from .opening import FirstInitial, Opening, open_client, open_server
 from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
+from .summary import stats_of
 
 # RFC 9000 §10.3: no stateless reset is shorter.
 SMALLEST_RESET: Final = 21
@@ -468,25 +469,8 @@ class QuicEngine:
 
     def stats(self) -> ConnectionStats:
         """Numbers of the connection as of now."""
-        recovery = self.parts.recovery
-        rtt, mtu = recovery.rtt, self.parts.paths.active.mtu
-        return ConnectionStats(
-            smoothed_rtt=rtt.smoothed,
-            minimum_rtt=rtt.minimum,
-            latest_rtt=rtt.latest,
-            rtt_variance=rtt.variance,
-            congestion_window=recovery.congestion.window,
-            bytes_in_flight=recovery.bytes_in_flight,
-            datagrams_sent=self._sent_count,
-            bytes_sent=self._sent_size,
-            datagrams_received=self._intake.count,
-            bytes_received=self._intake.size,
-            packets_lost=recovery.lost_count,
-            packets_spurious=recovery.spurious_count,
-            datagram_size=mtu.current if mtu is not None else self.parts.base_size,
-            ecn_capable=recovery.ecn_codepoint() != 0,
-            open_streams=self.parts.streams.open_count,
-        )
+        sent = (self._sent_count, self._sent_size)
+        return stats_of(self.parts, sent, (self._intake.count, self._intake.size))
 
     def _require_open(self) -> None:
         if not self._lifecycle.is_open:
