@@ -23,9 +23,13 @@ from qcore.testing import LinkConfig, Pair
 from qcore.testing.pair import SERVER_ADDRESS, SERVER_NAME, START, WALL, throwaway_certificate
 from qtls.config import ClientTLS, ServerTLS
 from qtls.constants import SECP256R1, X25519
+from qtls.retry import integrity_tag
 from qwire.constants import INTERNAL_ERROR, VERSION_1, VERSION_2, PacketType
 from qwire.frames import AckFrame, CryptoFrame
+from qwire.headers import parse_long_header
+from qwire.unprotected import Retry
 
+from ..engine.crafting import first_flight
 from .opening import OpenedInitial, crypto_of, open_flight
 
 Plan = Sequence[Sequence[Placement]]
@@ -408,3 +412,47 @@ def filling_without_padding(flight: FlightContext) -> Plan:
     at = flight.room(0) - flight.crypto_size(0, flight.room(0)) + flight.room(0)
     assert flight.room(0) == flight.crypto_size(0, at)
     return [[Crypto(0, at)], [Crypto(at, total)]]
+
+
+def test_layout_that_raises_is_refused() -> None:
+    def fail(flight: FlightContext) -> Plan:
+        raise ZeroDivisionError("somewhere in it")
+
+    with pytest.raises(FlightError, match="ZeroDivisionError") as caught:
+        dial(Router(), Recording(fail))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_layout_that_raises_later_ends_the_connection() -> None:
+    def fail(flight: FlightContext) -> Plan:
+        if flight.reason is FlightReason.PROBE:
+            raise ZeroDivisionError("somewhere in it")
+        return filling(flight)
+
+    silent = Silent(Recording(fail), 1.01)
+    assert isinstance(silent.pair.client.error, TransportError)
+    assert "ZeroDivisionError" in silent.pair.client.error.reason
+
+
+def test_probes_after_the_ordinary_path_are_probes() -> None:
+    layout = Recording(lambda flight: None)
+    Silent(layout, 1.01)
+
+    assert [FlightReason.FIRST, FlightReason.PROBE] == [flight.reason for flight in layout.asked[:2]]
+
+
+@pytest.mark.parametrize("size", [0, 100, 500, 900, 1_000, 1_100, 1_127, 1_150, 1_160, 1_180, 1_190])
+def test_token_of_any_size_is_borne(size: int) -> None:  # RFC 9000 §17.2.5 sets no limit
+    layout = Recording(filling)
+    pair = Pair(client_config=client_config(layout))
+    (first, *_) = first_flight(pair.client, pair.now)
+    header = parse_long_header(first)
+    draft = Retry(VERSION_1, header.source_cid, b"retried.", b"t" * (size + 1)).without_tag()
+    answer = draft + integrity_tag(draft, header.destination_cid, VERSION_1)
+    pair.client.receive([Datagram(answer, SERVER_ADDRESS)], pair.now)
+    sent = first_flight(pair.client, pair.now)
+
+    assert not pair.client.is_closed
+    assert all(1_200 == len(data) for data in sent)
+    assert bool(sent) is (size < 1_150)
+    assert all(flight.room(0) >= 256 for flight in layout.asked)

@@ -13,6 +13,7 @@ from qwire.frames import PingFrame
 from qwire.packet_number import encoded_size
 
 from ..ackhandler.sent import SentPacketHandler
+from ..errors import FlightError
 from ..packet_space import PacketSpace
 from ..spaces import INITIAL
 from .builder import PacketBuilder
@@ -30,6 +31,8 @@ from .source import FrameSource
 
 # A flight is a ClientHello: eight datagrams are more than any client sends.
 MAX_FLIGHT: Final = 8
+# A token of a server may leave next to nothing of a datagram. A layout need not know how to cut a hello so small.
+SMALLEST_ROOM: Final = 256
 
 
 @final
@@ -106,7 +109,7 @@ class FlightPlanner:
             first_room: bytes for frames in the first of the datagrams, if that is known already.
 
         Raises:
-            FlightError: the layout does not fit.
+            FlightError: the layout does not fit, or fails.
         """
         if not self.is_active or self._plan:
             return
@@ -119,23 +122,34 @@ class FlightPlanner:
         if self._reason is FlightReason.PROBE and not self._policy.probe_relayout:
             self._plan.extend(plan for plan in self._placed if _touches(plan, ranges))
             return
+        reason, self._reason = self._reason, FlightReason.PROBE
+        rooms = self._rooms(room, first_index, first_room)
+        if min(rooms) < SMALLEST_ROOM:
+            return
         flight = FlightContext(
             self._crypto,
             ranges=ranges,
-            rooms=self._rooms(room, first_index, first_room),
-            reason=self._reason,
+            rooms=rooms,
+            reason=reason,
             random=self._random,
             base=base,
             server_name_range=self._name_range,
         )
-        plan = self._policy.layout.lay_out(flight)
+        plan = self._ask(flight)
         if plan is None:
             return
         check_layout(flight, plan)
         self._plan.extend(plan)
-        if self._reason is not FlightReason.PROBE:
+        if reason is not FlightReason.PROBE:
             self._placed = list(plan)
-        self._reason = FlightReason.PROBE
+
+    def _ask(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
+        try:
+            return self._policy.layout.lay_out(flight)
+        except FlightError:
+            raise
+        except Exception as error:
+            raise FlightError(f"the layout failed: {error!r}") from error
 
     def _rooms(self, room: int, first_index: int, first_room: int | None) -> list[int]:
         """Frame bytes in each of the next datagrams that carry an Initial."""
