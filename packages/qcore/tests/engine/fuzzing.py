@@ -5,6 +5,7 @@ from typing import Final, final
 
 from qcore.packing.builder import masked
 from qtls.initial import initial_keys
+from qtls.retry import integrity_tag
 from qwire.buffer import Writer
 from qwire.constants import VERSION_1, VERSION_2, PacketType
 from qwire.errors import DecodeError
@@ -175,10 +176,12 @@ class Fuzzer:
         return (first + version.to_bytes(4, "big") + bytes((size,)) + data)[: max(len(data), 1)]
 
     def unprotected(self, destination_cid: bytes, source_cid: bytes) -> bytes:
-        """A Retry or Version Negotiation packet that fits, but for what is secret."""
+        """A Retry or Version Negotiation packet of someone who has seen the first flight."""
         random = self.random
         if random.random() < 0.5:
-            return Retry(VERSION_1, destination_cid, source_cid, self.draw(30), self.draw(16)).encode()
+            token = self.draw(random.choice((1, 30, 300, 1_000, 1_100, 1_140, 1_160, 1_180)))
+            draft = Retry(VERSION_1, destination_cid, self.draw(8), token).without_tag()
+            return self.maybe_damaged(draft + integrity_tag(draft, source_cid, VERSION_1))
         versions = tuple(random.sample((VERSION_1, VERSION_2, 0x0A0A0A0A, 5), random.randrange(1, 4)))
         return self.maybe_damaged(VersionNegotiation(destination_cid, source_cid, versions).encode())
 

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, final
 
 import pytest
@@ -19,6 +19,7 @@ from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.errors import QuicError, TransportError
 from qcore.events import ConnectionEnded, StreamReadable
+from qcore.packing.initial_flight import Crypto, FlightContext, InitialPolicy, InOrder, Ping, Placement
 from qcore.spaces import APPLICATION, HANDSHAKE
 from qcore.testing import Pair
 from qcore.testing.pair import START
@@ -27,6 +28,8 @@ from qwire.constants import (
     CONNECTION_ID_LIMIT_ERROR,
     CRYPTO_BUFFER_EXCEEDED,
     PROTOCOL_VIOLATION,
+    VERSION_1,
+    VERSION_2,
     PacketType,
     error_name,
 )
@@ -182,6 +185,53 @@ class Attack:
         self.now = wire.now
 
 
+# Clients of many kinds
+
+
+class Pieces:
+    """A layout that cuts the hello into pieces of some size, the last one first."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]]:
+        pieces = [
+            Crypto(at, min(at + self.size, stop))
+            for start, stop in flight.ranges
+            for at in range(start, stop, self.size)
+        ]
+        plan: list[list[Placement]] = [[]]
+        left = flight.room(0)
+        for piece in reversed(pieces):
+            taken = flight.crypto_size(piece.start, piece.stop) + 1
+            if taken > left:
+                plan.append([])
+                left = flight.room(len(plan) - 1)
+            plan[-1] += [piece, Ping()]
+            left -= taken
+        return plan
+
+
+def habits(attack: Attack) -> QuicConfig:
+    """A client of some kind."""
+    random = attack.fuzzer.random
+    policy = InitialPolicy(
+        source_cid_size=random.choice((0, 1, 8, 20)),
+        destination_cid_size=random.choice((8, 18)),
+        first_packet_number=random.choice((0, 1, 100)),
+        packet_number_sizes=random.choice(((), (1, 2), (4,))),
+        shared_packet_numbers=random.random() < 0.3,
+        datagram_size=random.choice((1_200, 1_250, 1_350)),
+        padding=random.choice(("packet", "datagram")),
+        layout=random.choice((InOrder(), Pieces(100), Pieces(61), Pieces(1_000))),
+        skip_before_probe=random.choice((0, 3)),
+        probe_relayout=random.random() < 0.5,
+        coalesce=random.random() < 0.7,
+    )
+    versions = random.choice(((VERSION_1, VERSION_2), (VERSION_1,), (VERSION_2, VERSION_1)))
+    return QuicConfig(initial=policy, versions=versions, random=attack.fuzzer.draw)
+
+
 # Against a server
 
 
@@ -225,7 +275,7 @@ def handshaking(attack: Attack, server: Site, number: int) -> tuple[Site, QuicEn
     client = Site((f"192.0.2.{number % 200}", 10_000 + number % 40_000), seed=f"{SEED} {number}")
     wire = Wire(client, server)
     wire.now = attack.now
-    engine = client.dial(THERE, wire.now)
+    engine = client.dial(THERE, wire.now, config=habits(attack))
     steps = attack.fuzzer.random.choice((1, 2, 3, 100))
     for _ in range(steps):
         for site, other in ((client, server), (server, client)):
@@ -310,7 +360,7 @@ def test_sealed_junk_at_a_server() -> None:
 
 def attack_one_client(attack: Attack, client: Site, server: Site) -> None:
     fuzzer, random = attack.fuzzer, attack.fuzzer.random
-    engine = client.dial(THERE, attack.now)
+    engine = client.dial(THERE, attack.now, config=habits(attack))
     original, local = engine.parts.packer.destination_cid, engine.parts.packer.source_cid
     for _, data in client.transmit(attack.now):
         server.receive(data, client.address, attack.now)
@@ -337,9 +387,11 @@ def attack_one_client(attack: Attack, client: Site, server: Site) -> None:
     engine.close()
     for each in server.engines:
         each.close()
+    for site in (client, server):
+        attack.run(site)
     attack.now += 30.0
-    attack.run(client)
-    attack.run(server)
+    for site in (client, server):
+        attack.run(site)
 
 
 def dial_honestly(attack: Attack, client: Site, server: Site) -> None:
