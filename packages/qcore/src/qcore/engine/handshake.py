@@ -85,6 +85,10 @@ class Handshake:
             events = self.tls.receive(LEVELS[space], data)
         except LocalAlert as alert:
             raise alert_error(alert) from alert
+        except TransportError:
+            raise
+        except Exception as error:
+            raise configuration_error(error) from error
         return self.queue(events)
 
     def queue(self, events: list[TlsEvent]) -> list[TlsEvent]:
@@ -123,6 +127,13 @@ class Handshake:
             lay_out(FlightReason.SECOND_HELLO, hello, base)
         except FlightError as error:
             raise TransportError(INTERNAL_ERROR, None, str(error)) from error
+
+
+def configuration_error(error: Exception) -> TransportError:
+    """What a callback of the configuration raises ends its connection, and no other one."""
+    # The peer is told no more than the kind of error; the application finds the whole of it as the cause.
+    reason = f"{type(error).__name__} in the TLS configuration"
+    return TransportError(INTERNAL_ERROR, FRAME_CRYPTO, reason)
 
 
 def alert_error(alert: LocalAlert) -> TransportError:

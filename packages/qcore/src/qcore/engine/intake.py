@@ -107,18 +107,9 @@ class Intake:
         if not self._lifecycle.is_open:
             self._ending.on_received()
             return
-        if self._parts.is_client and not self.has_heard:
-            outcome = self._restart.receive(datagram.data, now)
-            if outcome is Outcome.HOPELESS:
-                offered = ", ".join(f"0x{version:x}" for version in self._restart.offered)
-                self._ending.abandon(
-                    VersionMismatch(f"the server speaks none of our versions, only {offered}"), now
-                )
-            if outcome is Outcome.RESTARTED and self._negotiation.after_negotiation:
-                self._progress.reject_early_data()  # the new ClientHello does not offer it
-            if outcome is not None:
-                return
         try:
+            if self._parts.is_client and not self.has_heard and self._is_restarted(datagram, now):
+                return
             self._receive_packets(datagram, index, path, now)
             receiver = self._parts.receiver
             # What one packet brings may open another that came before it.
@@ -129,6 +120,18 @@ class Intake:
                 receiver.held_for = 0.0
         except TransportError as error:
             self._ending.fail(error, now)
+
+    def _is_restarted(self, datagram: Datagram, now: float) -> bool:
+        """Client: whether a datagram that came first was a Retry or Version Negotiation packet."""
+        outcome = self._restart.receive(datagram.data, now)
+        if outcome is Outcome.HOPELESS:
+            offered = ", ".join(f"0x{version:x}" for version in self._restart.offered)
+            self._ending.abandon(
+                VersionMismatch(f"the server speaks none of our versions, only {offered}"), now
+            )
+        if outcome is Outcome.RESTARTED and self._negotiation.after_negotiation:
+            self._progress.reject_early_data()  # the new ClientHello does not offer it
+        return outcome is not None
 
     def _receive_packets(self, datagram: Datagram, index: int, path: Path, now: float) -> None:
         parts = self._parts

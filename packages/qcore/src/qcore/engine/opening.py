@@ -121,8 +121,8 @@ def open_client(
         )
         try:
             return handshake, handshake.start()
-        except LocalAlert as alert:
-            raise UsageError(f"no ClientHello can be made: {alert}") from alert
+        except (LocalAlert, ValueError) as error:
+            raise UsageError(f"no ClientHello can be made: {error}") from error
 
     def restart_tls() -> tuple[TlsHandshake, bytes]:
         handshake, _ = make_tls(negotiation.local_parameters(), False)

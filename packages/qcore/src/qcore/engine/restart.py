@@ -15,7 +15,7 @@ from qwire.unprotected import Retry, VersionNegotiation
 from ..observer import Observer
 from ..packing.initial_flight import FlightReason
 from ..spaces import INITIAL
-from .handshake import TlsHandshake
+from .handshake import TlsHandshake, configuration_error
 from .negotiation import Negotiation
 from .parts import Parts
 from .version import choose_after_negotiation
@@ -104,7 +104,11 @@ class Restart:
         return Outcome.RESTARTED
 
     def on_version_negotiation(self, datagram: bytes) -> Outcome:
-        """Take a Version Negotiation packet that answers our first flight. RFC 9000 §6.2."""
+        """Take a Version Negotiation packet that answers our first flight. RFC 9000 §6.2.
+
+        Raises:
+            TransportError: INTERNAL_ERROR, no other ClientHello can be made.
+        """
         negotiation, parts = self._negotiation, self._parts
         try:
             packet = VersionNegotiation.parse(datagram)
@@ -125,7 +129,10 @@ class Restart:
         negotiation.after_negotiation = True
         self.use_version(version)
         parts.recovery.requeue_all(INITIAL)
-        tls, hello = self._restart_tls()
+        try:
+            tls, hello = self._restart_tls()
+        except Exception as error:
+            raise configuration_error(error) from error
         parts.handshake.tls = tls
         parts.spaces[INITIAL].crypto.replace(hello)
         parts.packer.begin_flight(FlightReason.VERSION_NEGOTIATION, hello)
