@@ -83,6 +83,18 @@ def test_parameters_are_sent_byte_by_byte_as_given(cid_size: int) -> None:
     pair.run_until(lambda: pair.client.is_confirmed)
 
 
+@pytest.mark.parametrize("number", [0x11, 0xFF73DB])
+def test_prescribed_version_follows_negotiation(number: int) -> None:  # RFC 9368 §4
+    prescribed = bytes.fromhex("00000001 6b3343cf 00000001")
+    parameters = TransportParameters([Parameter(number, prescribed), Parameter(0x4000, b"\0\0\0\1")])
+    config = QuicConfig(versions=(VERSION_1, VERSION_2), parameters=parameters)
+
+    sent = [local_parameters(config, b"", version=version) for version in (VERSION_1, VERSION_2)]
+
+    assert [prescribed, bytes.fromhex("6b3343cf") + prescribed[4:]] == [each.get(number) for each in sent]
+    assert [b"\0\0\0\1"] * 2 == [each.get(0x4000) for each in sent]
+
+
 def test_server_puts_its_own_entries_in_front() -> None:
     pair = Pair(server_config=QuicConfig(parameters=ODD))
     pair.run_until(lambda: pair.client.is_confirmed)

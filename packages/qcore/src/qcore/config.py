@@ -9,7 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from qwire.constants import TP_INITIAL_SOURCE_CONNECTION_ID, VERSION_1, VERSION_2
+from qwire.constants import (
+    TP_INITIAL_SOURCE_CONNECTION_ID,
+    TP_VERSION_INFORMATION,
+    VERSION_1,
+    VERSION_2,
+)
 from qwire.transport_parameters import Parameter, TransportParameters
 
 from .packing.initial_flight import InitialPolicy
@@ -19,6 +24,8 @@ MAX_STREAMS: Final = 1 << 60
 # RFC 9000 §5.1.1: IDs that the peer may have issued to us at one time.
 ACTIVE_CONNECTION_ID_LIMIT: Final = 8
 MIB: Final = 1 << 20
+# RFC 9368 §3, and the id that drafts of it used.
+VERSION_INFORMATION_IDS: Final = (TP_VERSION_INFORMATION, 0xFF73DB)
 # What an engine reads from the parameters that it sends. Any other entry may hold anything.
 ENFORCED: Final = (
     "max_idle_timeout",
@@ -61,7 +68,7 @@ class QuicConfig:
         grease: send reserved transport parameters and the greased fixed bit (RFC 9287).
         initial: habits of the first flight.
         parameters: transport parameters to send exactly so, in this order. An initial_source_connection_id in
-            them is filled in; the limits in them take the place of the fields above.
+            them is filled in, and so is the version after Version Negotiation; the limits in them take the place of the fields above.
         token: address validation token for the first Initial.
         qlog: directory for qlog traces, for layers above.
         random: source of randomness; simulations and drawings give a seeded one.
@@ -127,10 +134,7 @@ def local_parameters(
     """
     if config.parameters is not None:
         entries = [
-            Parameter(entry.id, source_cid, entry.id_size, entry.length_size)
-            if entry.id == TP_INITIAL_SOURCE_CONNECTION_ID
-            else entry
-            for entry in config.parameters.entries
+            _filled_in(entry, source_cid, config.versions[0], version) for entry in config.parameters.entries
         ]
         return TransportParameters([*server_only, *entries])
     built = TransportParameters.build(
@@ -156,3 +160,16 @@ def local_parameters(
         seed = int.from_bytes(config.random(4), "big")
         entries.append(Parameter(31 * (seed >> 2) + 27, config.random(seed & 3)))
     return TransportParameters([*server_only, *entries])
+
+
+def _filled_in(entry: Parameter, source_cid: bytes, first_version: int, version: int) -> Parameter:
+    """A prescribed parameter with what only the connection knows."""
+    if entry.id == TP_INITIAL_SOURCE_CONNECTION_ID:
+        return Parameter(entry.id, source_cid, entry.id_size, entry.length_size)
+    if entry.id in VERSION_INFORMATION_IDS and version != first_version:
+        # RFC 9368 §4: the chosen version is that of the packet, also after Version Negotiation.
+        chosen = first_version.to_bytes(4, "big")
+        if entry.value[:4] == chosen:
+            value = version.to_bytes(4, "big") + entry.value[4:]
+            return Parameter(entry.id, value, entry.id_size, entry.length_size)
+    return entry

@@ -1,5 +1,7 @@
 """Retry and Version Negotiation at a client, genuine and forged. RFC 9000 §6.2, §17.2.5.2."""
 
+from dataclasses import replace
+
 import pytest
 
 from qcore.admission import always_retry
@@ -7,6 +9,8 @@ from qcore.batch import Datagram
 from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.errors import VersionMismatch
+from qcore.packing.habits import PacketHabits
+from qcore.packing.initial_flight import InitialPolicy
 from qcore.testing import Pair
 from qcore.testing.pair import SERVER_ADDRESS
 from qtls.retry import integrity_tag
@@ -168,6 +172,15 @@ def test_forged_version_negotiation_is_ignored(
     assert [] == dialling.hear(dialling.versions(*offered, **options))
     assert not dialling.engine.is_closed
     assert 0 == dialling.trace.count("version_negotiated")
+
+
+def test_list_with_our_version_ends_the_attempt_of_a_client_that_heeds_it() -> None:
+    policy = InitialPolicy(habits=PacketHabits(heeds_any_negotiation=True))
+    dialling = Dialling(replace(BOTH, initial=policy))
+
+    assert [] == dialling.hear(dialling.versions(VERSION_1, VERSION_2))
+    assert isinstance(dialling.engine.error, VersionMismatch)
+    assert "asked for another version, of 0x1, 0x6b3343cf" in str(dialling.engine.error)
 
 
 def test_second_version_negotiation_is_ignored() -> None:

@@ -126,9 +126,10 @@ class Intake:
         outcome = self._restart.receive(datagram.data, now)
         if outcome is Outcome.HOPELESS:
             offered = ", ".join(f"0x{version:x}" for version in self._restart.offered)
-            self._ending.abandon(
-                VersionMismatch(f"the server speaks none of our versions, only {offered}"), now
-            )
+            reason = f"the server speaks none of our versions, only {offered}"
+            if self._negotiation.version in self._restart.offered:
+                reason = f"the server asked for another version, of {offered}"
+            self._ending.abandon(VersionMismatch(reason), now)
         if outcome is Outcome.RESTARTED and self._negotiation.after_negotiation:
             self._progress.reject_early_data()  # the new ClientHello does not offer it
         return outcome is not None

@@ -119,10 +119,11 @@ class Restart:
             or negotiation.after_negotiation
             or packet.destination_cid != negotiation.local_cid
             or packet.source_cid != parts.packer.destination_cid
-            or negotiation.version in packet.versions
         ):
             return Outcome.IGNORED
         self.offered = tuple(packet.versions)
+        if negotiation.version in packet.versions:  # RFC 9000 §6.2: to be ignored
+            return Outcome.HOPELESS if parts.packer.habits.heeds_any_negotiation else Outcome.IGNORED
         version = choose_after_negotiation(negotiation.config.versions, negotiation.version, packet.versions)
         if version is None:
             return Outcome.HOPELESS

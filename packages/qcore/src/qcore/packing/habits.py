@@ -32,6 +32,8 @@ class PacketHabits:
         silence_limit: seconds after which a client that has heard nothing at all gives up; 0 for no such limit.
         silence_reason: the words of the CONNECTION_CLOSE that it leaves with then, in which {us} stands for the time
             that has passed in microseconds; empty to leave without a word.
+        heeds_any_negotiation: a Version Negotiation packet ends the attempt even where it lists the version that was
+            tried, which RFC 9000 §6.2 has clients ignore.
         pads_last: where zeros would follow the packets of a datagram, a 1-RTT packet at its end is filled instead.
     """
 
@@ -50,6 +52,7 @@ class PacketHabits:
     answers_close: bool = False
     silence_limit: float = 0.0
     silence_reason: str = ""
+    heeds_any_negotiation: bool = False
     pads_last: bool = False
 
     def __post_init__(self) -> None:
