@@ -339,6 +339,7 @@ HABITS: dict[str, Any] = {
     "issues_early": True,
     "answers_close": True,
     "pads_last": True,
+    "heeds_any_negotiation": False,
     "silence_limit": 1.0,
     "silence_reason": "",
 }
@@ -385,6 +386,7 @@ COVERED = {
     "Grease.max_size",
     "engine.token_needs_session",  # test_memory
     "engine.resumes_version",  # test_profile
+    "engine.attempts",  # test_profiles among the tests of interoperability
     "EchGrease.resumed_payload_sizes",  # test_firefox
     "http3.headers",  # test_http3
 }

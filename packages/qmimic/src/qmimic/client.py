@@ -7,7 +7,7 @@ are remembered per origin and used as the profile's client would.
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import qcore.aio
 from qcore.aio.connection import Connection
 from qcore.aio.endpoint import Endpoint
+from qcore.errors import VersionMismatch
 from qhttp3.aio.client import Client as Http3Client
 from qhttp3.aio.client import Content, Response
 from qhttp3.aio.fields import FieldsInput, encode_fields
@@ -86,17 +87,18 @@ class Dialer:
 
     @asynccontextmanager
     async def __call__(self, host: str, port: int, early: bool) -> AsyncIterator[tuple[Connection, H3Config]]:
-        """Draw a connection's configuration and connect."""
-        options = self.options
+        """Draw a connection's configuration and connect; a server of other versions is tried as often as usual."""
         key = f"{host}:{port}"
-        drawn = self.profile.draw(self.random, self.memory.resumption(key))
-        address, to_port = (options.resolve or {}).get((host, port), (host, port))
-        tls = self._tls(drawn, host if address != host else None)
-        config = replace(drawn.quic, qlog=options.qlog, handshake_timeout=options.handshake_timeout)
-        tokens = self.memory.tokens(key, only_with_session=self.profile.engine.token_needs_session)
-        dial = connect_alone if drawn.connected_socket else connect_unconnected
         started = time.monotonic()
-        async with dial(address, to_port, tls=tls, config=config, early=early, tokens=tokens) as connection:
+        async with AsyncExitStack() as stack:
+            for left in reversed(range(self.profile.engine.attempts)):
+                drawn = self.profile.draw(self.random, self.memory.resumption(key))
+                try:
+                    connection = await stack.enter_async_context(self._dial(drawn, host, port, early))
+                    break
+                except VersionMismatch:
+                    if not left:
+                        raise
             self.handshake_time = time.monotonic() - started
             http3 = replace(drawn.http3, remember=partial(self._remember, key))
             try:
@@ -104,6 +106,23 @@ class Dialer:
             finally:
                 if connection.is_established:
                     self.memory.origin(key).rtt = connection.stats().smoothed_rtt
+
+    def _dial(
+        self, drawn: DrawnClient, host: str, port: int, early: bool
+    ) -> AbstractAsyncContextManager[Connection]:
+        options = self.options
+        address, to_port = (options.resolve or {}).get((host, port), (host, port))
+        dial = connect_alone if drawn.connected_socket else connect_unconnected
+        return dial(
+            address,
+            to_port,
+            tls=self._tls(drawn, host if address != host else None),
+            config=replace(drawn.quic, qlog=options.qlog, handshake_timeout=options.handshake_timeout),
+            early=early,
+            tokens=self.memory.tokens(
+                f"{host}:{port}", only_with_session=self.profile.engine.token_needs_session
+            ),
+        )
 
     def _remember(self, key: str, settings: H3Settings) -> None:
         self.memory.origin(key).settings = tuple(settings.pairs())

@@ -7,7 +7,7 @@ random bytes give the same connection.
 
 import tomllib
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from qcore.config import QuicConfig
 from qcore.packing.habits import PacketHabits
@@ -30,6 +30,9 @@ from .neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from .randomness import RandomBytes
 from .sizes import SizeChoice
 from .transport_parameters import Known, ParameterList
+
+#: More attempts at a server that cannot be talked to are a flood.
+MAX_ATTEMPTS: Final = 10
 
 Layout: TypeAlias = (
     InOrder | Chaos | MultiChaos | SniSlicing | NameCut | Chunked | Pinned | Scattered | Sampled
@@ -97,6 +100,7 @@ class EngineSpec:
         connected_socket: whether the client connects its UDP socket, which shows in the IP identification.
         token_needs_session: whether a token is kept only if a ticket of the server has come before it.
         resumes_version: whether a resumed connection starts with the version that its ticket came over.
+        attempts: connections tried, each drawn anew, at a server that speaks none of the versions.
     """
 
     versions: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
@@ -108,6 +112,11 @@ class EngineSpec:
     connected_socket: bool = True
     token_needs_session: bool = False
     resumes_version: bool = False
+    attempts: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.attempts <= MAX_ATTEMPTS:
+            raise ValueError(f"a server is tried 1 to {MAX_ATTEMPTS} times, not {self.attempts}")
 
 
 @dataclass(frozen=True, kw_only=True)

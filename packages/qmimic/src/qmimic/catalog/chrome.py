@@ -72,11 +72,12 @@ HABITS: Final = PacketHabits(
     unanswered_number_size=2,
     ignores_first_gap=True,
     early_data="none",
+    heeds_any_negotiation=True,
     silence_limit=4.0,
     silence_reason=("25:No recent network activity after {us}us. Timeout:4s num_undecryptable_packets: 0 {}"),
 )
 
-ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472, token_needs_session=True)
+ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472, token_needs_session=True, attempts=3)
 
 # The roots that Chromium 156 ships with identifiers, in its order.
 TRUST_ANCHORS_156: Final = tuple(

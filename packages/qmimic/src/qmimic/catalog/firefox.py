@@ -79,7 +79,7 @@ HABITS: Final = PacketHabits(
     pads_last=True,
 )
 
-ENGINE: Final = EngineSpec(ecn=False, pmtud=False, connected_socket=False)
+ENGINE: Final = EngineSpec(ecn=False, pmtud=False, connected_socket=False, attempts=2)
 
 SIGNATURES: Final = (
     0x0403,
