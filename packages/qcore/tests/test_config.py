@@ -294,6 +294,7 @@ def test_grease_is_an_entry_to_ignore() -> None:  # RFC 9000 §18.1
     ("field", "value", "reason"),
     [
         ("versions", (), "at least one"),
+        ("original_version", 0x1A2A3A4A, "0x1a2a3a4a is not one of versions"),
         ("stream_window", 0, "stream_window"),
         ("connection_window", 0, "connection_window"),
         ("send_buffer", 0, "send_buffer"),

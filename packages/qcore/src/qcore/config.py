@@ -47,7 +47,9 @@ class QuicConfig:
     """Configuration of one side of a connection.
 
     Attributes:
-        versions: QUIC versions in order of preference; the first is used for the first flight.
+        versions: QUIC versions in order of preference.
+        original_version: client: the version of the first flight; the first of `versions` unless given. A server
+            that speaks a preferred one answers in that (RFC 9368 §2.3).
         idle_timeout: seconds of silence after which the connection is gone; 0 switches it off.
         handshake_timeout: seconds within which the handshake must complete.
         keep_alive: seconds of silence after which a PING keeps the connection alive; None for never.
@@ -75,6 +77,7 @@ class QuicConfig:
     """
 
     versions: tuple[int, ...] = (VERSION_1, VERSION_2)
+    original_version: int | None = None
     idle_timeout: float = 30.0
     handshake_timeout: float = 10.0
     keep_alive: float | None = None
@@ -105,6 +108,8 @@ class QuicConfig:
     def __post_init__(self) -> None:
         if not self.versions:
             raise ValueError("at least one QUIC version is needed")
+        if self.original_version is not None and self.original_version not in self.versions:
+            raise ValueError(f"original_version 0x{self.original_version:x} is not one of versions")
         for name in ("stream_window", "connection_window", "send_buffer"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive")

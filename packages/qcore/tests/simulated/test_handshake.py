@@ -144,6 +144,16 @@ def test_version_negotiation_finds_the_common_version() -> None:  # RFC 9000 §6
     assert 1 == pair.client_trace.count("version_negotiated")
 
 
+def test_first_flight_of_a_version_that_is_not_preferred() -> None:  # RFC 9368 §2.3
+    pair = Pair(client_config=QuicConfig(versions=(VERSION_2, VERSION_1), original_version=VERSION_1))
+    first: list[int] = []
+    pair.to_server.filter(lambda datagram: not first.append(int.from_bytes(datagram.data[1:5], "big")))  # type: ignore[func-returns-value]
+    pair.run_until(lambda: confirmed(pair))
+
+    assert VERSION_1 == first[0]
+    assert (VERSION_1, (VERSION_2, VERSION_1)) == pair.client_trace.parameters[True].version_information
+
+
 def test_no_common_version_is_an_error() -> None:
     pair = Pair(
         client_config=QuicConfig(versions=(VERSION_2,)), server_config=QuicConfig(versions=(VERSION_1,))

@@ -6,23 +6,16 @@ test_interop_http3; connectionmigration wants a client that moves of its own acc
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from qcore.ackhandler.ecn import ECT0
 from qcore.admission import always_retry
 from qcore.config import QuicConfig
 from qcore.spaces import APPLICATION
-from qcore.testing import Seeded
+from qcore.testing.interop import LINK, damage, lossy
 from qcore.testing.pair import CLIENT_ADDRESS, SERVER_NAME, START, WALL
-from qtls.certificates import CertificateChain
+from qtls.adapters.long_chain import make_long_chain
 from qtls.config import ServerTLS
 from qtls.constants import CHACHA20_POLY1305_SHA256
 from qwire.constants import VERSION_1, VERSION_2, PacketType
@@ -38,7 +31,7 @@ from qwire.frames import (
 )
 from qwire.headers import parse_long_header
 
-from .interop import ALPN, KIB, LINK, MIB, Case, Endpoints, damage, lossy
+from .interop import ALPN, KIB, MIB, Case, Endpoints
 
 PATIENT = QuicConfig(handshake_timeout=60.0)
 # Enough for one round trip of the link, as a receiver with little memory might offer.
@@ -190,65 +183,10 @@ def test_ecn() -> None:
         assert all(ecn[2] == 0 for ecn in counted if ecn is not None)
 
 
-@cache
-def long_chain() -> tuple[ServerTLS, bytes]:
-    """Nine certificates, each signed by the next, and the authority at their end."""
-    start = datetime.fromtimestamp(WALL, UTC) - timedelta(hours=1)
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(10)]
-    names = [
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"link {index} of a chain")])
-        for index in range(10)
-    ]
-    # Nothing that certificate compression could make smaller.
-    filler = Seeded("chain")
-    made = []
-    for index in range(10):
-        issuer = min(index + 1, 9)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(names[index])
-            .issuer_name(names[issuer])
-            .public_key(keys[index].public_key())
-            .serial_number(1_000 + index)
-            .not_valid_before(start)
-            .not_valid_after(start + timedelta(days=10))
-            .add_extension(x509.BasicConstraints(ca=index > 0, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(keys[index].public_key()), critical=False
-            )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[issuer].public_key()), critical=False
-            )
-            .add_extension(
-                x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.5923.99"), filler(640)),
-                critical=False,
-            )
-        )
-        if index == 0:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(SERVER_NAME)]), critical=False
-            )
-        else:
-            usage = x509.KeyUsage(
-                digital_signature=True,
-                content_commitment=False,
-                key_encipherment=False,
-                data_encipherment=False,
-                key_agreement=False,
-                key_cert_sign=True,
-                crl_sign=True,
-                encipher_only=False,
-                decipher_only=False,
-            )
-            builder = builder.add_extension(usage, critical=True)
-        made.append(builder.sign(keys[issuer], hashes.SHA256()))
-    chain = CertificateChain([certificate.public_bytes(Encoding.DER) for certificate in made[:9]], keys[0])
-    return ServerTLS(certs=chain, alpn=(ALPN,)), made[9].public_bytes(Encoding.PEM)
-
-
 def test_amplificationlimit() -> None:
-    server, authority = long_chain()
-    case = Case(Endpoints(server=server, ca=authority), client=PATIENT, server=PATIENT)
+    made = make_long_chain([SERVER_NAME], wall_clock=WALL)
+    server = ServerTLS(certs=made.chain, alpn=(ALPN,))
+    case = Case(Endpoints(server=server, ca=made.ca_pem), client=PATIENT, server=PATIENT)
     count = 0
 
     def drop_early(_: object) -> bool:

@@ -8,10 +8,11 @@ from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.events import StreamReadable, StreamReset, StreamsAvailable, StreamStopped, StreamWritable
 from qcore.testing import Pair, Seeded
+from qcore.testing.interop import LIMIT, LINK
 from qcore.testing.pair import throwaway_certificate
 from qtls.config import ClientTLS, ServerTLS
 
-from .interop import KIB, LIMIT, LINK
+from .interop import KIB
 
 h3_engine = pytest.importorskip("qhttp3.engine")
 h3_events = pytest.importorskip("qhttp3.events")

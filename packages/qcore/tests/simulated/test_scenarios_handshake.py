@@ -1,7 +1,7 @@
 """Handshakes under drop patterns, by who speaks first, and counted in round trips. After quic-go's integration tests."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -12,7 +12,9 @@ from qcore.errors import HandshakeTimeout, QuicError, TransportError
 from qcore.events import SessionReceived, TokenReceived
 from qcore.packing.initial_flight import InitialPolicy
 from qcore.testing import LinkConfig, Pair, Seeded
-from qcore.testing.pair import WALL, throwaway_certificate
+from qcore.testing.pair import SERVER_NAME, WALL, throwaway_certificate
+from qtls.adapters.long_chain import make_long_chain
+from qtls.adapters.self_signed import MadeCertificate
 from qtls.config import ClientTLS, ServerTLS
 from qtls.constants import (
     AES_128_GCM_SHA256,
@@ -25,10 +27,13 @@ from qtls.constants import (
 from qtls.resumption import MemorySessionStore
 from qwire.constants import CONNECTION_REFUSED, VERSION_1, VERSION_2
 
-from .test_interop_cases import long_chain
-
 PATIENT = QuicConfig(handshake_timeout=60.0, idle_timeout=60.0)
 Pattern = Callable[[int], bool]
+
+
+@cache
+def long_chain() -> MadeCertificate:
+    return make_long_chain([SERVER_NAME], wall_clock=WALL)
 
 
 def confirmed(pair: Pair) -> bool:
@@ -66,13 +71,12 @@ PATTERNS = [
 @pytest.mark.parametrize("direction", ["to_server", "to_client", "both"])
 @pytest.mark.parametrize("is_dropped", PATTERNS)
 def test_drop_pattern(is_dropped: Pattern, direction: str, chain: bool, speaker: str) -> None:
-    made = throwaway_certificate()
-    server, authority = long_chain() if chain else (ServerTLS(certs=made.chain), made.ca_pem)
+    made = long_chain() if chain else throwaway_certificate()
     pair = Pair(
         client_config=PATIENT,
         server_config=PATIENT,
-        client_tls=ClientTLS(alpn=("test",), ca=authority),
-        server_tls=replace(server, alpn=("test",)),
+        client_tls=ClientTLS(alpn=("test",), ca=made.ca_pem),
+        server_tls=ServerTLS(certs=made.chain, alpn=("test",)),
     )
     drop(pair, direction, is_dropped)
     data = Seeded("data")(5_000)

@@ -100,7 +100,7 @@ def open_client(
         FlightError: the layout in the configuration does not fit the ClientHello.
         UsageError: the TLS configuration cannot make a ClientHello, or the session is damaged.
     """
-    version = config.versions[0]
+    version = config.versions[0] if config.original_version is None else config.original_version
     local_cid = generator.generate()
     original_cid = config.random(config.initial.destination_cid_size)
     negotiation = Negotiation(
