@@ -47,6 +47,7 @@ VALUES: Final[dict[str, Any]] = {
     "issues_early": True,
     "answers_close": True,
     "pads_last": True,
+    "heeds_any_negotiation": True,  # test_restart
     "silence_limit": 4.0,
     "silence_reason": "nobody after {us}us",
 }

@@ -1,6 +1,7 @@
 """The seam of the first flight: what a layout may ask for, and what a policy may say."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -194,4 +195,26 @@ def test_packet_number_sizes_in_turn(sizes: tuple[int, ...], expected: list[int]
     ],
 )
 def test_size_for_an_address_family(ipv4: int, ipv6: int | None, is_ipv6: bool, size: int) -> None:
-    assert size == InitialPolicy(datagram_size=ipv4, datagram_size_ipv6=ipv6).size_for(is_ipv6)
+    assert size == InitialPolicy(datagram_size=ipv4, datagram_size_ipv6=ipv6).size_for(is_ipv6, 0)
+
+
+def test_sizes_of_the_first_datagrams() -> None:
+    policy = InitialPolicy(datagram_size=1_250, datagram_size_ipv6=1_230, first_datagram_sizes=(1_300, 1_220))
+
+    assert [1_300, 1_220, 1_250, 1_250] == [policy.size_for(False, index) for index in range(4)]
+    assert [1_280, 1_200, 1_230, 1_230] == [policy.size_for(True, index) for index in range(4)]
+    assert (1_300, 1_280) == (policy.largest_size(False), policy.largest_size(True))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"first_datagram_sizes": (1_199,)},
+        {"first_datagram_sizes": (1_210,), "datagram_size": 1_250, "datagram_size_ipv6": 1_230},
+        {"packet_number_skips": (0, -1)},
+        {"packet_number_skips": (1 << 20,)},
+    ],
+)
+def test_policy_that_cannot_be_kept_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="1200 to 65527|cannot skip"):
+        InitialPolicy(**values)

@@ -10,6 +10,7 @@ from qcore.batch import Datagram
 from qcore.config import QuicConfig
 from qcore.errors import FlightError, TransportError
 from qcore.packing.initial_flight import (
+    Ack,
     Crypto,
     FlightContext,
     FlightReason,
@@ -241,6 +242,20 @@ def test_acknowledgement_goes_before_the_second_hello() -> None:
     second = with_crypto[-1]
 
     assert isinstance(second.frames[0], AckFrame)
+
+
+def test_layout_says_where_the_acknowledgement_goes() -> None:
+    def at_the_end(flight: FlightContext) -> Plan:
+        plan = filling(flight)
+        return [[Ack(), *plan[0]] if flight.base == 0 else [*plan[0], Ack(), Ack()], *plan[1:]]
+
+    _, pair, sent = retried_hello(at_the_end)
+    shapes = [packet.shape for packet in open_flight(sent)]
+    [second] = [shape for shape in shapes if "AckFrame" in shape and len(shape) > 3]
+
+    assert ["PingFrame", "AckFrame"] == [item for item in second if isinstance(item, str)]
+    assert "AckFrame" not in shapes[0], "none was due"
+    assert 0 == pair.client_trace.count("probe_sent")
 
 
 # Probes

@@ -113,6 +113,8 @@ FIELDS: list[tuple[str, object, Callable[[InitialPolicy], object], object, objec
     ("shared_packet_numbers", True, number_of_first_handshake_packet, 0, 3),
     ("datagram_size", 1_333, lambda p: {len(x) for x in first_datagrams(p)}, {1_200}, {1_333}),
     ("datagram_size_ipv6", 1_280, lambda p: {len(x) for x in first_datagrams(p, IPV6)}, {1_200}, {1_280}),
+    ("first_datagram_sizes", (1_300, 1_260), lambda p: [len(x) for x in first_datagrams(p)], [1_200, 1_200], [1_300, 1_260]),
+    ("packet_number_skips", (3, 2), lambda p: [x.packet_number for x in unanswered(p)[0]], [0, 1, 2, 3], [0, 4, 7, 8]),
     ("padding", "datagram", lambda p: first_flight(p)[1].size < 1_200, False, True),
     ("length_size", 4, lambda p: [x.length_size for x in first_flight(p)], [2, 2], [4, 4]),
     ("layout", Halves(700), lambda p: first_flight(p)[1].shape[0], (1_164, 1_749), (0, 700)),

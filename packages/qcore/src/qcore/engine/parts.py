@@ -120,7 +120,7 @@ class Parts:
         is_ipv6 = len(address) == 4 and not str(address[0]).startswith("::ffff:")
         self.is_client = is_client
         self.parameters = parameters
-        self.base_size = policy.size_for(is_ipv6) if is_client else SERVER_BASE_SIZE
+        self.base_size = policy.largest_size(is_ipv6) if is_client else SERVER_BASE_SIZE
         self.flow = ConnectionFlow(
             parameters.initial_max_data, max(config.max_connection_window, parameters.initial_max_data)
         )

@@ -10,7 +10,7 @@ from typing import Final, final
 from qtls.protection import Sealer
 from qwire.buffer import Writer
 from qwire.constants import PacketType
-from qwire.frames import DatagramFrame, Frame, StreamFrame
+from qwire.frames import AckFrame, DatagramFrame, Frame, StreamFrame
 from qwire.headers import append_long_header, short_header
 
 from .source import FrameSource
@@ -120,6 +120,13 @@ class PacketBuilder:
             self.ack_eliciting = True
             self.in_flight = True
         return True
+
+    def take_ack(self) -> tuple[Frame, FrameSource] | None:
+        """Take an ACK that is all there is so far out again, to be put in elsewhere."""
+        if len(self.frames) != 1 or not isinstance(self.frames[0][0], AckFrame):
+            return None
+        self._data.clear()
+        return self.frames.pop()
 
     def pad(self, count: int) -> None:
         """Add `count` PADDING frames, which nobody needs to hear of. RFC 9000 §19.1."""

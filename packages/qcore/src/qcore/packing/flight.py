@@ -18,12 +18,14 @@ from ..packet_space import PacketSpace
 from ..spaces import INITIAL
 from .builder import PacketBuilder
 from .initial_flight import (
+    Ack,
     Crypto,
     FlightContext,
     FlightReason,
     InitialPolicy,
     InOrder,
     Padding,
+    Ping,
     Placement,
     check_layout,
 )
@@ -47,6 +49,7 @@ class FlightPlanner:
     __slots__ = (
         "_base",
         "_crypto",
+        "_is_ipv6",
         "_name_range",
         "_pings",
         "_placed",
@@ -66,7 +69,9 @@ class FlightPlanner:
         recovery: SentPacketHandler,
         random: Callable[[int], bytes],
         is_client: bool,
+        is_ipv6: bool,
     ) -> None:
+        self._is_ipv6 = is_ipv6
         self.is_active = is_client and not isinstance(policy.layout, InOrder)
         self._policy = policy
         self._space = space
@@ -100,12 +105,12 @@ class FlightPlanner:
         self._plan.clear()
         self._placed.clear()
 
-    def plan(self, room: int, first_index: int, first_room: int | None) -> None:
+    def plan(self, overhead: int, first_index: int, first_room: int | None) -> None:
         """Ask the layout where the waiting bytes of the ClientHello go.
 
         Args:
-            room: bytes for packet number and frames in a datagram.
-            first_index: how many Initial packets have been sent, which decides packet number sizes.
+            overhead: bytes of a datagram with an Initial that are neither packet number nor frames.
+            first_index: how many Initial packets have been sent, which decides sizes.
             first_room: bytes for frames in the first of the datagrams, if that is known already.
 
         Raises:
@@ -123,7 +128,7 @@ class FlightPlanner:
             self._plan.extend(plan for plan in self._placed if _touches(plan, ranges))
             return
         reason, self._reason = self._reason, FlightReason.PROBE
-        rooms = self._rooms(room, first_index, first_room)
+        rooms = self._rooms(overhead, first_index, first_room)
         if min(rooms) < SMALLEST_ROOM:
             return
         flight = FlightContext(
@@ -151,18 +156,20 @@ class FlightPlanner:
         except Exception as error:
             raise FlightError(f"the layout failed: {error!r}") from error
 
-    def _rooms(self, room: int, first_index: int, first_room: int | None) -> list[int]:
+    def _rooms(self, overhead: int, first_index: int, first_room: int | None) -> list[int]:
         """Frame bytes in each of the next datagrams that carry an Initial."""
+        policy = self._policy
         rooms = []
-        for index in range(MAX_FLIGHT):
-            number_size = self._policy.packet_number_size(first_index + index)
-            unanswered = self._policy.habits.unanswered_number_size
-            if unanswered and first_index + index and self._reason is not FlightReason.PROBE:
+        number = self._recovery.next_packet_number(INITIAL)
+        for index in range(first_index, first_index + MAX_FLIGHT):
+            number_size = policy.packet_number_size(index)
+            unanswered = policy.habits.unanswered_number_size
+            if unanswered and index and self._reason is not FlightReason.PROBE:
                 number_size = unanswered
             if not number_size:
-                number = self._recovery.next_packet_number(INITIAL) + index
                 number_size = encoded_size(number, self._recovery.largest_acked(INITIAL))
-            rooms.append(room - number_size)
+            rooms.append(policy.size_for(self._is_ipv6, index) - overhead - number_size)
+            number += 1 + policy.packet_number_skip(index)
         if first_room is not None:
             rooms[0] = first_room
         return rooms
@@ -181,6 +188,7 @@ class FlightPlanner:
             self._plan.clear()
             crypto.write_frames(builder)
             return
+        ack = builder.take_ack() if any(isinstance(placement, Ack) for placement in placements) else None
         for placement in placements:
             if isinstance(placement, Crypto):
                 builder.append(crypto.take_range(base + placement.start, base + placement.stop), crypto)
@@ -188,8 +196,11 @@ class FlightPlanner:
                 given_up = max(0, min(excess, placement.count))
                 excess -= given_up
                 builder.pad(placement.count - given_up)
-            else:
+            elif isinstance(placement, Ping):
                 builder.append(PingFrame(), self._pings)
+            elif ack is not None:
+                builder.append(*ack)
+                ack = None
 
     def _size(self, placements: Sequence[Placement]) -> int:
         """Bytes that placements take in a packet."""
@@ -199,8 +210,10 @@ class FlightPlanner:
                 start = self._base + placement.start
                 count = placement.stop - placement.start
                 size += 1 + varint_size(start) + varint_size(count) + count
-            else:
-                size += placement.count if isinstance(placement, Padding) else 1
+            elif isinstance(placement, Padding):
+                size += placement.count
+            elif isinstance(placement, Ping):
+                size += 1
         return size
 
 

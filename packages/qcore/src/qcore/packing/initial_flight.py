@@ -8,12 +8,15 @@ minimum that RFC 9000 asks for, and go through the same packer as any other choi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from qwire.frames import CryptoFrame
 
 from ..errors import FlightError
 from .habits import PacketHabits
+
+# A peer expands a number by what it has heard last; a gap this wide is within reach of a number of two bytes.
+MAX_SKIP: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,12 @@ class Padding:
     count: int
 
 
-Placement: TypeAlias = Crypto | Ping | Padding
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The ACK frame that is due, which stands in front otherwise; nothing if none is."""
+
+
+Placement: TypeAlias = Crypto | Ping | Padding | Ack
 RandomBytes: TypeAlias = Callable[[int], bytes]
 
 
@@ -118,7 +126,10 @@ class InitialPolicy:
         packet_number_sizes: encoded size for each Initial in turn, of which the last repeats; empty for the
             shortest that RFC 9000 §17.1 allows.
         shared_packet_numbers: one counter runs through all spaces, instead of one each.
+        packet_number_skips: numbers left out behind each Initial in turn; none behind the others.
         datagram_size, datagram_size_ipv6: exact UDP payload of datagrams that carry an Initial.
+        first_datagram_sizes: those of the first such datagrams in turn, where they differ from `datagram_size`; over
+            IPv6 smaller by as much as `datagram_size_ipv6` is.
         padding: "packet" fills with PADDING frames, "datagram" with zero bytes behind the packets.
         length_size: bytes of the Length field of Initial packets.
         layout: places the ClientHello.
@@ -134,9 +145,11 @@ class InitialPolicy:
     destination_cid_size: int = 8
     first_packet_number: int = 0
     packet_number_sizes: tuple[int, ...] = ()
+    packet_number_skips: tuple[int, ...] = ()
     shared_packet_numbers: bool = False
     datagram_size: int = 1200
     datagram_size_ipv6: int | None = None
+    first_datagram_sizes: tuple[int, ...] = ()
     padding: Literal["packet", "datagram"] = "packet"
     length_size: int = 2
     layout: FlightLayout = InOrder()
@@ -163,8 +176,11 @@ class InitialPolicy:
         size = self.packet_number_size(0)
         if size and first >= 1 << 8 * size:
             raise ValueError(f"first packet number {first} does not fit into {size} byte{'s'[: size - 1]}")
-        for datagram_size in (self.datagram_size, self.datagram_size_ipv6):
-            if datagram_size is not None and not 1200 <= datagram_size <= 65_527:  # RFC 9000 §14.1
+        indexes = range(len(self.first_datagram_sizes) + 1)
+        for datagram_size in (
+            self.size_for(is_ipv6, index) for is_ipv6 in (False, True) for index in indexes
+        ):
+            if not 1200 <= datagram_size <= 65_527:  # RFC 9000 §14.1
                 raise ValueError(
                     f"a datagram with an Initial packet has 1200 to 65527 bytes, not {datagram_size}"
                 )
@@ -172,23 +188,35 @@ class InitialPolicy:
             raise ValueError(f"padding goes into the packet or the datagram, not {self.padding!r}")
         if self.length_size not in (2, 4, 8):
             raise ValueError(f"the Length of an Initial packet takes 2, 4 or 8 bytes, not {self.length_size}")
-        if self.skip_before_probe < 0:
-            raise ValueError(f"cannot skip {self.skip_before_probe} packet numbers")
+        for count in (self.skip_before_probe, *self.packet_number_skips):
+            if not 0 <= count <= MAX_SKIP:
+                raise ValueError(f"cannot skip {count} packet numbers")
         if self.probes_per_timeout < 1:
             raise ValueError("a timeout calls for probes, at least one")
         if not self.initial_rtt > 0:
             raise ValueError(f"a round-trip time of {self.initial_rtt} s")
 
-    def size_for(self, is_ipv6: bool) -> int:
-        """UDP payload of a datagram with an Initial packet."""
+    def size_for(self, is_ipv6: bool, index: int) -> int:
+        """UDP payload of the datagram with the Initial number `index` of the connection."""
+        size = (
+            self.first_datagram_sizes[index] if index < len(self.first_datagram_sizes) else self.datagram_size
+        )
         if is_ipv6 and self.datagram_size_ipv6 is not None:
-            return self.datagram_size_ipv6
-        return self.datagram_size
+            size -= self.datagram_size - self.datagram_size_ipv6
+        return size
+
+    def largest_size(self, is_ipv6: bool) -> int:
+        """The largest UDP payload of a datagram with an Initial packet."""
+        return max(self.size_for(is_ipv6, index) for index in range(len(self.first_datagram_sizes) + 1))
 
     def packet_number_size(self, index: int) -> int:
         """Encoded size for the Initial number `index` of the connection; 0 for the shortest allowed."""
         sizes = self.packet_number_sizes
         return sizes[min(index, len(sizes) - 1)] if sizes else 0
+
+    def packet_number_skip(self, index: int) -> int:
+        """Numbers left out behind the Initial number `index` of the connection."""
+        return self.packet_number_skips[index] if index < len(self.packet_number_skips) else 0
 
 
 def check_layout(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> None:
@@ -215,7 +243,7 @@ def check_layout(flight: FlightContext, plan: Sequence[Sequence[Placement]]) -> 
                 if placement.count < 1:
                     raise FlightError(f"a run of {placement.count} PADDING frames")
                 size += placement.count
-            else:
+            elif isinstance(placement, Ping):
                 size += 1
         if size == 0:
             raise FlightError(f"datagram {index} of the layout is empty")

@@ -136,7 +136,7 @@ class Packer:
                 space.received.set_handshake_habit(
                     habits.handshake_ack_threshold, habits.handshake_ack_delay, habits.reports_handshake_delay
                 )
-        self._flight = FlightPlanner(policy, spaces[INITIAL], recovery, random, is_client)
+        self._flight = FlightPlanner(policy, spaces[INITIAL], recovery, random, is_client, is_ipv6)
         self._pings = FrameSource()
         self.masker = HeaderMasker()
         # Sources with something to say, found once per pass; None when that has to be found out again.
@@ -170,7 +170,7 @@ class Packer:
             + self._policy.length_size
             + TAG_SIZE
         )
-        self._flight.plan(self._policy.size_for(self._is_ipv6) - overhead, self._initials, first_room)
+        self._flight.plan(overhead, self._initials, first_room)
 
     # Datagrams
 
@@ -199,7 +199,7 @@ class Packer:
             if builder is None:
                 continue
             if space.index == INITIAL and self.is_client:
-                size = self._policy.size_for(self._is_ipv6)
+                size = self._policy.size_for(self._is_ipv6, self._initials - 1)
                 if size > limit:
                     return None
             builders.append(builder)
@@ -312,7 +312,7 @@ class Packer:
         if sealer is None or not self._wants(space, sources, mode, packet_type):
             return None
         if index == INITIAL and self.is_client:
-            size = self._policy.size_for(self._is_ipv6)
+            size = self._policy.size_for(self._is_ipv6, self._initials)
         builder = self._builder(space, packet_type, sealer, now, size - used)
         if builder.limit < 1:
             return None
@@ -341,11 +341,13 @@ class Packer:
             builder.append(PingFrame(), self._pings)
         if not builder.size:
             return None
+        self._recovery.take_packet_number(index)
         if index == INITIAL:
-            self._initials += 1
             if builder.ack_eliciting:
                 self._newest_hello = builder.packet_number
-        self._recovery.take_packet_number(index)
+            if self.is_client:
+                self._recovery.skip_packet_numbers(index, self._policy.packet_number_skip(self._initials))
+            self._initials += 1
         return builder
 
     def _fill_flight(self, builder: PacketBuilder, space: PacketSpace) -> None:
@@ -538,7 +540,9 @@ class Packer:
                 sealer, packet_type = space.phases.sealer, PacketType.ONE_RTT
             if frame is None or sealer is None:
                 continue
-            size = self._policy.size_for(self._is_ipv6) if index == INITIAL and self.is_client else limit
+            size = limit
+            if index == INITIAL and self.is_client:
+                size = self._policy.size_for(self._is_ipv6, self._initials)
             builder = self._builder(space, packet_type, sealer, now, size - used)
             if self.habits.answers_close and index == APPLICATION:
                 ack = space.received.ack_frame(now)
@@ -551,7 +555,7 @@ class Packer:
             used += builder.total_size()
         if not builders:
             return None
-        return self._finish(builders, used, self._policy.size_for(self._is_ipv6), limit, now)
+        return self._finish(builders, used, self._policy.size_for(self._is_ipv6, self._initials), limit, now)
 
 
 def _carries_path_frames(builder: PacketBuilder) -> bool:
