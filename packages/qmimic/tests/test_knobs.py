@@ -175,6 +175,7 @@ FIRST_FLIGHT = {
     ),
     "EchGrease.kdf": (BASE, with_extension(EchGrease(kdf=2, payload_sizes=(144,)))),
     "EchGrease.aeads": (BASE, with_extension(EchGrease(aeads=(1, 3), payload_sizes=(144, 176, 208, 240)))),
+    "EchGrease.enc": (BASE, with_extension(EchGrease(enc="x25519", payload_sizes=(144,)))),
     "EchGrease.enc_size": (BASE, with_extension(EchGrease(enc_size=65, payload_sizes=(144,)))),
     "EchGrease.payload_sizes": (BASE, with_extension(EchGrease(payload_sizes=(239,)))),
     "TrustAnchors.ids": (BASE, with_extension(TrustAnchors(ids=(b"\1\2",)))),

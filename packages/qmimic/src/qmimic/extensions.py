@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self, TypeAlias
 
 from qtls.client_hello import EchRole, HelloContext
+from qtls.constants import X25519
 from qtls.extensions import encode_server_name, is_host_name
-from qtls.key_exchange import IMPLEMENTED
+from qtls.key_exchange import IMPLEMENTED, KeyShares
 from qtls.outer_parameters import reduced_parameters
 
 from . import grease
@@ -293,11 +294,15 @@ class EchGrease(Known):
     The length of the payload and the AEAD are drawn from what the client is known to send; a client that pads
     the hello it pretends to hide has other lengths where it resumes a session. Where the connection really hides a
     hello, the extension is the real one.
+
+    `enc` says what stands in place of an encapsulated key: a real public key of "x25519", or "random" bytes,
+    `enc_size` of them, half of which nobody who knows the curve takes for a key.
     """
 
     ID: ClassVar[int] = 0xFE0D
     kdf: int = 1
     aeads: tuple[int, ...] = (1,)
+    enc: Literal["random", "x25519"] = "random"
     enc_size: int = 32
     payload_sizes: tuple[int, ...]
     resumed_payload_sizes: tuple[int, ...] = ()
@@ -307,7 +312,7 @@ class EchGrease(Known):
             return context.ech.body
         aead = pick(random, self.aeads)
         config_id = random(1)
-        enc = random(self.enc_size)
+        enc = KeyShares(random).public(X25519) if self.enc == "x25519" else random(self.enc_size)
         sizes = self.payload_sizes
         if context.session is not None and self.resumed_payload_sizes:
             sizes = self.resumed_payload_sizes

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from . import grease
+from .curve25519 import may_be_public_key
 from .extensions import (
     Alpn,
     ApplicationSettings,
@@ -112,9 +113,12 @@ def learn_ech(bodies: Sequence[bytes], pinned: bool) -> EchGrease | None:
     enc_size = int.from_bytes(bodies[0][6:8], "big")
     aeads = sorted({int.from_bytes(body[3:5], "big") for body in bodies})
     sizes = sorted({len(body) - 10 - enc_size for body in bodies})
+    # A key passes for random bytes, and random bytes for a key only once in four times.
+    has_keys = all(may_be_public_key(body[8 : 8 + enc_size]) for body in bodies)
     return EchGrease(
         kdf=int.from_bytes(bodies[0][1:3], "big"),
         aeads=tuple(aeads),
+        enc="x25519" if has_keys else "random",
         enc_size=enc_size,
         payload_sizes=tuple(sizes),
         pinned=pinned,

@@ -20,6 +20,7 @@ from qwire.transport_parameters import TransportParameters
 
 from . import grease
 from .capture import CapturedFlow
+from .curve25519 import may_be_public_key
 from .fingerprint import Fingerprint, FlightCollector, fingerprint_flight
 from .fingerprint.initials import ClientInitial
 from .ordering import Item, shown
@@ -232,6 +233,7 @@ def hello_values(item: Observed) -> dict[str, Hashable]:
         found["hello.ech.kdf"] = int.from_bytes(ech[1:3], "big")
         found["hello.ech.aead"] = int.from_bytes(ech[3:5], "big")
         found["hello.ech.enc_size"] = size
+        found["hello.ech.enc_is_a_key"] = may_be_public_key(ech[8 : 8 + size])
         found["hello.ech.payload_size"] = int.from_bytes(ech[8 + size : 10 + size], "big")
     return found
 

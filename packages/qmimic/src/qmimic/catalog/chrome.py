@@ -103,7 +103,7 @@ EXTENSIONS: Final[tuple[ExtensionSpec, ...]] = (
     CompressCertificate(algorithms=(2,)),
     ApplicationSettings(id=17613, protocols=("h3",)),
     QuicTransportParameters(),
-    EchGrease(kdf=1, aeads=(1,), payload_sizes=(144, 176, 208, 240)),
+    EchGrease(kdf=1, aeads=(1,), enc="x25519", payload_sizes=(144, 176, 208, 240)),
     EarlyData(),
 )
 
