@@ -1,0 +1,72 @@
+"""The processes that are measured: ``python -m bench.worker server|client JSON``.
+
+A server prints its port and runs until its input ends. A client runs one work and prints the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from . import stacks
+from .certificates import in_folder
+from .rows import ROWS
+from .usage import allow_many_files, pin
+from .work import WORKS, Setting
+
+
+async def serve(row: str, folder: str) -> None:
+    """Serve until standard input ends."""
+    chosen = ROWS[row]
+    async with stacks.load(chosen.stack, chosen.variant).serve(in_folder(Path(folder))) as port:
+        print(port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def measure(row: str, folder: str, work: str, port: int, server: int, scale: float) -> None:
+    """Run one work and print its result."""
+    chosen = ROWS[row]
+    setting = Setting(
+        stack=stacks.load(chosen.stack, chosen.variant),
+        port=port,
+        certificates=in_folder(Path(folder)),
+        scale=scale,
+        server=server,
+    )
+    result = await WORKS[work].run(setting)
+    print(json.dumps(result), flush=True)
+
+
+def run(loop: str, main: Coroutine[Any, Any, None]) -> None:
+    """Run on a kind of event loop."""
+    if loop == "uvloop":
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+    else:
+        asyncio.run(main)
+
+
+def main() -> None:
+    """Be the process that the arguments ask for."""
+    kind, text = sys.argv[1:]
+    arguments: dict[str, Any] = json.loads(text)
+    loop = arguments.pop("loop")
+    allow_many_files()
+    gc.freeze()
+    if kind == "server":
+        pin(0)
+        run(loop, serve(**arguments))
+    else:
+        pin(1)
+        run(loop, measure(**arguments))
+
+
+if __name__ == "__main__":
+    main()
