@@ -133,6 +133,20 @@ def test_a_second_visit_resumes_with_early_data() -> None:
     asyncio.run(main())
 
 
+def test_a_connection_uses_one_token() -> None:
+    memory = qmimic.Memory()
+
+    async def main() -> None:
+        async with site() as server:
+            kept = memory.origin(f"localhost:{server.port}").tokens
+            kept.extend((b"older", b"newer"))
+            await qmimic.get(server.url(), ca=MADE.ca_pem, memory=memory)
+            assert b"older" in kept
+            assert b"newer" not in kept
+
+    asyncio.run(main())
+
+
 def test_sockets_are_connected_or_not_as_the_profile_says() -> None:
     chrome = qmimic.profile("chrome")
     unconnected = replace(chrome, engine=replace(chrome.engine, connected_socket=False))

@@ -43,7 +43,8 @@ from qmimic.layouts import (
 from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
 from qmimic.profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from qmimic.randomness import SeededBytes
-from qmimic.sizes import SizeChoice
+from qmimic.sizes import NumberChoice, SizeChoice
+from qmimic.tokens import FixedToken, RandomToken
 from qmimic.transport_parameters import (
     CachedRtt,
     Integer,
@@ -131,12 +132,37 @@ SCATTERED: dict[str, dict[str, Any]] = {
     "min_paddings": {"min_paddings": 3},
     "max_paddings": {"max_paddings": 1},
     "fill": {"fill": False, "min_paddings": 3},
+    "length": {"length": 1100},
 }
 FIRST_FLIGHT = {
     "header.destination_cid_size": (with_header(), with_header(destination_cid_size=12)),
     "header.source_cid_size": (with_header(), with_header(source_cid_size=3)),
     "header.first_packet_number": (with_header(), with_header(first_packet_number=7)),
     "header.packet_number_sizes": (with_header(), with_header(packet_number_sizes=(2, 2))),
+    "header.packet_number_skips": (with_header(), with_header(packet_number_skips=(3,))),
+    "header.first_datagram_sizes": (with_header(), with_header(first_datagram_sizes=(1300, 1251))),
+    "header.token": (with_header(), with_header(token=FixedToken(value=b"t"))),
+    "FixedToken.value": (
+        with_header(token=FixedToken(value=b"t")),
+        with_header(token=FixedToken(value=b"u")),
+    ),
+    "RandomToken.size": (with_header(token=RandomToken(size=9)), with_header(token=RandomToken(size=8))),
+    "RandomToken.prefix": (
+        with_header(token=RandomToken(size=9)),
+        with_header(token=RandomToken(size=9, prefix=b"p")),
+    ),
+    "NumberChoice.smallest": (
+        with_header(first_packet_number=NumberChoice(smallest=0, largest=200)),
+        with_header(first_packet_number=NumberChoice(smallest=190, largest=200)),
+    ),
+    "NumberChoice.largest": (
+        with_header(first_packet_number=NumberChoice(smallest=0, largest=200)),
+        with_header(first_packet_number=NumberChoice(smallest=0, largest=10)),
+    ),
+    "header, drawn source": (
+        with_header(),
+        with_header(source_cid_size=SizeChoice(smallest=3, largest=9)),
+    ),
     "header.datagram_size": (with_header(), with_header(datagram_size=1300)),
     "header.padding": (with_header(), with_header(padding="datagram", datagram_size=1400)),
     "header.length_size": (with_header(), with_header(length_size=4)),
@@ -219,6 +245,14 @@ FIRST_FLIGHT = {
         replace(BASE, parameters=ParameterList(order="shuffled", tail=5, entries=ENTRIES)),
     ),
     "pinned": (with_extension(StatusRequest()), with_extension(StatusRequest(pinned=True))),
+    "parameters.suppressed": (
+        BASE,
+        replace(BASE, parameters=ParameterList(suppressed=(1,), order="shuffled", entries=ENTRIES)),
+    ),
+    "parameters.suppressed, reserved": (
+        BASE,
+        replace(BASE, parameters=ParameterList(suppressed=(27,), order="shuffled", entries=ENTRIES)),
+    ),
     "parameters.order": (BASE, with_parameters(order="ascending")),
     "Integer.id": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4001, value=5))),
     "Integer.value": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4000, value=6))),
@@ -390,6 +424,7 @@ COVERED = {
     "engine.attempts",  # test_profiles among the tests of interoperability
     "EchGrease.resumed_payload_sizes",  # test_firefox
     "http3.headers",  # test_http3
+    "ScatteredDatagram.ack",  # test_pinned
 }
 
 
@@ -411,6 +446,9 @@ COVERED = {
                 NeqoCidSize,
                 NeqoPacketNumber,
                 SizeChoice,
+                NumberChoice,
+                FixedToken,
+                RandomToken,
                 NameCut,
                 Chunked,
                 Integer,

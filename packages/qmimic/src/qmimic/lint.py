@@ -29,7 +29,8 @@ from .extensions import (
 )
 from .fingerprint import Fingerprint, fingerprint
 from .hello import HelloSpec
-from .profile import ClientProfile
+from .profile import ClientProfile, HeaderSpec
+from .tokens import FixedToken, RandomToken
 from .transport_parameters import GOOGLE_INITIAL_RTT, Integer, Opaque, ParameterList
 
 Severity = Literal["error", "warning"]
@@ -81,7 +82,12 @@ class Finding:
 
 def lint(profile: ClientProfile) -> list[Finding]:
     """Everything that is found, errors first, each once."""
-    found = [*check_hello(profile.hello), *check_constants(profile.parameters), *check_flights(profile)]
+    found = [
+        *check_header(profile.header),
+        *check_hello(profile.hello),
+        *check_constants(profile.parameters),
+        *check_flights(profile),
+    ]
     unique = list(dict.fromkeys(found))
     return sorted(unique, key=lambda finding: (finding.severity != "error", finding.kind))
 
@@ -107,10 +113,13 @@ def check_flights(profile: ClientProfile) -> Iterator[Finding]:
                 yield Finding("error", "overflow", f"cannot be sent ({where}): {error}")
                 continue
             payloads = [data for flow in flows for data in flow.payloads]
-            size = profile.header.datagram_size if family == 4 else profile.header.datagram_size_ipv6
-            larger = sorted({len(data) for data in payloads if len(data) > size})
-            if larger:
-                yield Finding("error", "overflow", f"datagrams of {larger} bytes instead of {size} ({where})")
+            sizes = allowed_sizes(profile, family)
+            others = sorted({len(data) for data in payloads} - sizes)
+            if others:
+                expected = " or ".join(map(str, sorted(sizes)))
+                yield Finding(
+                    "error", "overflow", f"datagrams of {others} bytes instead of {expected} ({where})"
+                )
             found = fingerprint(payloads, any_pn=True, versions=VERSIONS)
             if len(found) != len(flows):
                 yield Finding(
@@ -118,6 +127,23 @@ def check_flights(profile: ClientProfile) -> Iterator[Finding]:
                 )
             for item in found:
                 yield from check_wire(profile, item)
+
+
+def allowed_sizes(profile: ClientProfile, family: Family) -> set[int]:
+    """The sizes that datagrams of a first flight may have."""
+    header = profile.header
+    less = 0 if family == 4 else header.datagram_size - header.datagram_size_ipv6
+    return {size - less for size in (*header.first_datagram_sizes, header.datagram_size)}
+
+
+def check_header(header: HeaderSpec) -> Iterator[Finding]:
+    """What the headers of Initial packets say."""
+    if isinstance(header.token, FixedToken | RandomToken):
+        yield Finding(
+            "warning",
+            "token",
+            "is made up: no server knows it, and one that looks answers with Retry or not at all (RFC 9000 §8.1.3)",
+        )
 
 
 def check_wire(profile: ClientProfile, item: Fingerprint) -> Iterator[Finding]:

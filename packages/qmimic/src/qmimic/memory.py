@@ -126,7 +126,9 @@ class OriginSessions:
 
 @final
 class OriginTokens:
-    """The address validation tokens of one origin, as a `qcore.tokens.TokenStore`.
+    """Takes the address validation tokens of one origin, as a `qcore.tokens.TokenStore`.
+
+    It gives none: which token a connection uses is drawn with its profile.
 
     Args:
         only_with_session: drop a token that arrives while there is no ticket, as Chromium does.
@@ -137,8 +139,8 @@ class OriginTokens:
         self._only_with_session = only_with_session
 
     def pop(self, key: str) -> bytes | None:
-        """The newest token; each is used once."""
-        return self._origin.tokens.pop() if self._origin.tokens else None
+        """None."""
+        return None
 
     def put(self, key: str, token: bytes) -> None:
         """Keep a token."""

@@ -6,6 +6,7 @@ random bytes give the same connection.
 """
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
@@ -28,7 +29,8 @@ from .http3 import Http3Spec
 from .layouts import Chaos, Chunked, MultiChaos, NameCut, Pinned, Sampled, Scattered, SniSlicing
 from .neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from .randomness import RandomBytes
-from .sizes import SizeChoice
+from .sizes import NumberChoice, SizeChoice
+from .tokens import KeptToken, TokenSpec
 from .transport_parameters import Known, ParameterList
 
 #: More attempts at a server that cannot be talked to are a flood.
@@ -44,25 +46,32 @@ class HeaderSpec:
     """Initial packets: numbers, connection IDs, sizes.
 
     Attributes:
-        destination_cid_size, source_cid_size: bytes of the two connection IDs of the first packet.
+        destination_cid_size, source_cid_size: bytes of the two connection IDs of the first packet, or the rule.
         first_packet_number: number of the first packet, or the rule that draws it.
         packet_number_sizes: bytes of each packet number in turn, of which the last repeats; empty for the least
             possible; or the rule.
+        packet_number_skips: numbers left out behind each Initial in turn; none behind the others.
         shared_packet_numbers: one counter for all spaces.
         datagram_size, datagram_size_ipv6: UDP payload of every datagram with an Initial.
+        first_datagram_sizes: those of the first datagrams in turn, where they differ from `datagram_size`; over IPv6
+            smaller by as much as `datagram_size_ipv6` is.
         padding: "packet" fills up inside the packet, "datagram" with zero bytes behind it.
         length_size: bytes of the Length field.
+        token: which address validation token the packets carry.
     """
 
     destination_cid_size: int | NeqoCidSize | SizeChoice = 8
-    source_cid_size: int = 8
-    first_packet_number: int | NeqoPacketNumber = 0
+    source_cid_size: int | SizeChoice = 8
+    first_packet_number: int | NeqoPacketNumber | NumberChoice = 0
     packet_number_sizes: tuple[int, ...] | NeqoPacketNumberSize = ()
+    packet_number_skips: tuple[int, ...] = ()
     shared_packet_numbers: bool = False
     datagram_size: int = 1200
     datagram_size_ipv6: int = 1200
+    first_datagram_sizes: tuple[int, ...] = ()
     padding: Literal["packet", "datagram"] = "packet"
     length_size: int = 2
+    token: TokenSpec = field(default_factory=KeptToken)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,16 +240,19 @@ class ClientProfile:
     def _draw_policy(self, random: RandomBytes) -> InitialPolicy:
         header, recovery = self.header, self.recovery
         cid_size, number = header.destination_cid_size, header.first_packet_number
+        source_size = header.source_cid_size
         first = number if isinstance(number, int) else number.draw(random)
         sizes = header.packet_number_sizes
         return InitialPolicy(
-            source_cid_size=header.source_cid_size,
+            source_cid_size=source_size if isinstance(source_size, int) else source_size.draw(random),
             destination_cid_size=cid_size if isinstance(cid_size, int) else cid_size.draw(random),
             first_packet_number=first,
             packet_number_sizes=sizes if isinstance(sizes, tuple) else sizes.sizes(first),
+            packet_number_skips=header.packet_number_skips,
             shared_packet_numbers=header.shared_packet_numbers,
             datagram_size=header.datagram_size,
             datagram_size_ipv6=header.datagram_size_ipv6,
+            first_datagram_sizes=header.first_datagram_sizes,
             padding=header.padding,
             length_size=header.length_size,
             layout=self.layout,
@@ -289,7 +301,7 @@ class ClientProfile:
             early_data=resumption.early_data,
             initial=policy,
             parameters=parameters,
-            token=resumption.token,
+            token=self.header.token.draw(random, resumption.token),
             random=random,
         )
 
@@ -298,8 +310,14 @@ class ClientProfile:
         return toml.dumps(self)
 
     @classmethod
-    def from_toml(cls, text: str) -> "ClientProfile":
+    def from_toml(cls, text: str, find: "Callable[[str], ClientProfile] | None" = None) -> "ClientProfile":
         """Read a profile that `to_toml` wrote, or a person changed.
+
+        With `based_on = "NAME"` the file says only what is different from that profile: its tables are merged, key by
+        key; arrays, and tables of another `kind`, take the place of what was there.
+
+        Args:
+            find: gives the profile of a name; the built-in ones by default.
 
         Raises:
             ProfileError: not TOML, or a value that is missing, unknown or impossible.
@@ -308,4 +326,26 @@ class ClientProfile:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ProfileError(f"not TOML: {error}") from None
+        if "based_on" in data:
+            name = data.pop("based_on")
+            if not isinstance(name, str):
+                raise ProfileError("based_on: the name of a profile is needed")
+            base = (find or find_base)(name)
+            below = tomllib.loads(base.to_toml()) | {"provenance": f"based on {base.name}"}
+            data = toml.merged(below, data)
         return toml.load(cls, data)
+
+
+#: Profiles that files may be based on, by name: the built-in ones, which the catalog puts here.
+BASES: Final[dict[str, ClientProfile]] = {}
+
+
+def find_base(name: str) -> ClientProfile:
+    """The profile of this name that files may be based on.
+
+    Raises:
+        ProfileError: there is none.
+    """
+    if name not in BASES:
+        raise ProfileError(f"based_on: no profile named {name!r}")
+    return BASES[name]

@@ -125,6 +125,21 @@ def load(cls: type[T], data: Any, path: str = "") -> T:
         raise ProfileError(f"{path or 'profile'}: {error}") from None
 
 
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` in it: tables key by key, unless they are of another kind; everything else as a whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and is_same_kind(old, value):
+            value = merged(old, value)
+        result[key] = value
+    return result
+
+
+def is_same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return "kind" not in new or old.get("kind") == new["kind"]
+
+
 def converted(hint: Any, data: Any, path: str) -> Any:
     """A value of the type that `hint` names."""
     origin = get_origin(hint)

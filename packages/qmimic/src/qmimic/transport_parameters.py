@@ -5,7 +5,7 @@ below fills in the connection ID and reads the limits that it has to keep from t
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeGuard
 
 import quicvarint
 from qwire.constants import VERSION_1
@@ -134,10 +134,13 @@ class ParameterList:
         order: "fixed" as listed, "shuffled" anew per connection, "ascending" by id, "rotated" as listed from a
             random one on and around.
         tail: how many at the end of the list keep their places.
+        suppressed: ids of entries to leave out, so that a profile can be changed without being written anew; 27
+            stands for all of the form 31 * N + 27.
     """
 
     order: Literal["fixed", "shuffled", "ascending", "rotated"] = "fixed"
     tail: int = 0
+    suppressed: tuple[int, ...] = field(default=(), metadata={"hex": True})
     entries: tuple[ParameterSpec, ...]
 
     def __post_init__(self) -> None:
@@ -149,8 +152,8 @@ class ParameterList:
         known = known or Known()
         free = len(self.entries) - self.tail
         drawn = [entry.draw(random, known) for entry in self.entries]
-        parameters = [parameter for parameter in drawn[:free] if parameter is not None]
-        last = [parameter for parameter in drawn[free:] if parameter is not None]
+        parameters = [parameter for parameter in drawn[:free] if self._is_sent(parameter)]
+        last = [parameter for parameter in drawn[free:] if self._is_sent(parameter)]
         if self.order == "shuffled":
             shuffle(random, parameters)
         elif self.order == "ascending":
@@ -159,3 +162,8 @@ class ParameterList:
             start = below(random, len(parameters))
             parameters = parameters[start:] + parameters[:start]
         return TransportParameters([*parameters, *last])
+
+    def _is_sent(self, parameter: Parameter | None) -> TypeGuard[Parameter]:
+        if parameter is None or parameter.id in self.suppressed:
+            return False
+        return not (grease.CANONICAL_PARAMETER in self.suppressed and grease.is_parameter(parameter.id))

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from qcore.packing.initial_flight import Crypto, FlightContext, Padding, Ping, check_layout
+from qcore.packing.initial_flight import Ack, Crypto, FlightContext, Padding, Ping, check_layout
 from qmimic.layouts import Pinned, PinnedDatagram, Scattered, ScatteredDatagram
+from qmimic.layouts.pinned import cut
+from qmimic.layouts.ranges import merged
 from qmimic.randomness import SeededBytes
 
 ROOM = 1215
@@ -128,3 +130,35 @@ def test_the_ranges_of_a_scattered_datagram_are_checked() -> None:
         ScatteredDatagram(min_crypto=4, max_crypto=2)
     with pytest.raises(ValueError, match="at least one"):
         Scattered(datagrams=())
+
+
+def test_an_acknowledgement_has_its_place_in_a_list() -> None:
+    layout = Pinned(datagrams=(pinned("crypto :", "ack", "padding"),))
+    plan = layout.lay_out(context(900))
+
+    assert plan is not None
+    assert [Crypto(0, 900), Ack(), Padding(ROOM - 904)] == plan[0]
+
+
+def test_an_acknowledgement_is_mixed_in_or_first() -> None:
+    def places(ack: str) -> set[int]:
+        rule = ScatteredDatagram(min_crypto=4, max_crypto=4, ack=ack)  # type: ignore[arg-type] # one of two
+        plans = [Scattered(datagrams=(rule,)).lay_out(context(900, seed)) for seed in range(50)]
+        return {part.index(Ack()) for plan in plans if plan is not None for part in plan if Ack() in part}
+
+    assert set() == places("first")
+    assert set(range(5)) == places("mixed")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
+def test_ranges_are_cut_into_as_many_pieces_as_are_asked_for(count: int) -> None:
+    for seed in range(20):
+        pieces = cut(SeededBytes(seed), [(0, 20), (50, 51), (90, 120)], count)
+
+        assert max(3, count) == len(pieces)
+        assert [(0, 20), (50, 51), (90, 120)] == merged(pieces)
+        assert all(start < stop for start, stop in pieces)
+
+
+def test_more_pieces_than_bytes_are_single_bytes() -> None:
+    assert [(3, 4), (4, 5)] == cut(SeededBytes(1), [(3, 5)], 9)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ..errors import ProfileError
-from ..profile import ClientProfile, ProfileInfo
+from ..profile import BASES, ClientProfile, ProfileInfo
 from . import chrome, firefox, plain, safari
 
 BUILT_IN: Final[dict[str, ClientProfile]] = {
@@ -16,6 +16,8 @@ ALIASES: Final[dict[str, str]] = {
     "firefox": "firefox-159",
     "safari": "safari-18.5",
 }
+BASES.update(BUILT_IN)
+BASES.update({alias: BUILT_IN[name] for alias, name in ALIASES.items()})
 
 
 def profile(name: str = "chrome") -> ClientProfile:

@@ -8,17 +8,18 @@ What is not theirs to say, a probe or a flight that was partly acknowledged, is 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import quicvarint
-from qcore.packing.initial_flight import Crypto, FlightContext, Padding, Ping, Placement
+from qcore.packing.initial_flight import Ack, Crypto, FlightContext, Padding, Ping, Placement
 
 from ..randomness import RandomBytes, between, shuffle
 from .ranges import is_whole
 
 SLICE: Final = re.compile(r"(-?\d+)?:(-?\d+)?")
-FRAME: Final = re.compile(r"crypto (?P<slice>\S+)|(?P<ping>ping)|padding(?: (?P<count>\d+))?")
+FRAME: Final = re.compile(r"crypto (?P<slice>\S+)|(?P<ping>ping)|(?P<ack>ack)|padding(?: (?P<count>\d+))?")
 PING: Final = Ping()
+ACK: Final = Ack()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class PinnedDatagram:
     """The frames of one datagram, in order.
 
     "crypto 0:55", "crypto -700:", "crypto 55:-700" carry that slice of the ClientHello; "ping"; "padding 12" is a
-    run of that many, "padding" whatever is left of the packet, at most once.
+    run of that many, "padding" whatever is left of the packet, at most once; "ack" is where an ACK goes if one is due,
+    instead of to the front.
     """
 
     frames: tuple[str, ...]
@@ -35,7 +37,7 @@ class PinnedDatagram:
         for text in self.frames:
             found = FRAME.fullmatch(text)
             if found is None or (found["slice"] is not None and SLICE.fullmatch(found["slice"]) is None):
-                raise ValueError(f"{text!r} is none of 'crypto START:STOP', 'ping', 'padding [COUNT]'")
+                raise ValueError(f"{text!r} is none of 'crypto START:STOP', 'ping', 'padding [COUNT]', 'ack'")
         if self.frames.count("padding") > 1:
             raise ValueError("'padding' without a count takes all that is left, so once at most")
 
@@ -48,6 +50,8 @@ class PinnedDatagram:
             if text == "ping":
                 placements.append(PING)
                 used += 1
+            elif text == "ack":
+                placements.append(ACK)
             elif text == "padding":
                 rest = len(placements)
             elif text.startswith("padding"):
@@ -88,6 +92,8 @@ class ScatteredDatagram:
         min_pings, max_pings: PING frames.
         min_paddings, max_paddings: runs of PADDING, before neighbours join.
         fill: whether the runs take all that is left of the packet.
+        length: bytes of frames that the packet has at most; 0 for all that fit.
+        ack: whether an ACK that is due comes first or is mixed with the rest.
     """
 
     ranges: tuple[str, ...] = ()
@@ -99,8 +105,12 @@ class ScatteredDatagram:
     min_paddings: int = 0
     max_paddings: int = 0
     fill: bool = True
+    length: int = 0
+    ack: Literal["first", "mixed"] = "first"
 
     def __post_init__(self) -> None:
+        if self.length < 0:
+            raise ValueError(f"a packet cannot have {self.length} bytes of frames")
         for name in ("crypto", "pings", "paddings"):
             if not 0 <= getattr(self, f"min_{name}") <= getattr(self, f"max_{name}"):
                 raise ValueError(f"{name}: a range must rise from 0 or more")
@@ -123,14 +133,7 @@ class ScatteredDatagram:
     def arrange(self, flight: FlightContext, pieces: list[tuple[int, int]], room: int) -> list[Placement]:
         """Frames that carry `pieces`, cut, mixed with PING and PADDING, and shuffled."""
         random = flight.random
-        pieces = list(pieces)
-        wanted = between(random, self.min_crypto, self.max_crypto)
-        sizes = sum(stop - start for start, stop in pieces)
-        while len(pieces) < min(wanted, sizes):
-            index = max(range(len(pieces)), key=lambda place: pieces[place][1] - pieces[place][0])
-            start, stop = pieces[index]
-            middle = between(random, start + 1, stop - 1)
-            pieces[index : index + 1] = [(start, middle), (middle, stop)]
+        pieces = cut(random, pieces, between(random, self.min_crypto, self.max_crypto))
         placements: list[Placement] = [Crypto(start, stop) for start, stop in pieces]
         spare = room - sum(flight.crypto_size(start, stop) for start, stop in pieces)
         pings = min(max(spare, 0), between(random, self.min_pings, self.max_pings))
@@ -138,6 +141,8 @@ class ScatteredDatagram:
         spare -= pings
         runs = min(max(spare, 0), between(random, self.min_paddings, self.max_paddings))
         placements.extend(Padding(count) for count in parted(random, spare if self.fill else runs, runs))
+        if self.ack == "mixed":
+            placements.append(ACK)
         shuffle(random, placements)
         return placements
 
@@ -163,6 +168,7 @@ class Scattered:
         while len(plan) <= last or (position < total and not self.datagrams[last].ranges):
             rule = self.datagrams[min(len(plan), last)]
             room = flight.room(len(plan))
+            room = min(room, rule.length or room)
             pieces = rule.take(flight, position, room, len(plan) >= last)
             if not pieces:
                 break
@@ -175,6 +181,24 @@ def bounds(text: str, total: int) -> tuple[int, int]:
     """The slice "START:STOP" of `total` bytes, as Python counts."""
     start, _, stop = text.partition(":")
     return slice(int(start) if start else None, int(stop) if stop else None).indices(total)[:2]
+
+
+def cut(random: RandomBytes, ranges: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """Ranges cut into `count` pieces, if they have as many bytes; each range into pieces drawn one after another."""
+    shares = [1] * len(ranges)
+    spare = [stop - start - 1 for start, stop in ranges]
+    for _ in range(min(count - len(ranges), sum(spare))):
+        # A range gets a cut by its number of bytes that could still begin a piece.
+        place = between(random, 0, sum(spare) - 1)
+        index = next(index for index in range(len(spare)) if place < sum(spare[: index + 1]))
+        shares[index] += 1
+        spare[index] -= 1
+    pieces = []
+    for (start, stop), share in zip(ranges, shares, strict=True):
+        for size in parted(random, stop - start, share):
+            pieces.append((start, start + size))
+            start += size
+    return pieces
 
 
 def parted(random: RandomBytes, total: int, count: int) -> list[int]:
