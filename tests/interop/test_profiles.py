@@ -19,7 +19,7 @@ from qhttp3.aio.client import Dialer
 from qmimic.catalog import ALIASES, BUILT_IN
 from qmimic.extensions import EarlyData
 from qtls import ClientTLS
-from qtls.constants import SECP384R1
+from qtls.constants import SECP256R1, SECP384R1, group_name
 from qwire.constants import VERSION_1, VERSION_2
 from qwire.headers import parse_long_header
 from qwire.unprotected import VersionNegotiation
@@ -38,7 +38,7 @@ MIB: Final = 1 << 20
 LARGE: Final = 8 * MIB
 LEFT_UNREAD: Final = 6 * MIB
 
-# One Caddy, three sites: the second takes P-384 alone, the third is for drowning in requests, which are counted by port.
+# One Caddy, four sites: two take one curve each, the last is for drowning in requests, which are counted by port.
 CADDYFILE: Final = """{{
     auto_https off
     admin off
@@ -55,7 +55,13 @@ https://localhost:{plain} {{
     import files
     tls {chain} {key}
 }}
-https://localhost:{strict} {{
+https://localhost:{p256} {{
+    import files
+    tls {chain} {key} {{
+        curves secp256r1
+    }}
+}}
+https://localhost:{p384} {{
     import files
     tls {chain} {key} {{
         curves secp384r1
@@ -76,10 +82,13 @@ Reach = Callable[[Main], Any]
 
 
 class CaddyPorts:
-    """The ports of the three sites."""
+    """The ports of the four sites."""
 
     def __init__(self) -> None:
-        self.plain, self.strict, self.busy = free_port(), free_port(), free_port()
+        self.plain, self.p256, self.p384, self.busy = (free_port() for _ in range(4))
+
+    def for_mood(self, mood: Mood) -> int:
+        return {(): self.plain, (SECP256R1,): self.p256, (SECP384R1,): self.p384}[mood.groups]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +121,7 @@ async def site(request: pytest.FixtureRequest, server: str, mood: Mood) -> Async
     """A server of that make; gives its port."""
     if server == "caddy":
         ports: CaddyPorts = request.getfixturevalue("caddy_ports")
-        yield ports.strict if mood.groups else ports.plain
+        yield ports.for_mood(mood)
         return
     async with SITES[server](request.getfixturevalue("certificates"), mood) as port:
         yield port
@@ -218,17 +227,20 @@ async def unread_requests(port: int, certificates: Certificates) -> AsyncIterato
         assert {200} == {response.status for response in kept}
 
 
+@pytest.mark.parametrize("group", [pytest.param(SECP256R1, id="P-256"), pytest.param(SECP384R1, id="P-384")])
 @pytest.mark.parametrize("server", ["own", "caddy"])
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_hello_retry_request(
-    name: str, server: str, reach: Callable[[str, Mood], Reach], browser: Any
+def test_group_of_the_servers_choice(
+    name: str, server: str, group: int, reach: Callable[[str, Mood], Reach], browser: Any
 ) -> None:
+    """By one of the key shares, as P-256 with Firefox, or by way of a HelloRetryRequest."""
+
     async def main(port: int) -> None:
         async with browser(name, port) as client:
             response = await fetch(client, port)
-            assert "secp384r1" == response.connection.info.group
+            assert group_name(group) == response.connection.info.group
 
-    reach(server, Mood(groups=(SECP384R1,)))(main)
+    reach(server, Mood(groups=(group,)))(main)
 
 
 @pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
