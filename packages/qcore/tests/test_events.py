@@ -77,6 +77,12 @@ def everything() -> set[type]:
     pair.run_for(1.0)
     pair.client.close(3)
     pair.run_for(1.0)
+    seen |= {type(event) for event in [*pair.client_events, *pair.server_events]}
+    pair = confirmed_pair(server_config=QuicConfig(preferred_addresses=(("10.0.0.3", 443),)))
+    pair.client_sockets[1] = ("10.0.0.9", 9)
+    path = pair.client.paths.add(1, pair.now)
+    pair.client.paths.switch(path, pair.now)
+    pair.run_for(3.0)
     return seen | {type(event) for event in [*pair.client_events, *pair.server_events]}
 
 

@@ -111,10 +111,12 @@ def moved() -> Listening:
     pair = Pair()
     observer = watched(pair)
     transfer_after_handshake(pair)
-    paths = pair.client.parts.paths
-    paths.active.start_validation(bytes, pair.now, 0.1)
-    pair.client.ping()
+    pair.client_sockets[1] = ("10.0.0.9", 9)
+    path = pair.client.paths.add(1, pair.now)
+    pair.client.paths.probe(path, pair.now)
     pair.run_for(1.0)
+    pair.client.paths.switch(path, pair.now)
+    pair.run_for(3.0)
     return observer
 
 
@@ -186,8 +188,18 @@ def test_key_updates_are_told_with_who_began() -> None:  # RFC 9001 §6
     ]
 
 
-def test_validated_path_is_told() -> None:  # RFC 9000 §8.2.3
-    assert [SERVER_ADDRESS] == [call["address"] for call in moved().of("path_validated")]
+def test_what_happens_to_paths_is_told() -> None:  # RFC 9000 §8.2.3, §9
+    observer = moved()
+
+    for name, path_id in [
+        ("path_added", 1),
+        ("path_validated", 1),
+        ("path_changed", 1),
+        ("path_abandoned", 0),
+    ]:
+        assert [(path_id, SERVER_ADDRESS)] == [
+            (call["path_id"], call["address"]) for call in observer.of(name)
+        ]
 
 
 def test_chosen_protocol_and_version_are_told() -> None:
@@ -219,4 +231,4 @@ def test_base_class_ignores_everything() -> None:
     observer = Observer()
     observer.connection_state(0.0, "handshaking", "established")
     observer.packet_dropped(0.0, "no reason", 5)
-    observer.path_validated(0.0, SERVER_ADDRESS)
+    observer.path_validated(0.0, 1, SERVER_ADDRESS)

@@ -236,8 +236,14 @@ def test_the_rest_of_what_an_engine_tells() -> None:
     trace.loss_timer(10.1, 10.2)
     trace.loss_timer(10.1, math.inf)
     trace.probe_sent(10.1, 0)
-    trace.path_validated(10.1, ("2001:db8::1", 443, 0, 0))
+    address = ("2001:db8::1", 443, 0, 0)
+    trace.path_added(10.1, 1, address)
+    trace.path_validated(10.1, 1, address)
+    trace.path_changed(10.1, 1, address)
+    trace.path_abandoned(10.1, 1, address, True)
+    trace.path_abandoned(10.1, 2, address, False)
     trace.connection_closed(10.1, False, 0x0A, False, "why")
+    there = {"tuple_id": "1", "tuple_remote": {"ip_v6": "2001:db8::1", "port_v6": 443}}
 
     assert [
         ("packet_lost", {"header": {"packet_type": "1RTT", "packet_number": 7}, "trigger": "time_threshold"}),
@@ -257,10 +263,12 @@ def test_the_rest_of_what_an_engine_tells() -> None:
         ("timer_updated", {"timer_type": "loss_timeout", "event_type": "set", "delta": 100.0}),
         ("timer_updated", {"timer_type": "loss_timeout", "event_type": "cancelled"}),
         ("timer_updated", {"timer_type": "pto", "event_type": "expired", "packet_number_space": "initial"}),
-        (
-            "migration_state_updated",
-            {"new": "probing_successful", "tuple_remote": {"ip_v6": "2001:db8::1", "port_v6": 443}},
-        ),
+        ("tuple_assigned", there),
+        ("migration_state_updated", {"new": "probing_successful", **there}),
+        ("migration_state_updated", {"new": "migration_complete", **there}),
+        ("migration_state_updated", {"new": "probing_abandoned", **there}),
+        ("tuple_assigned", {"tuple_id": "1"}),
+        ("tuple_assigned", {"tuple_id": "2"}),
         (
             "connection_closed",
             {

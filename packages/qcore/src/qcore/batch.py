@@ -15,25 +15,27 @@ MAX_RUN_SIZE: Final = 65_000
 
 @final
 class Datagram:
-    """One UDP payload that arrived, with its source and its ECN mark (0–3)."""
+    """One UDP payload with the peer's address, its ECN mark (0–3), and the local socket: 0 is the first one."""
 
-    __slots__ = ("address", "data", "ecn")
+    __slots__ = ("address", "data", "ecn", "local")
 
-    def __init__(self, data: bytes, address: Address, ecn: int = 0) -> None:
+    def __init__(self, data: bytes, address: Address, ecn: int = 0, local: int = 0) -> None:
         self.data = data
         self.address = address
         self.ecn = ecn
+        self.local = local
 
 
 @final
 class SendRun:
-    """Datagrams to one address with one ECN mark, all `segment_size` bytes long but the last."""
+    """Datagrams from one socket to one address with one ECN mark, all `segment_size` bytes long but the last."""
 
-    __slots__ = ("address", "ecn", "is_open", "parts", "segment_size", "total")
+    __slots__ = ("address", "ecn", "is_open", "local", "parts", "segment_size", "total")
 
-    def __init__(self, address: Address, ecn: int, data: bytes) -> None:
+    def __init__(self, address: Address, ecn: int, data: bytes, local: int = 0) -> None:
         self.address = address
         self.ecn = ecn
+        self.local = local
         self.segment_size = len(data)
         self.parts = [data]
         self.total = len(data)
@@ -56,7 +58,7 @@ class SendBatch:
     def full(self) -> bool:
         return self.count >= self.limit
 
-    def add(self, address: Address, ecn: int, data: bytes) -> None:
+    def add(self, address: Address, ecn: int, data: bytes, local: int = 0) -> None:
         """Queue a datagram; it joins the last run when one system call can carry both."""
         size = len(data)
         self.count += 1
@@ -69,17 +71,18 @@ class SendBatch:
                 and run.ecn == ecn
                 and run.total + size <= MAX_RUN_SIZE
                 and len(run.parts) < MAX_SEGMENTS
+                and run.local == local
                 and run.address == address
             ):
                 run.parts.append(data)
                 run.total += size
                 run.is_open = size == run.segment_size
                 return
-        self.runs.append(SendRun(address, ecn, data))
+        self.runs.append(SendRun(address, ecn, data, local))
 
     def datagrams(self) -> list[Datagram]:
         """The same, one by one, for networks that do not know runs."""
-        return [Datagram(part, run.address, run.ecn) for run in self.runs for part in run.parts]
+        return [Datagram(part, run.address, run.ecn, run.local) for run in self.runs for part in run.parts]
 
     def clear(self) -> None:
         self.runs.clear()

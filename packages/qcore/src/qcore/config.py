@@ -18,6 +18,7 @@ from qwire.constants import (
 from qwire.transport_parameters import Parameter, TransportParameters
 
 from .packing.initial_flight import InitialPolicy
+from .paths.preferred import offer
 
 # RFC 9000 §18.2: limits above 2^60 streams cannot be expressed as stream IDs.
 MAX_STREAMS: Final = 1 << 60
@@ -66,7 +67,9 @@ class QuicConfig:
         ecn: mark packets and react to congestion marks.
         pmtud: look for a larger path MTU (RFC 8899).
         early_data: offer or take 0-RTT.
-        migration: allow the peer to change its address.
+        migration: allow the peer to change its address, and go to the address that a server prefers.
+        preferred_addresses: server: where clients shall go after the handshake, at most one IPv4 and one IPv6
+            address, each with its port. Somebody has to listen there (RFC 9000 §9.6).
         grease: send reserved transport parameters and the greased fixed bit (RFC 9287).
         initial: habits of the first flight.
         parameters: transport parameters to send exactly so, in this order. An initial_source_connection_id in
@@ -98,6 +101,7 @@ class QuicConfig:
     pmtud: bool = True
     early_data: bool = True
     migration: bool = True
+    preferred_addresses: tuple[tuple[str, int], ...] = ()
     grease: bool = True
     initial: InitialPolicy = field(default_factory=InitialPolicy)
     parameters: TransportParameters | None = None
@@ -118,6 +122,8 @@ class QuicConfig:
                 raise ValueError(f"{name} must lie between 0 and 2^60")
         if self.max_udp_payload < 1200:  # RFC 9000 §14
             raise ValueError("max_udp_payload must be at least 1200")
+        if self.preferred_addresses:
+            offer(self.preferred_addresses, bytes(8), bytes(16))  # raises when it cannot be said
         if self.parameters is not None:
             for name in ENFORCED:
                 getattr(self.parameters, name)  # raises when it cannot be read

@@ -112,5 +112,9 @@ class DatagramsUnavailable(UsageError):
     """The peer does not take datagrams, or this one is too large for the path. RFC 9221."""
 
 
+class PathUnavailable(UsageError):
+    """Another path cannot be had now. RFC 9000 §9."""
+
+
 class FlightError(UsageError):
     """A flight layout overflows a datagram or leaves bytes of the ClientHello unplaced."""

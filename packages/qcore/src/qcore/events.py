@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from qtls.resumption import Session
 
+from .batch import Address
 from .errors import QuicError
 
 
@@ -111,6 +112,36 @@ class TokenReceived:
 
 
 @dataclass(slots=True, frozen=True)
+class PathValidated:
+    """The peer has answered on a path. RFC 9000 §8.2."""
+
+    path_id: int
+
+
+@dataclass(slots=True, frozen=True)
+class PathChanged:
+    """Another path is in use: the peer has moved, or this side has, or a move has failed. RFC 9000 §9."""
+
+    path_id: int
+    address: Address
+
+
+@dataclass(slots=True, frozen=True)
+class PathAbandoned:
+    """A path is forgotten: nobody answered on it, or it is not needed any more."""
+
+    path_id: int
+    has_failed: bool
+
+
+@dataclass(slots=True, frozen=True)
+class PreferredAddressOffered:
+    """Client: the server would rather be talked to there; a path can be added now. RFC 9000 §9.6."""
+
+    address: Address
+
+
+@dataclass(slots=True, frozen=True)
 class ConnectionEnded:
     """The last event. `error` is None after a close without error by either side."""
 
@@ -133,5 +164,9 @@ Event: TypeAlias = (
     | DatagramsWritable
     | SessionReceived
     | TokenReceived
+    | PathValidated
+    | PathChanged
+    | PathAbandoned
+    | PreferredAddressOffered
     | ConnectionEnded
 )

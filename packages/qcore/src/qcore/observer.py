@@ -93,4 +93,14 @@ class Observer:
 
     def probe_sent(self, now: float, space: int) -> None: ...
 
-    def path_validated(self, now: float, address: Address) -> None: ...
+    def path_added(self, now: float, path_id: int, address: Address) -> None:
+        """A client may use one more path."""
+
+    def path_validated(self, now: float, path_id: int, address: Address) -> None:
+        """The peer has answered on a path."""
+
+    def path_changed(self, now: float, path_id: int, address: Address) -> None:
+        """Another path is in use: the peer has moved, or this side has."""
+
+    def path_abandoned(self, now: float, path_id: int, address: Address, has_failed: bool) -> None:
+        """A path is forgotten, because nobody answered on it or because it is not needed any more."""

@@ -95,7 +95,8 @@ class Router:
         self._cid_sizes: tuple[int, ...] = ()
         self._half_open: set[QuicEngine] = set()
         self._accepted: list[QuicEngine] = []
-        self._replies: list[tuple[Address, bytes]] = []
+        self._by_local: dict[int, QuicEngine] = {}
+        self._replies: list[tuple[Datagram, bytes]] = []
         self._resets = ResetLimiter()
         self._early = EarlyArrivals()
 
@@ -187,6 +188,14 @@ class Router:
                     if not engines:
                         del self._by_address[address]
 
+    def own(self, local: int, engine: QuicEngine) -> None:
+        """Whatever arrives at a socket other than the first belongs to one connection, until it is forgotten."""
+        self._by_local[local] = engine
+
+    def disown(self, local: int) -> None:
+        """Nothing arrives at a socket any more."""
+        self._by_local.pop(local, None)
+
     # Datagrams
 
     def receive(self, datagrams: Sequence[Datagram], now: float) -> list[QuicEngine]:
@@ -221,12 +230,14 @@ class Router:
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add answers that belong to no connection; returns the number of datagrams."""
         count = min(len(self._replies), batch.limit - batch.count)
-        for address, data in self._replies[:count]:
-            batch.add(address, 0, data)
+        for datagram, data in self._replies[:count]:
+            batch.add(datagram.address, 0, data, datagram.local)
         del self._replies[:count]
         return count
 
     def _find(self, datagram: Datagram) -> QuicEngine | None:
+        if datagram.local in self._by_local:
+            return self._by_local[datagram.local]
         data = datagram.data
         if data[0] & 0x80:
             if len(data) <= 6:
@@ -314,6 +325,7 @@ class Router:
         address = datagram.address
         wall = now + self._wall_offset
         first = FirstInitial(
+            local=datagram.local,
             destination_cid=header.destination_cid,
             source_cid=header.source_cid,
             version=header.version,
@@ -324,7 +336,7 @@ class Router:
             if check.verdict is TokenVerdict.INVALID_RETRY or (
                 check.verdict is TokenVerdict.RETRY and check.retry_source_cid != header.destination_cid
             ):
-                self._refuse(header, address, INVALID_TOKEN)
+                self._refuse(header, datagram, INVALID_TOKEN)
                 return None
             first.is_validated = check.verdict is not TokenVerdict.ABSENT
             if check.verdict is TokenVerdict.RETRY:
@@ -338,9 +350,9 @@ class Router:
         )
         admission = listening.admit(arrival)
         if admission is Admission.RETRY and not first.is_retried:
-            self._retry(header, address, wall)
+            self._retry(header, datagram, wall)
         elif admission is Admission.REFUSE:
-            self._refuse(header, address, CONNECTION_REFUSED)
+            self._refuse(header, datagram, CONNECTION_REFUSED)
         elif admission is not Admission.IGNORE and first.is_genuine(datagram.data, header):
             return self._accept(first, address, listening, now)
         return None
@@ -362,9 +374,9 @@ class Router:
         self._update_ids(engine)
         return engine
 
-    def _reply(self, address: Address, data: bytes) -> None:
+    def _reply(self, datagram: Datagram, data: bytes) -> None:
         if len(self._replies) < MAX_REPLIES:
-            self._replies.append((address, data))
+            self._replies.append((datagram, data))
 
     def _negotiate_version(self, datagram: Datagram, version: int, config: QuicConfig) -> None:
         """RFC 9000 §6.1; never in answer to a Version Negotiation packet."""
@@ -376,16 +388,16 @@ class Router:
         destination_cid, source_cid = data[6:at], data[at + 1 : at + 1 + data[at]]
         reserved = int.from_bytes(self._random(4), "big") & 0xF0F0F0F0 | 0x0A0A0A0A
         packet = VersionNegotiation(source_cid, destination_cid, (*config.versions, reserved))
-        self._reply(datagram.address, packet.encode())
+        self._reply(datagram, packet.encode())
 
-    def _retry(self, header: LongHeader, address: Address, wall: float) -> None:
+    def _retry(self, header: LongHeader, datagram: Datagram, wall: float) -> None:
         """RFC 9000 §8.1.2."""
         source_cid = self._cids.generate()
-        token = self._tokens.seal_retry(address, header.destination_cid, source_cid, wall)
+        token = self._tokens.seal_retry(datagram.address, header.destination_cid, source_cid, wall)
         draft = Retry(header.version, header.source_cid, source_cid, token, bytes(16)).encode()[:-16]
-        self._reply(address, draft + integrity_tag(draft, header.destination_cid, header.version))
+        self._reply(datagram, draft + integrity_tag(draft, header.destination_cid, header.version))
 
-    def _refuse(self, header: LongHeader, address: Address, code: int) -> None:
+    def _refuse(self, header: LongHeader, datagram: Datagram, code: int) -> None:
         """A CONNECTION_CLOSE in an Initial packet, and no state. RFC 9000 §5.2.2, §8.1.3."""
         keys = initial_keys(header.destination_cid, header.version)
         builder = PacketBuilder(
@@ -406,7 +418,7 @@ class Router:
         packet_header, ciphertext = builder.seal()
         masker.add(builder.sealer, packet_header, 1, ciphertext)
         masker.end_datagram(1, 0)
-        self._reply(address, masker.finish()[0])
+        self._reply(datagram, masker.finish()[0])
 
     def _reset(self, datagram: Datagram, now: float) -> None:
         """RFC 9000 §10.3: tell a peer whose connection we do not know."""
@@ -415,4 +427,4 @@ class Router:
         cid_size = self._cids.size
         if size and cid_size and len(data) > cid_size and self._resets.allow(now):
             token = self._reset_token(data[1 : 1 + cid_size])
-            self._reply(datagram.address, stateless_reset(token, size, self._random))
+            self._reply(datagram, stateless_reset(token, size, self._random))

@@ -43,5 +43,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "congestion_state": ("now", "old", "new"),
     "loss_timer": ("now", "deadline"),
     "probe_sent": ("now", "space"),
-    "path_validated": ("now", "address"),
+    "path_added": ("now", "path_id", "address"),
+    "path_validated": ("now", "path_id", "address"),
+    "path_changed": ("now", "path_id", "address"),
+    "path_abandoned": ("now", "path_id", "address", "has_failed"),
 }

@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from qcore.batch import Address
-from qcore.paths.migration import MAX_PATHS, Migration, PathManager
-from qcore.paths.path import Path
+from qcore.paths.migration import LAST_ROUNDS, LINGER_PTOS, MAX_PATHS, Migration, PathManager
+from qcore.paths.path import NEW_PATH_PTO, PROBE_TIMEOUTS, UNLIMITED, Path
 from qwire.frames import Frame, PathChallengeFrame, PathResponseFrame
 
 Written = Callable[..., list[Frame]]
@@ -42,7 +42,7 @@ def arrive(
 def answer(paths: PathManager, path: Path, written: Written) -> Path | None:
     (frame,) = written(path)
     assert isinstance(frame, PathChallengeFrame)
-    return paths.receive_response(PathResponseFrame(frame.data), 0.0)
+    return paths.receive_response(PathResponseFrame(frame.data), 0.0, PTO)
 
 
 def test_bytes_are_counted_per_path() -> None:
@@ -79,8 +79,9 @@ def test_a_server_follows_and_probes_both_paths(
     assert 3600 == paths.active.budget()
     assert migration.path is answer(paths, migration.path, written)
     assert migration.old is answer(paths, migration.old, written)
-    assert math.inf == paths.next_timeout()
-    assert paths.active is migration.path
+    assert LINGER_PTOS * PTO == pytest.approx(paths.next_timeout())
+    assert paths.handle_timeout(paths.next_timeout(), PTO) is None
+    assert [migration.path] == paths.paths()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_returns_to_the_validated_path_when_the_new_one_fails(written: Written) 
 
     back = None
     while back is None:
-        back = paths.handle_timeout(paths.next_timeout())
+        back = paths.handle_timeout(paths.next_timeout(), PTO)
 
     assert (HOME, ELSEWHERE) == (back.path.address, back.old.address)
     assert paths.active.validated
@@ -122,7 +123,7 @@ def test_returns_to_the_last_validated_of_several(written: Written) -> None:
 
     back = None
     while back is None:
-        back = paths.handle_timeout(paths.next_timeout())
+        back = paths.handle_timeout(paths.next_timeout(), PTO)
 
     assert HOME == back.path.address
 
@@ -145,7 +146,7 @@ def test_a_dead_old_path_is_forgotten(written: Written) -> None:
     answer(paths, migration.path, written)
 
     while paths.next_timeout() < math.inf:
-        assert paths.handle_timeout(paths.next_timeout()) is None
+        assert paths.handle_timeout(paths.next_timeout(), PTO) is None
 
     assert [NEXT_PORT] == [path.address for path in paths.paths()]
     assert not paths.is_lost
@@ -156,7 +157,7 @@ def test_lost_when_no_path_answers() -> None:
     arrive(paths, ELSEWHERE)
 
     while paths.next_timeout() < math.inf:
-        assert paths.handle_timeout(paths.next_timeout()) is None
+        assert paths.handle_timeout(paths.next_timeout(), PTO) is None
 
     assert paths.is_lost
 
@@ -181,7 +182,7 @@ def test_paths_are_bounded(written: Written) -> None:
 
 
 def test_an_unknown_answer_is_ignored() -> None:
-    assert new_manager().receive_response(PathResponseFrame(bytes(8)), 0.0) is None
+    assert new_manager().receive_response(PathResponseFrame(bytes(8)), 0.0, PTO) is None
 
 
 def test_a_client_hears_only_its_server() -> None:  # RFC 9000 §9.3
@@ -191,14 +192,82 @@ def test_a_client_hears_only_its_server() -> None:  # RFC 9000 §9.3
     assert paths.on_datagram(HOME, 1200) is paths.active
 
 
-def test_a_client_adds_a_path_and_moves(written: Written) -> None:  # RFC 9000 §9.1, §9.2
+def two_paths() -> tuple[PathManager, Path]:
+    """A client with a second socket."""
     paths = new_manager(is_client=True)
     paths.on_datagram(HOME, 1200)
-    path = paths.add(ELSEWHERE, "other socket", 0.0, PTO)
-    assert HOME == paths.active.address
+    return paths, paths.add(HOME, 1)
+
+
+def test_a_client_adds_a_path_probes_it_and_moves(written: Written) -> None:  # RFC 9000 §9.1, §9.2
+    paths, path = two_paths()
+    assert [] == written(path)
+    paths.probe(path, 0.0, PTO)
+    assert paths.active is not path
     assert path is answer(paths, path, written)
 
-    migration = paths.switch(path)
+    migration = paths.switch(path, 1.0, PTO)
 
-    assert (path, HOME) == (paths.active, migration.old.address)
-    assert "other socket" == path.local
+    assert (path, 0) == (paths.active, migration.old.local)
+    assert migration.address_changed
+    assert 1.0 + LINGER_PTOS * PTO == paths.next_timeout()
+    assert paths.handle_timeout(paths.next_timeout(), PTO) is None
+    assert [migration.old] == paths.take_dropped()
+    assert [path] == paths.paths()
+
+
+def test_a_client_may_keep_the_path_before(written: Written) -> None:
+    paths, path = two_paths()
+    paths.probe(path, 0.0, PTO)
+    answer(paths, path, written)
+    old = paths.switch(path, 1.0, PTO, keep_old=True).old
+
+    assert math.inf == paths.next_timeout()
+    assert paths.switch(old, 2.0, PTO, keep_old=True).path is old
+    assert math.inf == paths.next_timeout()
+
+
+def test_a_move_without_a_probe_is_taken_back_if_nobody_answers() -> None:  # RFC 9000 §9.3.2
+    paths, path = two_paths()
+    old = paths.switch(path, 0.0, PTO).old
+    assert UNLIMITED == path.budget()  # the server is known to be there
+
+    back = None
+    while back is None:
+        back = paths.handle_timeout(paths.next_timeout(), PTO)
+
+    assert (old, path) == (back.path, back.old)
+    assert [path] == paths.take_dropped()
+
+
+def test_paths_are_told_apart_by_sockets_too() -> None:
+    paths, path = two_paths()
+
+    assert paths.on_datagram(HOME, 50, 1) is path
+    assert paths.on_datagram(HOME, 50, 2) is None
+    assert paths.on_datagram(HOME, 50) is paths.active
+    assert (path, None) == (paths.get(path.id), paths.get(99))
+
+
+def test_a_server_answers_a_probe_by_one_of_its_own(written: Written) -> None:
+    paths = new_manager()
+
+    assert arrive(paths, ELSEWHERE, is_probing=True) is None
+    path = paths.find(ELSEWHERE)
+    assert path is not None
+    answer(paths, path, written)
+    arrive(paths, ELSEWHERE)
+
+    assert paths.active is path
+    assert UNLIMITED == path.budget()
+
+
+def test_where_there_is_no_way_back_validation_gets_more_time() -> None:  # RFC 9000 §8.2.4
+    paths = new_manager(validated=False)
+    arrive(paths, ELSEWHERE)
+    end = 0.0
+    while not paths.is_lost:
+        end = paths.next_timeout()
+        paths.handle_timeout(end, PTO)
+
+    assert LAST_ROUNDS * PROBE_TIMEOUTS * NEW_PATH_PTO == pytest.approx(end)

@@ -23,6 +23,10 @@ def challenge_of(frames: list[Frame]) -> bytes:
     return frame.data
 
 
+def respond(path: Path, data: bytes, now: float = 0.0) -> bool:
+    return path.receive_response(PathResponseFrame(data), RANDOM, now, PTO)
+
+
 def test_sends_three_times_what_it_received() -> None:  # RFC 9000 §8.1, attack A2
     path = Path(ADDRESS)
     assert 0 == path.budget()
@@ -39,20 +43,22 @@ def test_sends_three_times_what_it_received() -> None:  # RFC 9000 §8.1, attack
 
 def test_validates_by_an_answer(written: Written) -> None:  # RFC 9000 §8.2.3
     path = Path(ADDRESS)
-    assert not path.needs_full_datagram
+    path.on_received(1200)
+    assert not path.has_frames(spaces.APPLICATION)
     path.start_validation(RANDOM, 1.0, PTO)
-    assert path.needs_full_datagram
+    assert path.has_frames(spaces.APPLICATION)
 
     data = challenge_of(written(path))
 
     assert 8 == len(data)
-    assert not path.needs_full_datagram
-    assert not path.receive_response(PathResponseFrame(bytes(8)))
+    assert not path.has_frames(spaces.APPLICATION)
+    assert not respond(path, bytes(8))
     assert PathState.PROBING is path.state
-    assert path.receive_response(PathResponseFrame(data))
+    assert respond(path, data, 1.25)
     assert path.validated
+    assert 1.25 == path.rtt  # the fixture writes packets at time 0
     assert math.inf == path.deadline
-    assert not path.receive_response(PathResponseFrame(data))
+    assert not respond(path, data)
 
 
 def test_repeats_challenges_with_new_data_and_growing_pauses(written: Written) -> None:  # RFC 9000 §8.2.1
@@ -73,17 +79,43 @@ def test_repeats_challenges_with_new_data_and_growing_pauses(written: Written) -
     assert 3 * NEW_PATH_PTO == now
     assert PathState.FAILED is path.state
     assert [] == written(path)
-    assert not path.receive_response(PathResponseFrame(sent[0]))
+    assert not respond(path, sent[0])
 
 
 def test_any_challenge_may_be_answered(written: Written) -> None:
     path = Path(ADDRESS)
+    path.on_received(1200)
     path.start_validation(RANDOM, 0.0, PTO)
     first = challenge_of(written(path))
     path.handle_timeout(RANDOM, path.deadline)
     challenge_of(written(path))
 
-    assert path.receive_response(PathResponseFrame(first))
+    assert respond(path, first)
+
+
+def test_an_answer_to_a_small_datagram_proves_the_address_and_not_the_size(written: Written) -> None:
+    path = Path(ADDRESS)  # RFC 9000 §8.2.3
+    path.on_received(100)
+    path.start_validation(RANDOM, 0.0, PTO)
+
+    assert not respond(path, challenge_of(written(path)))
+    assert path.validated
+    assert PathState.PROBING is path.state
+    assert respond(path, challenge_of(written(path)))
+    assert math.inf == path.deadline
+
+
+def test_a_path_that_carries_small_datagrams_only_fails(written: Written) -> None:  # RFC 9000 §8.2.3
+    path = Path(ADDRESS)
+    path.on_received(100)
+    path.start_validation(RANDOM, 0.0, PTO)
+    respond(path, challenge_of(written(path)))
+
+    while not path.handle_timeout(RANDOM, path.deadline):
+        assert 1 == len(written(path))
+
+    assert path.has_failed
+    assert not path.validated
 
 
 def test_a_slow_path_gets_more_time() -> None:  # RFC 9000 §8.2.4
@@ -102,7 +134,7 @@ def test_a_known_path_stays_good_while_it_is_probed(written: Written) -> None:  
     path.start_validation(RANDOM, 0.0, PTO)
 
     assert UNLIMITED == path.budget()
-    assert path.receive_response(PathResponseFrame(challenge_of(written(path))))
+    assert respond(path, challenge_of(written(path)))
 
 
 def test_answers_challenges_one_per_packet(written: Written) -> None:  # RFC 9000 §8.2.2
@@ -110,7 +142,7 @@ def test_answers_challenges_one_per_packet(written: Written) -> None:  # RFC 900
     path.receive_challenge(PathChallengeFrame(b"first..."))
     path.receive_challenge(PathChallengeFrame(b"second.."))
 
-    assert path.needs_full_datagram
+    assert path.has_frames(spaces.APPLICATION)
     assert [] == written(path, space=spaces.HANDSHAKE)
     assert [] == written(path, room=8)
     assert [PathResponseFrame(b"first...")] == written(path)

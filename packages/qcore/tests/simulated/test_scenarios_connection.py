@@ -11,7 +11,13 @@ from qcore.errors import IdleTimeout, StatelessReset
 from qcore.spaces import APPLICATION
 from qcore.testing import LinkConfig, Pair, Seeded
 from qcore.testing.pair import CLIENT_ADDRESS, SERVER_ADDRESS, START
-from qwire.frames import NewConnectionIdFrame, PathChallengeFrame, PingFrame, RetireConnectionIdFrame
+from qwire.frames import (
+    NewConnectionIdFrame,
+    PathChallengeFrame,
+    PathResponseFrame,
+    PingFrame,
+    RetireConnectionIdFrame,
+)
 
 
 def established(**options: object) -> Pair:
@@ -106,6 +112,42 @@ def test_moving_costs_no_more_than_one_round_trip_of_data() -> None:  # RFC 9000
 
     # A round trip for the data of each direction, and one for the path.
     assert pair.now - start < 0.12
+
+
+def test_each_probe_of_a_path_fills_a_datagram() -> None:  # RFC 9000 §8.2.1, §8.2.2
+    pair = established()
+    behind_a_translator(pair)
+    pair.run_for(1.0)
+    pair.client_address = ("10.0.0.9", 9)
+    pair.client.ping()
+    pair.run_for(4.0)
+
+    probes = [
+        packet.size
+        for trace in (pair.client_trace, pair.server_trace)
+        for packet in trace.sent
+        if any(isinstance(frame, PathChallengeFrame | PathResponseFrame) for frame in packet.frames)
+    ]
+    # The first was limited by what one small packet allows; after its answer the size is tested too (§8.2.3).
+    assert [size for size in probes if size < 1_200] == [min(probes)]
+    assert 4 <= len(probes)
+
+
+def test_answer_to_a_probe_does_not_wait_for_the_congestion_window() -> None:
+    pair = established(seed=1)
+    assert pair.server is not None
+    pair.run_for(1.0)
+    pair.to_server.drop(1_000)  # so that no acknowledgement opens the window
+    stream = pair.client.open_stream()
+    pair.client.send(stream, bytes(100_000))
+    pair.run_for(0.001)
+    assert pair.client.stats().bytes_in_flight + 1_200 > pair.client.stats().congestion_window
+    pair.server.parts.paths.active.start_validation(Seeded("challenge"), pair.now, 1.0)
+    pair.server.ping()
+    before = len(pair.client_trace.frames_sent(PathResponseFrame))
+    pair.run_for(0.018)
+
+    assert before + 1 == len(pair.client_trace.frames_sent(PathResponseFrame))
 
 
 def test_used_connection_ids_are_retired_and_replaced() -> None:  # RFC 9000 §5.1.2

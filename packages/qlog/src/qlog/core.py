@@ -266,6 +266,26 @@ class CoreTrace(Observer):
     def probe_sent(self, now: float, space: int) -> None:
         self.event(now, events.TIMER_UPDATED, events.timer_expired("pto", space))
 
-    def path_validated(self, now: float, address: Address) -> None:
-        data: events.Data = {"new": "probing_successful", "tuple_remote": events.endpoint(address)}
+    def path_added(self, now: float, path_id: int, address: Address) -> None:
+        data: events.Data = {"tuple_id": str(path_id), "tuple_remote": events.endpoint(address)}
+        self.event(now, events.TUPLE_ASSIGNED, data)
+
+    def path_validated(self, now: float, path_id: int, address: Address) -> None:
+        self._migration(now, "probing_successful", path_id, address)
+
+    def path_changed(self, now: float, path_id: int, address: Address) -> None:
+        self._migration(now, "migration_complete", path_id, address)
+
+    def path_abandoned(self, now: float, path_id: int, address: Address, has_failed: bool) -> None:
+        if has_failed:
+            self._migration(now, "probing_abandoned", path_id, address)
+        # quic-events-12 §4.7: without addresses, the number is no longer in use.
+        self.event(now, events.TUPLE_ASSIGNED, {"tuple_id": str(path_id)})
+
+    def _migration(self, now: float, state: str, path_id: int, address: Address) -> None:
+        data: events.Data = {
+            "new": state,
+            "tuple_id": str(path_id),
+            "tuple_remote": events.endpoint(address),
+        }
         self.event(now, events.MIGRATION_STATE_UPDATED, data)

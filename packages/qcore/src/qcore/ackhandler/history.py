@@ -33,6 +33,7 @@ class SentPacket:
         frames: frames with whoever wrote them; emptied when they have been reported.
         ecn: the mark of its datagram.
         is_mtu_probe: its loss says nothing of congestion (RFC 9000 §14.4).
+        is_off_path: it left on another path than the active one, and tells nothing of that.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class SentPacket:
         "frames",
         "in_flight",
         "is_mtu_probe",
+        "is_off_path",
         "packet_number",
         "sent_time",
         "size",
@@ -68,6 +70,7 @@ class SentPacket:
         self.frames = frames
         self.ecn = ecn
         self.is_mtu_probe = is_mtu_probe
+        self.is_off_path = False
 
     def __repr__(self) -> str:
         return (

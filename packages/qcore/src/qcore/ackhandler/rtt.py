@@ -77,14 +77,14 @@ class RttEstimator:
             self._initial = initial
             self.reset()
 
-    def reset(self) -> None:
-        """Forget everything: another path. RFC 9000 §9.4."""
+    def reset(self, guess: float = 0.0) -> None:
+        """Forget everything: another path, of which there may be a guess. RFC 9000 §9.4."""
         self.has_sample = False
         self.first_sample_time = math.inf
         self.latest = 0.0
         self.minimum = 0.0
-        self.smoothed = self._initial
-        self.variance = self._initial / 2
+        self.smoothed = guess or self._initial
+        self.variance = self.smoothed / 2
 
     def on_persistent_congestion(self) -> None:
         """The path may have changed: the newest sample becomes the minimum. RFC 9002 §5.2."""

@@ -281,7 +281,12 @@ class SentPacketHandler:
 
         rtt_sample = 0.0
         # RFC 9002 §5.1; packets of an older path tell nothing of this one.
-        if newest is not None and eliciting and newest.packet_number >= history.path_floor:
+        if (
+            newest is not None
+            and eliciting
+            and newest.packet_number >= history.path_floor
+            and not newest.is_off_path
+        ):
             rtt_sample = now - newest.sent_time - held_for
             self.rtt.update(rtt_sample, self._ack_delay(space, frame.delay), now)
         if self._ecn is not None:
@@ -467,15 +472,19 @@ class SentPacketHandler:
         self.pacer.reset()
         self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
 
-    def on_path_changed(self, now: float) -> None:
-        """Another address: nothing known of the old path holds for the new one. RFC 9000 §9.4."""
+    def on_path_changed(self, now: float, rtt: float = 0.0) -> None:
+        """Another address: nothing known of the old path holds for the new one. RFC 9000 §9.4.
+
+        Args:
+            rtt: seconds that the answer to a probe of the new path took, if there was one.
+        """
         for history in self._histories:
             history.start_path()
             for packet in history.outstanding():
                 packet.in_flight = False
         self.bytes_in_flight = 0
         self._probes.count = 0
-        self.rtt.reset()
+        self.rtt.reset(rtt)
         self.congestion.reset()
         self._loss.reset()
         self.pacer.reset()

@@ -175,7 +175,7 @@ class FrameDispatcher:
         elif isinstance(frame, PathChallengeFrame):
             path.receive_challenge(frame)
         elif isinstance(frame, PathResponseFrame):
-            self.validated = parts.paths.receive_response(frame, now) or self.validated
+            self.validated = parts.paths.receive_response(frame, now, parts.pto()) or self.validated
         elif isinstance(frame, ConnectionCloseFrame):
             self.close = frame
         elif isinstance(frame, HandshakeDoneFrame):

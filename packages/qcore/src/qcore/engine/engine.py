@@ -7,13 +7,14 @@ close. Whoever drives it calls `receive` and `handle_timeout` for input, and `tr
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import final
 
 from qtls.config import ClientTLS, ServerTLS
 from qtls.resumption import Session
 from qwire.constants import (
     INTERNAL_ERROR,
     NO_ERROR,
+    NO_VIABLE_PATH,
 )
 
 from ..batch import Address, Datagram, SendBatch
@@ -39,14 +40,12 @@ from .ending import Ending
 from .guard import Guard
 from .intake import Intake
 from .lifecycle import Lifecycle, State
+from .mobility import Mobility
 from .opening import FirstInitial, Opening, open_client, open_server
 from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
 from .summary import stats_of
-
-# RFC 9000 §10.3: no stateless reset is shorter.
-SMALLEST_RESET: Final = 21
 
 
 @final
@@ -57,6 +56,7 @@ class QuicEngine:
         is_client: which side this is.
         parts: what it consists of, for those who look after its connection IDs.
         observer: who watches it, for layers above that have more to tell.
+        paths: verbs about network paths.
     """
 
     def __init__(
@@ -85,12 +85,20 @@ class QuicEngine:
         self._transmitter = Transmitter(parts)
         self._restart = Restart(parts, opening.negotiation, opening.restart_tls, self._observer)
         self._ending = Ending(parts, self._lifecycle, self._timers, self._observer)
-        self._intake = Intake(
+        self.paths = Mobility(
             parts,
             config,
             negotiation=opening.negotiation,
             lifecycle=self._lifecycle,
             progress=self._progress,
+            observer=self._observer,
+        )
+        self._intake = Intake(
+            parts,
+            negotiation=opening.negotiation,
+            lifecycle=self._lifecycle,
+            progress=self._progress,
+            mobility=self.paths,
             restart=self._restart,
             ending=self._ending,
             observer=self._observer,
@@ -320,7 +328,11 @@ class QuicEngine:
         if table.is_due(timers.KEEP_ALIVE, now):
             parts.control.ping()
         if table.is_due(timers.PATH, now):
-            self._intake.on_migration(parts.paths.handle_timeout(now), now)
+            self.paths.handle_timeout(now)
+            if parts.paths.is_lost:  # RFC 9000 §9.3.2: silently
+                reason = "the peer has left its address, and answers at no other"
+                self._ending.abandon(TransportError(NO_VIABLE_PATH, None, reason), now)
+                return
         phases = parts.spaces[APPLICATION].phases
         if table.is_due(timers.KEYS, now):
             self._progress.handle_timeout(now)

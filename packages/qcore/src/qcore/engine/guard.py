@@ -176,6 +176,18 @@ class Guard(Observer):
         if self._observer is not None:
             self._pass(self._observer.probe_sent, now, space)
 
-    def path_validated(self, now: float, address: Address) -> None:
+    def path_added(self, now: float, path_id: int, address: Address) -> None:
         if self._observer is not None:
-            self._pass(self._observer.path_validated, now, address)
+            self._pass(self._observer.path_added, now, path_id, address)
+
+    def path_changed(self, now: float, path_id: int, address: Address) -> None:
+        if self._observer is not None:
+            self._pass(self._observer.path_changed, now, path_id, address)
+
+    def path_abandoned(self, now: float, path_id: int, address: Address, has_failed: bool) -> None:
+        if self._observer is not None:
+            self._pass(self._observer.path_abandoned, now, path_id, address, has_failed)
+
+    def path_validated(self, now: float, path_id: int, address: Address) -> None:
+        if self._observer is not None:
+            self._pass(self._observer.path_validated, now, path_id, address)

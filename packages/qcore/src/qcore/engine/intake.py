@@ -14,18 +14,16 @@ from qwire.headers import LongHeader, long_packet_type
 from qwire.unprotected import reset_token_of
 
 from ..batch import Datagram
-from ..config import QuicConfig
 from ..errors import StatelessReset, TransportError, VersionMismatch
 from ..events import TokenReceived
 from ..observer import Observer
 from ..packing.packer import MIN_INITIAL_SIZE
-from ..paths.migration import Migration
-from ..paths.mtu import MtuDiscovery
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE
 from .dispatch import FrameDispatcher
 from .ending import Ending
 from .lifecycle import Lifecycle
+from .mobility import Mobility
 from .negotiation import Negotiation
 from .parts import Parts
 from .progress import Progress
@@ -46,10 +44,10 @@ class Intake:
     """
 
     __slots__ = (
-        "_config",
         "_dispatcher",
         "_ending",
         "_lifecycle",
+        "_mobility",
         "_negotiation",
         "_observer",
         "_parts",
@@ -63,11 +61,11 @@ class Intake:
     def __init__(
         self,
         parts: Parts,
-        config: QuicConfig,
         *,
         negotiation: Negotiation,
         lifecycle: Lifecycle,
         progress: Progress,
+        mobility: Mobility,
         restart: Restart,
         ending: Ending,
         observer: Observer | None,
@@ -76,10 +74,10 @@ class Intake:
         self.count = 0
         self.size = 0
         self._parts = parts
-        self._config = config
         self._negotiation = negotiation
         self._lifecycle = lifecycle
         self._progress = progress
+        self._mobility = mobility
         self._restart = restart
         self._ending = ending
         self._observer = observer
@@ -93,7 +91,7 @@ class Intake:
         for index, datagram in enumerate(datagrams):
             data = datagram.data
             size += len(data)
-            path = parts.paths.on_datagram(datagram.address, len(data))
+            path = parts.paths.on_datagram(datagram.address, len(data), datagram.local)
             if path is None:
                 self._drop(now, "unknown address", len(data))
             elif data:
@@ -201,7 +199,7 @@ class Intake:
             events, dispatcher.tls_events = dispatcher.tls_events, []
             self._progress.obey(events, now)
         if header is None:
-            self._on_short_header(packet, path, is_newest, now)
+            self._on_short_header(packet, path, destination_cid, is_newest, now)
         if dispatcher.close is not None:
             self._ending.on_peer_close(dispatcher.close, now)
 
@@ -230,7 +228,9 @@ class Intake:
         elif packet.packet_type is PacketType.HANDSHAKE:
             self._progress.on_handshake_packet(now)
 
-    def _on_short_header(self, packet: OpenedPacket, path: Path, is_newest: bool, now: float) -> None:
+    def _on_short_header(
+        self, packet: OpenedPacket, path: Path, destination_cid: bytes, is_newest: bool, now: float
+    ) -> None:
         parts = self._parts
         dispatcher = self._dispatcher
         if is_newest:
@@ -240,22 +240,17 @@ class Intake:
             dispatcher.handshake_done = False
             self._progress.confirm(now)
         if dispatcher.validated is not None:
-            if self._observer is not None:
-                self._observer.path_validated(now, dispatcher.validated.address)
+            self._mobility.on_validated(dispatcher.validated, now)
             dispatcher.validated = None
         if dispatcher.tokens:
             self._progress.events += [TokenReceived(token) for token in dispatcher.tokens]
             dispatcher.tokens.clear()
-        if path is not parts.paths.active:
-            migration = parts.paths.on_packet(
-                path,
-                is_probing=dispatcher.is_probing,
-                is_newest=is_newest,
-                confirmed=self._lifecycle.is_confirmed and self._config.migration,
-                now=now,
-                pto=parts.pto(),
+        if path is parts.paths.active:
+            path.local_cid = destination_cid
+        else:
+            self._mobility.on_packet(
+                path, destination_cid, is_probing=dispatcher.is_probing, is_newest=is_newest, now=now
             )
-            self.on_migration(migration, now)
         parts.packer.destination_cid = parts.remote_ids.current_cid
 
     def _open_in_version(
@@ -292,24 +287,6 @@ class Intake:
             and not data[0] & 0x80
             and self._parts.remote_ids.is_reset_token(reset_token_of(data))
         )
-
-    def on_migration(self, migration: Migration | None, now: float) -> None:
-        """Another path is active: RFC 9000 §9.4 wants new estimates when the address is another."""
-        if migration is None:
-            return
-        parts = self._parts
-        path = migration.path
-        if not migration.address_changed and migration.old.mtu is not None:
-            path.mtu = migration.old.mtu  # only the port is another: the route is the same
-        elif path.mtu is None:
-            path.mtu = MtuDiscovery(
-                base=parts.base_size, ceiling=self._config.max_udp_payload, enabled=self._config.pmtud
-            )
-            path.mtu.start(now)
-        if migration.address_changed:
-            parts.recovery.on_path_changed(now)
-        if path.mtu is not None:
-            parts.recovery.set_datagram_size(path.mtu.current)
 
     def _drop(self, now: float, reason: str, size: int) -> None:
         if self._observer is not None:

@@ -8,11 +8,13 @@ from typing import Final, final
 from qwire.constants import (
     PROTOCOL_VIOLATION,
     TP_ORIGINAL_DESTINATION_CONNECTION_ID,
+    TP_PREFERRED_ADDRESS,
     TP_RETRY_SOURCE_CONNECTION_ID,
     TP_STATELESS_RESET_TOKEN,
     TRANSPORT_PARAMETER_ERROR,
 )
 from qwire.errors import DecodeError
+from qwire.preferred_address import PreferredAddress
 from qwire.transport_parameters import Parameter, TransportParameters
 
 from ..config import QuicConfig, local_parameters
@@ -44,6 +46,7 @@ class Negotiation:
         original_version, version: that of the first flight, and that in use.
         after_negotiation: a Version Negotiation packet came before.
         peer: the peer's parameters once they are known.
+        preferred: server: the preferred address that is offered.
         remembered: client: those of an earlier connection, which 0-RTT data relies on.
     """
 
@@ -56,6 +59,7 @@ class Negotiation:
         "original_version",
         "peer",
         "peer_cid",
+        "preferred",
         "remembered",
         "retry_cid",
         "version",
@@ -74,6 +78,7 @@ class Negotiation:
         self.version = version
         self.after_negotiation = False
         self.peer: TransportParameters | None = None
+        self.preferred: PreferredAddress | None = None
         self.remembered: TransportParameters | None = None
 
     def local_parameters(self, reset_token: bytes | None = None) -> TransportParameters:
@@ -83,6 +88,8 @@ class Negotiation:
             server_only.append(Parameter(TP_ORIGINAL_DESTINATION_CONNECTION_ID, self.original_cid))
             if reset_token is not None:
                 server_only.append(Parameter(TP_STATELESS_RESET_TOKEN, reset_token))
+            if self.preferred is not None:
+                server_only.append(Parameter(TP_PREFERRED_ADDRESS, self.preferred.encode()))
             if self.retry_cid is not None:
                 server_only.append(Parameter(TP_RETRY_SOURCE_CONNECTION_ID, self.retry_cid))
         return local_parameters(
@@ -166,6 +173,9 @@ class Negotiation:
             mtu.set_ceiling(min(peer.max_udp_payload_size, max(self.config.max_udp_payload, parts.base_size)))
         if self.is_client and peer.stateless_reset_token is not None:
             parts.remote_ids.set_first_token(peer.stateless_reset_token)
+        preferred = peer.preferred_address
+        if preferred is not None:
+            parts.remote_ids.add_preferred(preferred.connection_id, preferred.stateless_reset_token)
 
 
 def find_lowered(remembered: TransportParameters, present: TransportParameters) -> str | None:

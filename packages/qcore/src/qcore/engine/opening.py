@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..ids.generator import ConnectionIdGenerator
 from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
 from ..packing.initial_flight import FlightReason
+from ..paths.preferred import offer
 from .handshake import TlsHandshake
 from .negotiation import Negotiation
 from .parts import Parts
@@ -47,6 +48,7 @@ class FirstInitial:
     Attributes:
         destination_cid: that of this packet, which its keys follow from.
         original_cid: that of the very first Initial: another one if a Retry came between.
+        local: the socket that it arrived at.
         is_validated: a token has proved the client's address.
         keys: those of Initial packets, once they are known.
     """
@@ -55,6 +57,7 @@ class FirstInitial:
     source_cid: bytes
     version: int
     original_cid: bytes
+    local: int = 0
     is_retried: bool = False
     is_validated: bool = False
     keys: InitialKeys | None = None
@@ -204,7 +207,11 @@ def open_server(
         version=first.version,
         now=now,
         is_validated=first.is_validated,
+        local=first.local,
     )
+    if config.preferred_addresses and generator.size:
+        cid, token = parts.local_ids.reserve()
+        negotiation.preferred = offer(config.preferred_addresses, cid, token)
     keys = first.keys or initial_keys(first.destination_cid, first.version)
     parts.install_initial_keys(keys.server_sealer, keys.client_opener)
     parts.handshake.wall_offset = wall_clock - now

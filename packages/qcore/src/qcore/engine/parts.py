@@ -114,6 +114,7 @@ class Parts:
         version: int,
         now: float,
         is_validated: bool,
+        local: int = 0,
     ) -> None:
         random = config.random
         policy = config.initial
@@ -137,7 +138,9 @@ class Parts:
             first=local_cid, generator=generator, reset_token=reset_token, original=original_cid
         )
         self.remote_ids = RemoteIds(remote_cid, parameters.active_connection_id_limit)
-        self.paths = PathManager(address, is_client=is_client, validated=is_validated, random=random)
+        self.paths = PathManager(
+            address, is_client=is_client, validated=is_validated, random=random, local=local
+        )
         self.paths.active.mtu = MtuDiscovery(
             base=self.base_size, ceiling=max(config.max_udp_payload, self.base_size), enabled=config.pmtud
         )

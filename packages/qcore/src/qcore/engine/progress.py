@@ -14,9 +14,17 @@ from qtls.protection import Opener, Sealer
 from qwire.transport_parameters import TransportParameters
 
 from ..batch import Address
-from ..events import EarlyDataDecided, Event, HandshakeCompleted, HandshakeConfirmed, SessionReceived
+from ..events import (
+    EarlyDataDecided,
+    Event,
+    HandshakeCompleted,
+    HandshakeConfirmed,
+    PreferredAddressOffered,
+    SessionReceived,
+)
 from ..key_phases import KeyPhases
 from ..observer import Observer
+from ..paths.preferred import choose
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL, NAMES
 from .lifecycle import Lifecycle, Step
 from .negotiation import Negotiation
@@ -221,6 +229,11 @@ class Progress:
         if mtu is not None:
             mtu.start(now)
         self.events.append(HandshakeConfirmed())
+        peer = self._negotiation.peer
+        if peer is not None and peer.preferred_address is not None and self._negotiation.config.migration:
+            address = choose(peer.preferred_address, parts.paths.active.address)
+            if address is not None and address != parts.paths.active.address:
+                self.events.append(PreferredAddressOffered(address))
 
     def on_handshake_packet(self, now: float) -> None:
         """Server: a Handshake packet proves the client's address and ends the Initial space. RFC 9001 §4.9.1."""

@@ -278,7 +278,7 @@ class PacketReceiver:
         if len(self.waiting) >= MAX_WAITING:
             self._drop("too many packets wait for keys")
             return
-        kept = Datagram(datagram.data[position:end], datagram.address, datagram.ecn)
+        kept = Datagram(datagram.data[position:end], datagram.address, datagram.ecn, datagram.local)
         self.waiting.append(WaitingPacket(kept, now - self.held_for))
         self.drop_reason = ""
 

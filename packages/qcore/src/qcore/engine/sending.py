@@ -9,9 +9,11 @@ from typing import final
 
 from qwire.frames import Frame
 
+from ..ackhandler.ecn import NOT_ECT
 from ..ackhandler.sent import SendMode
 from ..batch import Address, SendBatch
 from ..packing.packer import MIN_INITIAL_SIZE, PackedDatagram
+from ..paths.mtu import BASE_SIZE
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 from .parts import Parts
@@ -43,7 +45,7 @@ class Transmitter:
         self.sent_handshake = False
         self.sent_ack_eliciting = False
         self._parts = parts
-        self._pending: list[tuple[Address, int]] = []
+        self._pending: list[tuple[Address, int, int]] = []
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add what may be sent now to the batch; returns the number of datagrams.
@@ -76,7 +78,13 @@ class Transmitter:
                 break
             if mode is SendMode.ANY and path.mtu is not None and path.mtu.deadline <= now:
                 self._send_mtu_probe(now, path)
-            datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
+            datagram = None
+            if (mode is SendMode.ACK_ONLY or mode is SendMode.PACED) and path.has_frames(APPLICATION):
+                # Past the window: a peer that waits for an answer may not even acknowledge what fills it.
+                cid = parts.remote_ids.current_cid
+                datagram = parts.packer.pack_path(now, path, min(BASE_SIZE, budget), cid)
+            if datagram is None:
+                datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
             if datagram is None:
                 if mode is SendMode.PACED and self._has_data():
                     self.pacing_deadline = recovery.pacing_deadline()
@@ -93,7 +101,7 @@ class Transmitter:
         if datagram is None or datagram.size > path.budget():
             return 0
         path.on_sent(datagram.size)
-        self._pending.append((path.address, parts.recovery.ecn_codepoint()))
+        self._pending.append((path.address, parts.recovery.ecn_codepoint(), path.local))
         return self._flush(batch)
 
     def _size_limit(self, path: Path) -> int:
@@ -123,7 +131,7 @@ class Transmitter:
             if packet.space == HANDSHAKE:
                 self.sent_handshake = True
         path.on_sent(datagram.size)
-        self._pending.append((path.address, ecn))
+        self._pending.append((path.address, ecn, path.local))
 
     def _send_mtu_probe(self, now: float, path: Path) -> None:
         parts = self._parts
@@ -144,11 +152,20 @@ class Transmitter:
         for path in parts.paths.paths():
             if path is parts.paths.active or not path.has_frames(APPLICATION) or len(self._pending) >= room:
                 continue
-            limit = min(parts.base_size, path.budget())
-            cid = path.remote_id.cid if path.remote_id is not None else parts.remote_ids.current_cid
-            datagram = parts.packer.pack_path(now, path, limit, cid) if limit > 0 else None
+            limit = min(BASE_SIZE, path.budget())
+            datagram = parts.packer.pack_path(now, path, limit, self._cid_of(path)) if limit > 0 else None
             if datagram is not None:
-                self._record(datagram, path, now, 0)
+                for packet in datagram.sent:
+                    packet.is_off_path = True
+                    packet.ack_eliciting = packet.in_flight = False  # the path has timers of its own
+                self._record(datagram, path, now, NOT_ECT)
+
+    def _cid_of(self, path: Path) -> bytes:
+        """The connection ID to use on a path; another one if the peer has taken back the first."""
+        ids = self._parts.remote_ids
+        if path.remote_id is not None and path.remote_id.is_retired:
+            path.remote_id = ids.take()
+        return path.remote_id.cid if path.remote_id is not None else ids.current_cid
 
     def _flush(self, batch: SendBatch) -> int:
         """Protect the headers of everything packed and hand it over."""
@@ -158,8 +175,8 @@ class Transmitter:
         count = len(pending)
         self._count_sealed(count)
         datagrams = self._parts.packer.masker.finish()
-        for data, (address, ecn) in zip(datagrams, pending, strict=True):
-            batch.add(address, ecn, data)
+        for data, (address, ecn, local) in zip(datagrams, pending, strict=True):
+            batch.add(address, ecn, data, local)
         self._pending = []
         return count
 

@@ -35,6 +35,7 @@ class PacketBuilder:
         room: bytes left for frames.
         frames: (frame, source) pairs so far.
         ack_eliciting, in_flight: as RFC 9002 §2 defines them.
+        is_path_probe: it tests a path, and its datagram is to be as large as every path must carry.
     """
 
     __slots__ = (
@@ -44,7 +45,7 @@ class PacketBuilder:
         "destination_cid",
         "frames",
         "in_flight",
-        "is_probe",
+        "is_path_probe",
         "key_phase",
         "length_size",
         "limit",
@@ -94,7 +95,7 @@ class PacketBuilder:
         self.length_size = length_size
         self.key_phase = key_phase
         self.spin = spin
-        self.is_probe = False
+        self.is_path_probe = False
         self._writer = Writer()
         self._data = self._writer.data
 

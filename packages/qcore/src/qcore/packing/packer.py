@@ -262,7 +262,8 @@ class Packer:
         if not builder.size:
             return None
         self._recovery.take_packet_number(APPLICATION)
-        if len(active) > 1 and _carries_path_frames(builder):
+        if builder.is_path_probe:
+            # RFC 9000 §8.2.1: probes of a path show that it carries full-sized datagrams.
             builder.pad(max(0, min(builder.room, MIN_INITIAL_SIZE - builder.total_size())))
         elif self._omits_length:
             builder.omit_last_length()
@@ -434,7 +435,7 @@ class Packer:
         """Pad, seal, and write down what was sent."""
         datagram = PackedDatagram()
         first, last = builders[0], builders[-1]
-        if self._omits_length and last.packet_type in DATA_TYPES and not _carries_path_frames(last):
+        if self._omits_length and last.packet_type in DATA_TYPES and not last.is_path_probe:
             used -= last.total_size()
             last.omit_last_length()
             used += last.total_size()
@@ -455,7 +456,7 @@ class Packer:
                 short = min(MIN_INITIAL_SIZE, limit) - used
                 if short > 0:
                     first.pad(short)
-        elif first.packet_type is PacketType.ONE_RTT and _carries_path_frames(first):
+        elif first.packet_type is PacketType.ONE_RTT and first.is_path_probe:
             # RFC 9000 §8.2.1: probes of a path show that it carries full-sized datagrams.
             short = min(MIN_INITIAL_SIZE, limit) - used
             if short > 0:
@@ -556,7 +557,3 @@ class Packer:
         if not builders:
             return None
         return self._finish(builders, used, self._policy.size_for(self._is_ipv6, self._initials), limit, now)
-
-
-def _carries_path_frames(builder: PacketBuilder) -> bool:
-    return any(frame.type in (0x1A, 0x1B) for frame, _ in builder.frames)

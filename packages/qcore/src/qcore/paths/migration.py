@@ -1,11 +1,12 @@
 """Which path is in use, and when that changes.
 
 A server follows a client whose address changes, and keeps the last validated path to return to until the new
-one is validated. A client adds paths of its own. RFC 9000 §9.
+one is validated. A client adds paths of its own and chooses among them. RFC 9000 §9.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, final
 
@@ -16,6 +17,11 @@ from .path import Path, PathState
 
 # Paths per connection: the one in use, the one before, and some being probed. The stalest goes first.
 MAX_PATHS: Final = 4
+# What was sent before a move may still arrive on the old path for about so many probe timeouts.
+LINGER_PTOS: Final = 3
+# RFC 9000 §8.2.4 gives the shortest time for a validation. Where there is no other path to go back to, it is given
+# up only after so many of them: giving up ends the connection.
+LAST_ROUNDS: Final = 3
 
 
 @final
@@ -25,8 +31,8 @@ class Migration:
     Attributes:
         path: the active path now.
         old: the active path before.
-        address_changed: the host differs, so that congestion state does not carry over; otherwise only the
-            port does, as behind a NAT (RFC 9000 §9.4).
+        address_changed: the peer's host or our own socket differs, so that congestion state does not carry over;
+            otherwise only the peer's port does, as behind a NAT (RFC 9000 §9.4).
     """
 
     __slots__ = ("address_changed", "old", "path")
@@ -34,7 +40,7 @@ class Migration:
     def __init__(self, path: Path, old: Path) -> None:
         self.path = path
         self.old = old
-        self.address_changed = path.address[0] != old.address[0]
+        self.address_changed = path.address[0] != old.address[0] or path.local != old.local
 
 
 @final
@@ -43,39 +49,73 @@ class PathManager:
 
     Args:
         address: where the first packets come from or go to.
+        local: the socket of the first packets.
         validated: whether that address is known to be the peer's: for a client always, for a server after
             Retry or with a token.
 
     Attributes:
         active: the path in use.
+        first_address: where the peer was during the handshake.
+        dropped: paths that were given up, until somebody takes them from here.
+        is_lost: the active path has failed, and there is none to go back to.
     """
 
-    __slots__ = ("_fallback", "_is_client", "_others", "_random", "active", "is_lost")
+    __slots__ = (
+        "_fallback",
+        "_is_client",
+        "_next_id",
+        "_others",
+        "_random",
+        "active",
+        "dropped",
+        "first_address",
+        "is_lost",
+    )
 
     def __init__(
-        self, address: Address, *, is_client: bool, validated: bool, random: Callable[[int], bytes]
+        self,
+        address: Address,
+        *,
+        is_client: bool,
+        validated: bool,
+        random: Callable[[int], bytes],
+        local: int = 0,
     ) -> None:
-        self.active = Path(address, validated=validated)
+        self.active = Path(address, validated=validated, local=local)
+        self.active.id = 0
+        self.first_address = address
+        self.dropped: list[Path] = []
         self.is_lost = False
+        self._next_id = 1
         self._is_client = is_client
         self._random = random
         self._others: list[Path] = []  # oldest first
         self._fallback: Path | None = None
 
+    @property
+    def is_full(self) -> bool:
+        """Another path would take the place of the stalest."""
+        return len(self._others) + 1 >= MAX_PATHS
+
     def paths(self) -> list[Path]:
         """All paths, the active one first."""
         return [self.active, *self._others]
 
-    def find(self, address: Address) -> Path | None:
-        """The path to an address."""
-        if self.active.address == address:
-            return self.active
-        for path in self._others:
-            if path.address == address:
+    def find(self, address: Address, local: int = 0) -> Path | None:
+        """The path from a socket to an address."""
+        for path in (self.active, *self._others):
+            if path.address == address and path.local == local:
                 return path
         return None
 
-    def on_datagram(self, address: Address, size: int) -> Path | None:
+    def get(self, path_id: int) -> Path | None:
+        """The path with a number."""
+        for path in (self.active, *self._others):
+            if path.id == path_id:
+                return path
+        return None
+
+    def on_datagram(self, address: Address, size: int, local: int = 0) -> Path | None:
         """Count a datagram that arrived.
 
         Returns:
@@ -84,14 +124,14 @@ class PathManager:
             never sent to, whose datagrams have to be dropped (RFC 9000 §9.3).
         """
         active = self.active
-        if address == active.address:
+        if address == active.address and local == active.local:
             active.received += size
             return active
-        path = self.find(address)
+        path = self.find(address, local)
         if path is None:
             if self._is_client:
                 return None
-            path = Path(address)
+            path = Path(address, local=local)
         path.on_received(size)
         return path
 
@@ -114,88 +154,122 @@ class PathManager:
             return None
         if path not in self._others:
             self._keep(path)
-        if is_probing or not is_newest or not confirmed:
+        if not confirmed:
             return None
-        self._switch(path)
+        # A probing peer is likely to move: once it does, the address need not hold it up.
         if not path.validated:
             path.start_validation(self._random, now, pto)
+        if is_probing or not is_newest:
+            return None
+        self._switch(path, now, pto)
         if active.validated:
             active.start_validation(self._random, now, pto)
         return Migration(path, active)
 
     def _keep(self, path: Path) -> None:
+        path.id = self._next_id
+        self._next_id += 1
         self._others.append(path)
         while len(self._others) >= MAX_PATHS:
             for stale in self._others:
                 if stale is not self._fallback:
-                    self._others.remove(stale)
+                    self.drop(stale)
                     break
 
-    def _switch(self, path: Path) -> None:
+    def drop(self, path: Path) -> None:
+        """Give up a path that is not the active one."""
+        self._others.remove(path)
+        self.dropped.append(path)
+        if path is self._fallback:
+            self._fallback = None
+
+    def take_dropped(self) -> list[Path]:
+        """Paths that were given up since the last call."""
+        dropped, self.dropped = self.dropped, []
+        return dropped
+
+    def _switch(self, path: Path, now: float, pto: float) -> None:
         old = self.active
-        if path in self._others:
-            self._others.remove(path)
+        self._others.remove(path)
         self._others.append(old)
         self.active = path
+        path.leaves_at = math.inf
         if path.validated:
             self._fallback = None
+            old.leave(now + LINGER_PTOS * pto)
         elif old.validated:
             self._fallback = old
         self.is_lost = False
 
-    def receive_response(self, frame: PathResponseFrame, now: float) -> Path | None:
+    def receive_response(self, frame: PathResponseFrame, now: float, pto: float) -> Path | None:
         """PATH_RESPONSE: the path that it validates, or None if it answers nothing."""
         for path in self.paths():
-            if path.receive_response(frame):
+            if path.receive_response(frame, self._random, now, pto):
                 if path is self.active:
-                    self._fallback = None
-                    self._others = [other for other in self._others if other.state is not PathState.FAILED]
+                    fallback = self._fallback
+                    if fallback is not None:
+                        self._fallback = None
+                        fallback.leave(now + LINGER_PTOS * pto)
+                    for other in list(self._others):
+                        if other.state is PathState.FAILED:
+                            self.drop(other)
                 return path
         return None
 
-    def handle_timeout(self, now: float) -> Migration | None:
+    def handle_timeout(self, now: float, pto: float) -> Migration | None:
         """Repeat challenges, give up paths.
 
         Returns:
             What has changed, if the active path was given up and the connection is back on the last validated
-            one. Without such a one, `is_lost` is set.
+            one. Without such a one it is tried again, and in the end `is_lost` is set.
         """
         for path in self.paths():
-            if not path.handle_timeout(self._random, now) or path is self.active:
-                continue
-            if path is self._fallback:
-                self._fallback = None
-            self._others.remove(path)
+            has_failed = path.handle_timeout(self._random, now)
+            if path is not self.active and (has_failed or path.leaves_at <= now):
+                self.drop(path)
         failed = self.active
         if failed.state is not PathState.FAILED or self.is_lost:
             return None
         fallback = self._fallback
         if fallback is None:
-            self.is_lost = True
+            if failed.rounds < LAST_ROUNDS:
+                failed.start_validation(self._random, now, pto)
+            else:
+                self.is_lost = True
             return None
         self._fallback = None
         self._others.remove(fallback)
         self.active = fallback
+        fallback.leaves_at = math.inf
+        self.dropped.append(failed)
         return Migration(fallback, failed)
 
     def next_timeout(self) -> float:
         """When `handle_timeout` is due; math.inf when it is not."""
         deadline = self.active.deadline
         for path in self._others:
-            deadline = min(deadline, path.deadline)
+            deadline = min(deadline, path.deadline, path.leaves_at)
         return deadline
 
-    def add(self, address: Address, local: object, now: float, pto: float) -> Path:
-        """Client: probe a path from another local address. RFC 9000 §9.1."""
+    # Of a client
+
+    def add(self, address: Address, local: int) -> Path:
+        """Another path to the peer, which carries nothing before it is probed or switched to."""
         path = Path(address, local=local)
-        # The limit of RFC 9000 §8.1 holds for servers; a client may send to the server it has chosen.
-        path.received = self.active.received
+        path.is_limited = False
+        path.is_kept = True
         self._keep(path)
-        path.start_validation(self._random, now, pto)
         return path
 
-    def switch(self, path: Path) -> Migration:
-        """Client: go on with another path. RFC 9000 §9.2."""
+    def probe(self, path: Path, now: float, pto: float) -> None:
+        """See whether the peer answers on a path. RFC 9000 §9.1."""
+        path.start_validation(self._random, now, pto)
+
+    def switch(self, path: Path, now: float, pto: float, *, keep_old: bool = False) -> Migration:
+        """Go on with another path, and forget the one before once this one is known to work. RFC 9000 §9.2."""
         old = self.active
-        self._switch(path)
+        old.is_kept = keep_old
+        self._switch(path, now, pto)
+        if not path.validated:
+            path.start_validation(self._random, now, pto)
         return Migration(path, old)

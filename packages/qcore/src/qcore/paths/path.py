@@ -1,4 +1,4 @@
-"""One network path: a peer address, whether it is known to be the peer's, and what may be sent to it.
+"""One network path: a local socket and a peer address, whether that is known to be the peer's, and what may be sent.
 
 Counts the three-times limit of an address that is not validated, and validates with PATH_CHALLENGE.
 RFC 9000 §8.1–8.2.
@@ -31,6 +31,8 @@ UNLIMITED: Final = 1 << 62
 MAX_RESPONSES: Final = 8
 # RFC 9000 §8.2.1: the data of a challenge.
 CHALLENGE_SIZE: Final = 8
+# RFC 9000 §8.2.1: what a path has to carry; smaller probes prove the address and leave that open.
+FULL_SIZE: Final = 1200
 # RFC 9000 §8.2.4: validation is given up after three probe timeouts, for which a new path counts with the
 # initial round-trip time: 0.333 s and four times half of it, RFC 9002 §6.2.2.
 PROBE_TIMEOUTS: Final = 3
@@ -48,18 +50,25 @@ class PathState(Enum):
 
 @final
 class Path(FrameSource):
-    """A path to one peer address.
+    """A path from one local socket to one peer address.
 
     Its frames belong into packets that leave on this path and on no other.
 
     Attributes:
+        id: its number on this connection; -1 while it is not kept.
         address: the peer's address, as the socket gives it.
-        local: whatever tells local sockets or addresses apart; the engine does not look at it.
+        local: the number of the local socket; the engine does not know what is behind it.
         validated: the address is the peer's. It stays so while a known path is probed again.
         received, sent: bytes of datagrams.
         remote_id: the connection ID that is used on it, if not the common one.
+        local_cid: the connection ID that the peer used on it last.
         mtu: what its datagrams may hold, if that is looked for.
+        rtt: seconds that the answer to a challenge took; 0 while that is unknown.
+        rounds: validations in a row that have failed.
         deadline: when `handle_timeout` is due.
+        leaves_at: when it is forgotten; `is_kept` says never, on its own.
+        is_limited: before validation the three-times limit holds. It does not for the paths that a client chooses:
+            another address than the server's gets nothing but a probe now and then.
     """
 
     __slots__ = (
@@ -67,19 +76,29 @@ class Path(FrameSource):
         "_challenges",
         "_fails_at",
         "_interval",
+        "_is_small",
+        "_newest",
         "_responses",
         "address",
         "deadline",
+        "id",
+        "is_kept",
+        "is_limited",
+        "leaves_at",
         "local",
+        "local_cid",
         "mtu",
         "received",
         "remote_id",
+        "rounds",
+        "rtt",
         "sent",
         "state",
         "validated",
     )
 
-    def __init__(self, address: Address, *, validated: bool = False, local: object = None) -> None:
+    def __init__(self, address: Address, *, validated: bool = False, local: int = 0) -> None:
+        self.id = -1
         self.address = address
         self.local = local
         self.validated = validated
@@ -87,20 +106,37 @@ class Path(FrameSource):
         self.sent = 0
         self.state = PathState.VALIDATED if validated else PathState.NEW
         self.remote_id: RemoteId | None = None
+        self.local_cid = b""
         self.mtu: MtuDiscovery | None = None
+        self.rtt = 0.0
+        self.rounds = 0
         self.deadline = math.inf
-        self._challenges: list[bytes] = []  # all that were sent in this validation: any response will do
+        self.leaves_at = math.inf
+        self.is_kept = False
+        self.is_limited = True
+        # All of this validation, and when they left: any response will do.
+        self._challenges: dict[bytes, float] = {}
+        self._newest = b""
         self._challenge_due = False
+        self._is_small = False
         self._responses: list[bytes] = []
         self._interval = 0.0
         self._fails_at = math.inf
 
     def __repr__(self) -> str:
-        return f"Path({self.address!r}, {self.state.value}, received={self.received}, sent={self.sent})"
+        return (
+            f"Path({self.id}, {self.address!r}, local={self.local}, {self.state.value}, "
+            f"received={self.received}, sent={self.sent})"
+        )
+
+    @property
+    def has_failed(self) -> bool:
+        """Nobody answered on it."""
+        return self.state is PathState.FAILED
 
     def budget(self) -> int:
         """Bytes of datagrams that may be sent to the address now."""
-        if self.validated:
+        if self.validated or not self.is_limited:
             return UNLIMITED
         return AMPLIFICATION * self.received - self.sent
 
@@ -112,13 +148,28 @@ class Path(FrameSource):
         """Count a datagram to the address."""
         self.sent += size
 
+    def leave(self, at: float) -> None:
+        """Be forgotten then, unless somebody keeps it."""
+        if not self.is_kept:
+            self.leaves_at = at
+
     def set_validated(self) -> None:
         """The address is the peer's: by a response, a Handshake packet, or a token. RFC 9000 §8.1."""
         self.validated = True
         self.state = PathState.VALIDATED
+        self.rounds = 0
+        self._stop()
+
+    def _stop(self) -> None:
         self.deadline = math.inf
         self._challenges.clear()
         self._challenge_due = False
+        self._is_small = False
+
+    def _challenge(self, data: bytes) -> None:
+        self._challenges[data] = math.inf
+        self._newest = data
+        self._challenge_due = True
 
     def start_validation(self, random: Callable[[int], bytes], now: float, pto: float) -> None:
         """Send a challenge, and again with growing pauses until an answer or the time is over.
@@ -129,8 +180,9 @@ class Path(FrameSource):
         if self.state is PathState.PROBING:
             return
         self.state = PathState.PROBING
-        self._challenges = [random(CHALLENGE_SIZE)]
-        self._challenge_due = True
+        self._challenges.clear()
+        self._is_small = False
+        self._challenge(random(CHALLENGE_SIZE))
         self._interval = pto
         self._fails_at = now + PROBE_TIMEOUTS * max(pto, NEW_PATH_PTO)
         self.deadline = min(now + pto, self._fails_at)
@@ -141,12 +193,22 @@ class Path(FrameSource):
             del self._responses[0]
         self._responses.append(frame.data)
 
-    def receive_response(self, frame: PathResponseFrame) -> bool:
-        """PATH_RESPONSE on any path, RFC 9000 §19.18; True when it is the answer that this path waits for."""
-        if self.state is not PathState.PROBING or frame.data not in self._challenges:
+    def receive_response(
+        self, frame: PathResponseFrame, random: Callable[[int], bytes], now: float, pto: float
+    ) -> bool:
+        """PATH_RESPONSE on any path, RFC 9000 §19.18; True when it is the answer that this path waits for.
+
+        An answer to a challenge in a small datagram proves the address only, and a second validation follows.
+        """
+        sent = self._challenges.get(frame.data)
+        if self.state is not PathState.PROBING or sent is None:
             return False
+        self.rtt = max(now - sent, 0.0)
+        was_small = self._is_small
         self.set_validated()
-        return True
+        if was_small:  # RFC 9000 §8.2.3
+            self.start_validation(random, now, pto)
+        return not was_small
 
     def handle_timeout(self, random: Callable[[int], bytes], now: float) -> bool:
         """Send another challenge, or give up; True if validation has failed just now."""
@@ -155,24 +217,14 @@ class Path(FrameSource):
         if now >= self._fails_at:
             self.validated = False
             self.state = PathState.FAILED
-            self.deadline = math.inf
-            self._challenges.clear()
-            self._challenge_due = False
+            self.rounds += 1
+            self._stop()
             return True
         # RFC 9000 §8.2.1: each challenge has data of its own.
-        self._challenges.append(random(CHALLENGE_SIZE))
-        self._challenge_due = True
+        self._challenge(random(CHALLENGE_SIZE))
         self._interval *= 2
         self.deadline = min(now + self._interval, self._fails_at)
         return False
-
-    @property
-    def needs_full_datagram(self) -> bool:
-        """Whether the next datagram tests the path, and so is as large as the budget allows up to 1200 bytes.
-
-        RFC 9000 §8.2.1–8.2.2.
-        """
-        return self._challenge_due or bool(self._responses)
 
     def has_frames(self, space: int) -> bool:
         return space == spaces.APPLICATION and (self._challenge_due or bool(self._responses))
@@ -181,5 +233,9 @@ class Path(FrameSource):
         # Neither frame is repeated when lost: a challenge has its timer, and a response is asked for again.
         if self._responses and builder.append(PathResponseFrame(self._responses[0]), self):
             del self._responses[0]
-        if self._challenge_due and builder.append(PathChallengeFrame(self._challenges[-1]), self):
+            builder.is_path_probe = True
+        if self._challenge_due and builder.append(PathChallengeFrame(self._newest), self):
             self._challenge_due = False
+            self._challenges[self._newest] = builder.now
+            self._is_small = self._is_small or self.budget() < FULL_SIZE
+            builder.is_path_probe = True

@@ -101,7 +101,9 @@ class Link:
         copies = 2 if config.duplicate and chance.uniform() < config.duplicate else 1
         for _ in range(copies):
             self._serial += 1
-            heapq.heappush(self._queue, (due, self._serial, Datagram(data, datagram.address, ecn)))
+            heapq.heappush(
+                self._queue, (due, self._serial, Datagram(data, datagram.address, ecn, datagram.local))
+            )
 
     def next_delivery(self) -> float:
         """When the next datagram arrives."""

@@ -53,6 +53,8 @@ class Pair:
         client_trace, server_trace: what both sides did.
         client_events, server_events: events so far.
         received: data by (side, stream ID); filled when `auto_read` is on.
+        client_address, server_address: where the datagrams of the first sockets come from.
+        client_sockets, server_sockets: addresses of further sockets, by number.
         now: virtual time in seconds.
 
     Args:
@@ -106,6 +108,9 @@ class Pair:
             observer=self.client_trace,
         )
         self.client_address = CLIENT_ADDRESS
+        self.server_address = SERVER_ADDRESS
+        self.client_sockets: dict[int, Address] = {}
+        self.server_sockets: dict[int, Address] = {}
 
     # Time
 
@@ -165,7 +170,11 @@ class Pair:
         arrived = self.to_server.deliver(now)
         if arrived:
             touched = self.router.receive(
-                [Datagram(datagram.data, self.client_address, datagram.ecn) for datagram in arrived], now
+                [
+                    _crossed(each, self.client_address, self.client_sockets, self.server_sockets)
+                    for each in arrived
+                ],
+                now,
             )
             for engine in touched:
                 # A damaged Initial may have made an engine that nobody will ever talk to.
@@ -174,7 +183,11 @@ class Pair:
         arrived = self.to_client.deliver(now)
         if arrived:
             self.client_router.receive(
-                [Datagram(datagram.data, SERVER_ADDRESS, datagram.ecn) for datagram in arrived], now
+                [
+                    _crossed(each, self.server_address, self.server_sockets, self.client_sockets)
+                    for each in arrived
+                ],
+                now,
             )
         self.flush()
 
@@ -216,6 +229,14 @@ class Pair:
                 self.received.setdefault(key, bytearray()).extend(data)
                 if is_end:
                     self.finished.add(key)
+
+
+def _crossed(
+    datagram: Datagram, source: Address, senders: dict[int, Address], receivers: dict[int, Address]
+) -> Datagram:
+    """A datagram as it arrives: with the address of the socket that sent it, at the socket of its destination."""
+    local = next((number for number, address in receivers.items() if address == datagram.address), 0)
+    return Datagram(datagram.data, senders.get(datagram.local, source), datagram.ecn, local)
 
 
 def _seeded(config: QuicConfig, random: Callable[[int], bytes]) -> QuicConfig:

@@ -108,5 +108,14 @@ class Trace(Observer):
     def probe_sent(self, now: float, space: int) -> None:
         self.names.append("probe_sent")
 
-    def path_validated(self, now: float, address: Address) -> None:
+    def path_added(self, now: float, path_id: int, address: Address) -> None:
+        self.names.append("path_added")
+
+    def path_validated(self, now: float, path_id: int, address: Address) -> None:
         self.names.append("path_validated")
+
+    def path_changed(self, now: float, path_id: int, address: Address) -> None:
+        self.names.append("path_changed")
+
+    def path_abandoned(self, now: float, path_id: int, address: Address, has_failed: bool) -> None:
+        self.names.append("path_abandoned")
