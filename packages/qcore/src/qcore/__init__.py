@@ -15,6 +15,7 @@ from .aio import (
     connect,
     serve,
 )
+from .aio.workers import serve_workers
 from .config import QuicConfig
 from .errors import (
     ApplicationError,
@@ -77,4 +78,5 @@ __all__ = [
     "always_retry",
     "connect",
     "serve",
+    "serve_workers",
 ]

@@ -47,6 +47,8 @@ SHORTEST_EARLY: Final = 1 + 4 + 1 + 8 + 1 + 1 + 4 + 16
 MAX_REPLIES: Final = 64
 
 ObserverFactory: TypeAlias = Callable[[], Observer | None]
+# Takes a datagram and the connection ID that it names; tells whether another process issued that ID and now has it.
+HandOn: TypeAlias = Callable[[bytes, Datagram], bool]
 
 
 class Listening:
@@ -72,6 +74,7 @@ class Router:
         reset_key: secret that stateless reset tokens follow from; the same one after a restart.
         token_keys: secrets of address validation tokens, newest first.
         wall_offset: wall clock minus the clock of `now`, for the dates in tokens.
+        hand_on: where several processes share an address: takes what names another's connection.
     """
 
     def __init__(
@@ -82,8 +85,10 @@ class Router:
         token_keys: Sequence[bytes] = (),
         random: Callable[[int], bytes] = secrets.token_bytes,
         wall_offset: float = 0.0,
+        hand_on: HandOn | None = None,
     ) -> None:
         self._random = random
+        self._hand_on = hand_on or _keep
         self._cids = cids or RandomIds(DEFAULT_CID_SIZE, random)
         self._reset_token = partial(reset_token, reset_key or random(32))
         self._tokens = AddressTokens(tuple(token_keys) or (random(32),), random)
@@ -281,21 +286,26 @@ class Router:
         """Make an engine for a new client, or answer without one, or stay silent."""
         data = datagram.data
         listening = self._listening
-        if listening is None:
-            return None
         if not data[0] & 0x80:
-            self._reset(datagram, now)
+            if not self._hand_on(data[1 : 1 + self._cids.size], datagram) and listening is not None:
+                self._reset(datagram, now)
             return None
-        if self._keep_early(datagram, listening.config, now):
+        if listening is None or len(data) <= 6:
             return None
+        version = int.from_bytes(data[1:5], "big")
+        if version in listening.config.versions:
+            packet_type = long_packet_type(data[0], version)
+            if packet_type is PacketType.ZERO_RTT:
+                self._keep_early(datagram, listening.config, now)
+                return None
+            if packet_type is not PacketType.INITIAL:
+                self._hand_on(data[6 : 6 + data[5]], datagram)
+                return None
         # RFC 9000 §14.1 and §5.2.2: smaller datagrams are neither served nor answered.
         if len(data) < MIN_INITIAL_SIZE:
             return None
-        version = int.from_bytes(data[1:5], "big")
         if version not in listening.config.versions:
             self._negotiate_version(datagram, version, listening.config)
-            return None
-        if long_packet_type(data[0], version) is not PacketType.INITIAL:
             return None
         try:
             header = parse_long_header(data)
@@ -305,19 +315,11 @@ class Router:
             return None
         return self._admit(header, datagram, listening, now)
 
-    def _keep_early(self, datagram: Datagram, config: QuicConfig, now: float) -> bool:
-        """Whether a datagram of nobody starts with a 0-RTT packet, which may have overtaken its Initial."""
+    def _keep_early(self, datagram: Datagram, config: QuicConfig, now: float) -> None:
+        """Keep a datagram of nobody that starts with a 0-RTT packet: it may have overtaken its Initial."""
         data = datagram.data
-        version = int.from_bytes(data[1:5], "big")
-        if (
-            len(data) < SHORTEST_EARLY
-            or version not in config.versions
-            or long_packet_type(data[0], version) is not PacketType.ZERO_RTT
-        ):
-            return False
-        if config.early_data and MIN_FIRST_CID <= data[5] <= MAX_CID:
+        if len(data) >= SHORTEST_EARLY and config.early_data and MIN_FIRST_CID <= data[5] <= MAX_CID:
             self._early.keep(data[6 : 6 + data[5]], datagram, now)
-        return True
 
     def _admit(
         self, header: LongHeader, datagram: Datagram, listening: Listening, now: float
@@ -353,8 +355,11 @@ class Router:
             self._retry(header, datagram, wall)
         elif admission is Admission.REFUSE:
             self._refuse(header, datagram, CONNECTION_REFUSED)
-        elif admission is not Admission.IGNORE and first.is_genuine(datagram.data, header):
-            return self._accept(first, address, listening, now)
+        elif admission is not Admission.IGNORE:
+            if first.is_genuine(datagram.data, header):
+                return self._accept(first, address, listening, now)
+            # A later Initial of a client whose address has changed, perhaps.
+            self._hand_on(header.destination_cid, datagram)
         return None
 
     def _accept(self, first: FirstInitial, address: Address, listening: Listening, now: float) -> QuicEngine:
@@ -428,3 +433,8 @@ class Router:
         if size and cid_size and len(data) > cid_size and self._resets.allow(now):
             token = self._reset_token(data[1 : 1 + cid_size])
             self._reply(datagram, stateless_reset(token, size, self._random))
+
+
+def _keep(cid: bytes, datagram: Datagram) -> bool:
+    """Hand nothing on."""
+    return False

@@ -13,7 +13,7 @@ from qtls import ClientTLS, ServerTLS
 from qwire.constants import INTERNAL_ERROR
 
 from ..admission import Admit
-from ..batch import Address
+from ..batch import Address, Datagram
 from ..config import QuicConfig
 from ..engine.engine import QuicEngine
 from ..errors import QuicError, UsageError
@@ -202,6 +202,10 @@ class Endpoint:
         self._listener = Listener(self._udp.address, self._router.stop_listening)
         return self._listener
 
+    def receive(self, datagrams: Sequence[Datagram]) -> None:
+        """Take datagrams that came another way than through the socket."""
+        self._driver.on_datagrams(datagrams)
+
     async def close(self) -> None:
         """Close all connections at once, and the socket."""
         if not self._is_closed:
@@ -283,18 +287,34 @@ async def serve(
     delivered. A handler that raises has its connection closed with an internal error, and the exception goes to
     the event loop's exception handler - unless it is how the connection ended.
     """
-    async with Endpoint.open(local, cids=cids, reset_key=reset_key, token_keys=token_keys) as endpoint:
-        listener = endpoint.listen(tls=tls, config=config, admit=admit)
-        handlers: set[asyncio.Task[None]] = set()
-        accepting = asyncio.create_task(_accept(listener, handler, handlers))
-        try:
-            yield listener
-        finally:
-            await listener.close()
-            await accepting
-            for task in handlers:
-                task.cancel()
-            await asyncio.gather(*handlers, return_exceptions=True)
+    async with (
+        Endpoint.open(local, cids=cids, reset_key=reset_key, token_keys=token_keys) as endpoint,
+        serve_on(endpoint, handler, tls=tls, config=config, admit=admit) as listener,
+    ):
+        yield listener
+
+
+@asynccontextmanager
+async def serve_on(
+    endpoint: Endpoint,
+    handler: Callable[[Connection], Awaitable[object]],
+    *,
+    tls: ServerTLS,
+    config: QuicConfig = DEFAULT_CONFIG,
+    admit: Admit | None = None,
+) -> AsyncIterator[Listener]:
+    """`serve` on a socket that is open already."""
+    listener = endpoint.listen(tls=tls, config=config, admit=admit)
+    handlers: set[asyncio.Task[None]] = set()
+    accepting = asyncio.create_task(_accept(listener, handler, handlers))
+    try:
+        yield listener
+    finally:
+        await listener.close()
+        await accepting
+        for task in handlers:
+            task.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
 
 
 async def _accept(

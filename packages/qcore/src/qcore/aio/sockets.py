@@ -50,8 +50,8 @@ class Capabilities:
 PLAIN: Final = Capabilities(False, False, False)
 
 
-def open_socket(local: Address, remote: Address | None = None) -> socket.socket:
-    """A bound non-blocking UDP socket; connected when `remote` is given.
+def open_socket(local: Address, remote: Address | None = None, *, shares_port: bool = False) -> socket.socket:
+    """A bound non-blocking UDP socket; connected when `remote` is given, one of several on a port with `shares_port`.
 
     A connected socket hears of a refused port; one that is not cannot be told by the system. A socket bound
     to "::" takes IPv4 as well, with mapped addresses; where there is no IPv6, "::" becomes "0.0.0.0".
@@ -60,13 +60,13 @@ def open_socket(local: Address, remote: Address | None = None) -> socket.socket:
         OSError: the address cannot be bound, or there is no route to `remote`.
     """
     if ":" not in local[0]:
-        return _open(socket.AF_INET, local[:2], remote)
+        return _open(socket.AF_INET, local[:2], remote, shares_port)
     try:
-        return _open(socket.AF_INET6, local, remote)
+        return _open(socket.AF_INET6, local, remote, shares_port)
     except OSError:
         if local[0] != "::" or remote is not None or has_ipv6():
             raise
-    return _open(socket.AF_INET, ("0.0.0.0", local[1]), None)
+    return _open(socket.AF_INET, ("0.0.0.0", local[1]), None, shares_port)
 
 
 def has_ipv6() -> bool:
@@ -79,9 +79,13 @@ def has_ipv6() -> bool:
     return True
 
 
-def _open(family: int, local: tuple[str | int, ...], remote: Address | None) -> socket.socket:
+def _open(
+    family: int, local: tuple[str | int, ...], remote: Address | None, shares_port: bool
+) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
+        if shares_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setblocking(False)
         if family == socket.AF_INET6:
             sock.setsockopt(IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if local[0] == "::" else 1)

@@ -70,6 +70,11 @@ class RoutingConfig:
         """Bytes of an ID."""
         return 1 + self.body_size
 
+    @property
+    def first_byte(self) -> int:
+        """What an ID begins with if it tells its length. §3."""
+        return self.rotation << ROTATION_SHIFT | self.body_size
+
 
 @final
 class RoutingCodec:
@@ -94,8 +99,10 @@ class RoutingCodec:
                 f"{len(server_id)} bytes of server ID and {len(nonce)} of nonce, "
                 f"not {config.server_id_size} and {config.nonce_size}"
             )
-        low = config.body_size if config.encodes_length else filler & LENGTH_MASK
-        first = bytes((config.rotation << ROTATION_SHIFT | low,))
+        first_byte = config.first_byte
+        if not config.encodes_length:
+            first_byte = config.rotation << ROTATION_SHIFT | filler & LENGTH_MASK
+        first = bytes((first_byte,))
         body = server_id + nonce
         if self._cipher is None:
             return first + body
