@@ -338,6 +338,7 @@ RECOVERY: dict[str, Any] = {
 ENGINE: dict[str, Any] = {
     "versions": (1, 0x6B3343CF),
     "idle_timeout": 5.0,
+    "handshake_timeout": 5.0,
     "ecn": True,
     "pmtud": True,
     "datagrams": False,
@@ -371,7 +372,8 @@ HABITS: dict[str, Any] = {
     "unanswered_number_size": 0,
     "early_data": "any",
     "ignores_first_gap": False,
-    "issues_early": True,
+    "issues_early": "first",
+    "smallest_cut": 1,
     "answers_close": True,
     "pads_last": True,
     "heeds_any_negotiation": False,

@@ -44,7 +44,8 @@ VALUES: Final[dict[str, Any]] = {
     "unanswered_number_size": 2,
     "early_data": "last",
     "ignores_first_gap": True,
-    "issues_early": True,
+    "issues_early": "first",
+    "smallest_cut": 1,
     "answers_close": True,
     "pads_last": True,
     "heeds_any_negotiation": True,  # test_restart
@@ -253,11 +254,12 @@ def test_early_data_goes_with_an_initial_or_not(early_data: str, alone: int) -> 
     assert alone == sum(data[0] & 0xB0 == 0x90 for data in taped.datagrams)
 
 
-@pytest.mark.parametrize("early", [False, True])
-def test_spare_connection_id_goes_with_early_data(early: bool) -> None:
-    taped = resumed(with_habits(issues_early=early))
+@pytest.mark.parametrize("early", ["no", "first", "second"])
+def test_spare_connection_id_goes_with_early_data(early: str) -> None:
+    taped = resumed(with_habits(issues_early=early), size=2_000)
+    packets = ["NewConnectionIdFrame" in names for names in taped.sent(PacketType.ZERO_RTT)]
 
-    assert early is bool(taped.pair.client_trace.frames_sent(NewConnectionIdFrame))
+    assert {"no": [False, False], "first": [True, False], "second": [False, True]}[early] == packets[:2]
     taped.confirm()
     taped.pair.run_for(0.5)
     frames = taped.pair.client_trace.frames_sent(NewConnectionIdFrame)

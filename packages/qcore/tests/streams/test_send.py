@@ -40,6 +40,18 @@ def test_fills_a_packet_exactly_or_gives_a_length(packet: MakePacket, room: int,
     assert len(frame.data) == waiting or builder.room <= 1
 
 
+@pytest.mark.parametrize("room", range(4, 20))
+def test_a_little_room_is_used_by_those_who_want_to(packet: MakePacket, room: int) -> None:
+    stream = new_stream()
+    stream.write(bytes(1000), fin=False)
+    builder = packet(room)
+    assert NO_ROOM == stream.write_frame(builder, OWNER, MUCH)
+
+    builder.smallest_cut = 1
+    assert room - 2 == stream.write_frame(builder, OWNER, MUCH)
+    assert 0 == builder.room
+
+
 @pytest.mark.parametrize("room", range(1200, 1204))
 def test_a_bulk_transfer_leaves_no_byte_of_a_packet_empty(packet: MakePacket, room: int) -> None:
     stream = new_stream()

@@ -32,7 +32,6 @@ from .profile import ClientProfile, DrawnClient
 from .randomness import RandomBytes
 
 DEFAULT_TIMEOUT: Final = 30.0
-HANDSHAKE_TIMEOUT: Final = 10.0
 
 Resolve = dict[tuple[str, int], tuple[str, int]]
 
@@ -49,7 +48,7 @@ class DialOptions:
         alpn: protocols in place of the profile's.
         keylog: takes lines of an NSS key log; SSLKEYLOGFILE is honoured without it.
         qlog: directory for traces; QLOGDIR is honoured without it.
-        handshake_timeout: seconds until a connection must stand.
+        handshake_timeout: seconds until a connection must stand; the profile's if None.
         resolve: where to connect instead of what a URL says: `{(host, port): (address, port)}`.
     """
 
@@ -60,7 +59,7 @@ class DialOptions:
     alpn: tuple[str, ...] | None = None
     keylog: Callable[[str], None] | None = None
     qlog: str | None = None
-    handshake_timeout: float = HANDSHAKE_TIMEOUT
+    handshake_timeout: float | None = None
     resolve: Resolve | None = None
 
 
@@ -112,12 +111,15 @@ class Dialer:
     ) -> AbstractAsyncContextManager[Connection]:
         options = self.options
         address, to_port = (options.resolve or {}).get((host, port), (host, port))
+        config = replace(drawn.quic, qlog=options.qlog)
+        if options.handshake_timeout is not None:
+            config = replace(config, handshake_timeout=options.handshake_timeout)
         dial = connect_alone if drawn.connected_socket else connect_unconnected
         return dial(
             address,
             to_port,
             tls=self._tls(drawn, host if address != host else None),
-            config=replace(drawn.quic, qlog=options.qlog, handshake_timeout=options.handshake_timeout),
+            config=config,
             early=early,
             tokens=self.memory.tokens(
                 f"{host}:{port}", only_with_session=self.profile.engine.token_needs_session

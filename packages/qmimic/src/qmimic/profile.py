@@ -102,6 +102,7 @@ class EngineSpec:
     Attributes:
         versions: QUIC versions, the preferred one first.
         idle_timeout: seconds of silence after which the connection is gone.
+        handshake_timeout: seconds until a connection must stand, unless the caller of one is less patient.
         ecn: whether packets are marked ECT(0).
         pmtud: whether larger datagrams are tried.
         datagrams: whether DATAGRAM frames are taken (RFC 9221).
@@ -114,6 +115,7 @@ class EngineSpec:
 
     versions: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
     idle_timeout: float = 30.0
+    handshake_timeout: float = 10.0
     ecn: bool = False
     pmtud: bool = True
     datagrams: bool = True
@@ -293,6 +295,7 @@ class ClientProfile:
         return QuicConfig(
             versions=versions,
             idle_timeout=engine.idle_timeout,
+            handshake_timeout=engine.handshake_timeout,
             ecn=engine.ecn,
             pmtud=engine.pmtud,
             datagrams=engine.datagrams,

@@ -56,15 +56,21 @@ class ActivePath(FrameSource):
 
 @final
 class EarlyIds(FrameSource):
-    """A spare connection ID for the server, beside early data."""
+    """A spare connection ID for the server, beside early data, or behind its first packet."""
 
-    __slots__ = ("_data", "_ids")
+    __slots__ = ("_data", "_ids", "_is_later", "_recovery")
 
-    def __init__(self, ids: LocalIds, data: Sequence[FrameSource]) -> None:
+    def __init__(
+        self, ids: LocalIds, data: Sequence[FrameSource], recovery: SentPacketHandler, is_later: bool
+    ) -> None:
         self._ids = ids
         self._data = data
+        self._recovery = recovery
+        self._is_later = is_later
 
     def has_frames(self, space: int) -> bool:
+        if self._is_later and self._recovery.largest_sent(space) < 0:
+            return False
         if not any(source.has_frames(space) for source in self._data):
             return False
         self._ids.issue()
@@ -165,7 +171,12 @@ class Parts:
             self.packer.sources[space.index] = [space.crypto]
         early: list[FrameSource] = [self.flow, self.streams, self.datagrams]
         self.packer.early_sources = (
-            [EarlyIds(self.local_ids, early), *early] if policy.habits.issues_early else early
+            early
+            if policy.habits.issues_early == "no"
+            else [
+                EarlyIds(self.local_ids, early, self.recovery, policy.habits.issues_early == "second"),
+                *early,
+            ]
         )
         self.packer.sources[APPLICATION] = [
             self.spaces[APPLICATION].crypto,

@@ -26,6 +26,11 @@ LONG_HEADER_SIZE: Final = 7
 MASKS: Final = Struct(">BI11x")
 
 
+# A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as
+# much work as a full frame.
+SMALLEST_CUT: Final = 32
+
+
 @final
 class PacketBuilder:
     """Takes frames for one packet.
@@ -35,6 +40,7 @@ class PacketBuilder:
         room: bytes left for frames.
         frames: (frame, source) pairs so far.
         ack_eliciting, in_flight: as RFC 9002 §2 defines them.
+        smallest_cut: bytes of data below which a frame is not cut to fill the packet.
         is_path_probe: it tests a path, and its datagram is to be as large as every path must carry.
     """
 
@@ -54,6 +60,7 @@ class PacketBuilder:
         "packet_number_size",
         "packet_type",
         "sealer",
+        "smallest_cut",
         "source_cid",
         "space",
         "spin",
@@ -96,6 +103,7 @@ class PacketBuilder:
         self.key_phase = key_phase
         self.spin = spin
         self.is_path_probe = False
+        self.smallest_cut = SMALLEST_CUT
         self._writer = Writer()
         self._data = self._writer.data
 

@@ -27,7 +27,9 @@ class PacketHabits:
             probes and the very first excepted; 0 for no such rule.
         early_data: whether 0-RTT packets share a datagram with "any" Initial, with the "last" of the flight, or none.
         ignores_first_gap: the first packet of a space calls for no ACK at once, whatever its number.
-        issues_early: a 0-RTT packet with data offers the server a spare connection ID.
+        issues_early: beside early data the server is offered a spare connection ID: in the "first" packet, behind it in
+            the "second", or "no".
+        smallest_cut: a STREAM frame is not cut to put fewer bytes than this at the end of a packet; 1 fills every packet.
         answers_close: the peer's CONNECTION_CLOSE is answered with one of our own (RFC 9000 §10.2.2).
         silence_limit: seconds after which a client that has heard nothing at all gives up; 0 for no such limit.
         silence_reason: the words of the CONNECTION_CLOSE that it leaves with then, in which {us} stands for the time
@@ -48,7 +50,8 @@ class PacketHabits:
     unanswered_number_size: int = 0
     early_data: Literal["any", "last", "none"] = "any"
     ignores_first_gap: bool = False
-    issues_early: bool = False
+    issues_early: Literal["no", "first", "second"] = "no"
+    smallest_cut: int = 32
     answers_close: bool = False
     silence_limit: float = 0.0
     silence_reason: str = ""
@@ -66,5 +69,9 @@ class PacketHabits:
             raise ValueError(f"nobody waits {self.silence_limit} s for an answer")
         if self.spin not in ("live", "zero", "random"):
             raise ValueError(f"the spin bit is live, zero or random, not {self.spin!r}")
+        if self.issues_early not in ("no", "first", "second"):
+            raise ValueError(f"a connection ID is offered early or not, but {self.issues_early!r} is neither")
+        if self.smallest_cut < 1:
+            raise ValueError("a STREAM frame that is cut has at least one byte")
         if self.early_data not in ("any", "last", "none"):
             raise ValueError(f"0-RTT goes with any Initial, the last or none, not {self.early_data!r}")

@@ -77,6 +77,7 @@ class Packer:
         "_policy",
         "_random",
         "_recovery",
+        "_smallest_cut",
         "_spin_bits",
         "_spins",
         "checks_certificate",
@@ -123,6 +124,7 @@ class Packer:
         self._newest_hello = -1  # number of the last Initial that asked for an acknowledgement
         self.habits = policy.habits
         self._omits_length = policy.habits.omits_last_length
+        self._smallest_cut = policy.habits.smallest_cut
         self._spins = policy.habits.spin == "live"
         self._random = random
         self._spin_bits = 1
@@ -290,6 +292,7 @@ class Packer:
         )
         builder.key_phase = phases.send_phase
         builder.spin = self.spin if self._spins else self._unreal_spin()
+        builder.smallest_cut = self._smallest_cut
         return builder
 
     def _pack_space(
@@ -404,6 +407,7 @@ class Packer:
             key_phase=phases is not None and phases.send_phase,
             spin=self.spin if self._spins else self._unreal_spin(),
         )
+        builder.smallest_cut = self._smallest_cut
         builder.limit = room - builder.header_size() - TAG_SIZE
         return builder
 

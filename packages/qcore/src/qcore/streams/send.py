@@ -26,10 +26,6 @@ CONNECTION_BLOCKED: Final = 3  # data that lacks credit of the connection only
 # Answer of `write_frame` when nothing fits.
 NO_ROOM: Final = -1
 
-# A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as
-# much work as a full frame.
-SMALLEST_CUT: Final = 32
-
 
 def _offset_size(offset: int) -> int:
     """Bytes of the Offset field; none at all for 0. RFC 9000 §19.8."""
@@ -141,7 +137,7 @@ class SendStream:
         has_length = False
         size = available
         if space < available:
-            if space < SMALLEST_CUT:
+            if space < builder.smallest_cut:
                 return NO_ROOM
             size = space
         elif space > available:

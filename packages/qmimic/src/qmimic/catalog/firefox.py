@@ -74,12 +74,14 @@ HABITS: Final = PacketHabits(
     acks_before_finished=True,
     repeats_hello=True,
     early_data="last",
-    issues_early=True,
+    issues_early="first",
+    smallest_cut=1,
     answers_close=True,
     pads_last=True,
+    silence_limit=30.0,  # seven timeouts have passed by then, the last after 19 seconds
 )
 
-ENGINE: Final = EngineSpec(ecn=False, pmtud=False, connected_socket=False, attempts=2)
+ENGINE: Final = EngineSpec(ecn=False, pmtud=False, connected_socket=False, attempts=2, handshake_timeout=30.0)
 
 SIGNATURES: Final = (
     0x0403,
@@ -227,6 +229,7 @@ FIREFOX_159: Final = replace(
     client="Firefox",
     version="159.0",
     provenance="captures of Firefox 159.0 of Debian sid, November 2026: 120 first flights over IPv4",
+    habits=replace(HABITS, issues_early="second"),
     engine=replace(ENGINE, versions=(1, VERSION_2), resumes_version=True),
     parameters=parameters(
         streams=100, datagram=65_535, versions=(VERSION_2, 1), more=(Opaque(id=RESET_STREAM_AT),)
