@@ -271,3 +271,64 @@ def test_where_there_is_no_way_back_validation_gets_more_time() -> None:  # RFC 
         paths.handle_timeout(end, PTO)
 
     assert LAST_ROUNDS * PROBE_TIMEOUTS * NEW_PATH_PTO == pytest.approx(end)
+
+
+# During the handshake, RFC 9000 §8.1
+
+
+def arrive_early(paths: PathManager, address: Address) -> Path:
+    """A packet of the handshake, the newest, and what the engine does about it."""
+    path = paths.on_datagram(address, 1200)
+    assert path is not None
+    if path is not paths.active:
+        paths.follow(path, 0.0, PTO)
+    return path
+
+
+def test_handshake_follows_the_client_and_owes_it_three_times_what_it_sent() -> None:
+    paths = new_manager(validated=False)
+    arrive_early(paths, HOME)
+    paths.active.on_sent(3000)
+    arrive_early(paths, NEXT_PORT)
+
+    assert NEXT_PORT == paths.active.address
+    assert 3600 == paths.active.budget()
+    arrive_early(paths, HOME)
+    assert HOME == paths.active.address
+    assert 4200 == paths.active.budget()
+
+
+def test_handshake_packet_proves_the_only_address() -> None:
+    paths = new_manager(validated=False)
+    path = arrive_early(paths, HOME)
+    paths.on_handshake_packet(path)
+
+    assert path.validated
+
+
+@pytest.mark.parametrize("address", [HOME, NEXT_PORT])
+def test_handshake_packet_proves_neither_of_two_addresses(address: Address) -> None:
+    paths = new_manager(validated=False)
+    arrive_early(paths, HOME)
+    arrive_early(paths, NEXT_PORT)
+    path = arrive_early(paths, address)
+    paths.on_handshake_packet(path)
+
+    assert not any(path.validated for path in paths.paths())
+
+
+def test_address_that_the_handshake_did_not_prove_is_challenged_after_it(written: Written) -> None:
+    paths = new_manager(validated=False)
+    arrive_early(paths, HOME)
+    arrive_early(paths, NEXT_PORT)
+    paths.on_confirmed(0.0, PTO)
+
+    assert paths.active is answer(paths, paths.active, written)
+    assert paths.active.validated
+
+
+def test_address_that_is_proved_is_not_challenged_after_the_handshake(written: Written) -> None:
+    paths = new_manager()
+    paths.on_confirmed(0.0, PTO)
+
+    assert [] == written(paths.active)

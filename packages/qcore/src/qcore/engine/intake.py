@@ -186,11 +186,13 @@ class Intake:
                 destination_cid,
                 header.source_cid if header is not None else b"",
             )
-        if header is not None:
-            self._on_long_header(packet, now)
         is_newest = number > space.largest_received
         if is_newest:
             space.largest_received = number
+        if header is not None:
+            if is_newest and path is not parts.paths.active and not parts.is_client:
+                self._mobility.follow(path, now)
+            self._on_long_header(packet, path, now)
         dispatcher = self._dispatcher
         dispatcher.dispatch(packet, frames, path, destination_cid, now)
         space.received.on_received(number, dispatcher.ack_eliciting, now, datagram.ecn)
@@ -213,7 +215,7 @@ class Intake:
         # RFC 9000 §7.2: only the first packet chooses the connection ID.
         return "" if header.source_cid == self._negotiation.peer_cid else "another source connection ID"
 
-    def _on_long_header(self, packet: OpenedPacket, now: float) -> None:
+    def _on_long_header(self, packet: OpenedPacket, path: Path, now: float) -> None:
         """The first packet of a server gives the client its connection ID; a Handshake packet proves the client."""
         parts = self._parts
         header = packet.header
@@ -226,7 +228,7 @@ class Intake:
                 parts.remote_ids.replace_first(header.source_cid)
                 parts.packer.destination_cid = header.source_cid
         elif packet.packet_type is PacketType.HANDSHAKE:
-            self._progress.on_handshake_packet(now)
+            self._progress.on_handshake_packet(path, now)
 
     def _on_short_header(
         self, packet: OpenedPacket, path: Path, destination_cid: bytes, is_newest: bool, now: float

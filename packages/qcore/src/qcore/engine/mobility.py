@@ -173,6 +173,11 @@ class Mobility:
             self._observer.path_added(now, path.id, path.address)
         self.on_migration(migration, now)
 
+    def follow(self, path: Path, now: float) -> None:
+        """Server: the newest packet of the handshake came on a path that is not the active one."""
+        if self._config.migration:
+            self.on_migration(self._parts.paths.follow(path, now, self._parts.pto()), now)
+
     def on_validated(self, path: Path, now: float) -> None:
         """The peer has answered on a path."""
         if self._observer is not None:

@@ -24,6 +24,7 @@ from ..events import (
 )
 from ..key_phases import KeyPhases
 from ..observer import Observer
+from ..paths.path import Path
 from ..paths.preferred import choose
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL, NAMES
 from .lifecycle import Lifecycle, Step
@@ -225,6 +226,7 @@ class Progress:
         parts.recovery.set_handshake_confirmed()
         self.discard(INITIAL, now)
         self.discard(HANDSHAKE, now)
+        parts.paths.on_confirmed(now, parts.pto())
         mtu = parts.paths.active.mtu
         if mtu is not None:
             mtu.start(now)
@@ -235,11 +237,11 @@ class Progress:
             if address is not None and address != parts.paths.active.address:
                 self.events.append(PreferredAddressOffered(address))
 
-    def on_handshake_packet(self, now: float) -> None:
+    def on_handshake_packet(self, path: Path, now: float) -> None:
         """Server: a Handshake packet proves the client's address and ends the Initial space. RFC 9001 §4.9.1."""
         parts = self._parts
         if not parts.spaces[INITIAL].is_discarded:
-            parts.paths.active.set_validated()
+            parts.paths.on_handshake_packet(path)
             self.discard(INITIAL, now)
 
     def discard(self, space: int, now: float) -> None:

@@ -166,6 +166,32 @@ class PathManager:
             active.start_validation(self._random, now, pto)
         return Migration(path, active)
 
+    def follow(self, path: Path, now: float, pto: float) -> Migration:
+        """Server: the newest packet of the handshake has come on a path that is not the active one.
+
+        RFC 9000 §9 relies on addresses that stay during a handshake, and NATs do not keep to that. Answers go to
+        where the client was heard last, at most three times what came from there; a challenge has to wait for
+        1-RTT keys.
+        """
+        old = self.active
+        if path not in self._others:
+            self._keep(path)
+        self._switch(path, now, pto)
+        return Migration(path, old)
+
+    def on_handshake_packet(self, path: Path) -> None:
+        """Server: a Handshake packet proves that Initial packets reach the client's address. RFC 9000 §8.1.
+
+        Where the client has been heard from two addresses, either may have been forged: no proof then.
+        """
+        if path is self.active and not self._others:
+            path.set_validated()
+
+    def on_confirmed(self, now: float, pto: float) -> None:
+        """The handshake is confirmed: an address that it did not prove can be challenged now. RFC 9000 §8.2."""
+        if not self.active.validated:
+            self.active.start_validation(self._random, now, pto)
+
     def _keep(self, path: Path) -> None:
         path.id = self._next_id
         self._next_id += 1
