@@ -3,7 +3,7 @@ import math
 import pytest
 
 from qcore.ackhandler.history import SentHistory, SentPacket
-from qcore.ackhandler.probes import MAX_PTO, ProbeTimer
+from qcore.ackhandler.probes import MAX_HURRIES, MAX_PTO, ProbeTimer
 from qcore.ackhandler.rtt import RttEstimator
 from qcore.spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
 
@@ -166,6 +166,10 @@ def test_client_keeps_its_backoff_until_the_server_may_send() -> None:  # RFC 90
     timer = client()
     sent = histories(initial=0.0)
     deadline(timer, sent)
+    for _ in range(MAX_HURRIES):  # a few times it is forgiven, §6.2.3
+        timer.expire(sent, 0.3)
+        timer.on_answered()
+        assert 0 == timer.count
     timer.expire(sent, 0.3)
     timer.on_answered()
     assert 1 == timer.count
@@ -183,3 +187,61 @@ def test_discarding_keys_resets_the_backoff() -> None:  # RFC 9002 §6.2.2
     timer.on_space_discarded(INITIAL)
 
     assert (0, 0, True) == (timer.count, timer.total, timer.has_handshake_keys)
+
+
+def test_handshake_is_helped_along_before_its_timeout() -> None:  # RFC 9002 §6.2.3
+    timer = server()
+    sent = histories(initial=0.0, handshake=0.0)
+    timer.hurry(0.1)
+    assert 0.1 == deadline(timer, sent)
+
+    timer.expire_hurry(sent)
+    assert ([2, 2, 0], 0) == ([timer.owed(space) for space in range(COUNT)], timer.count)
+    assert deadline(timer, sent) > 0.1
+
+
+def test_what_was_sent_since_is_not_hurried() -> None:
+    timer = server()
+    timer.hurry(0.1, 0.025)
+    timer.expire_hurry(histories(initial=0.11, handshake=0.09))
+
+    assert [0, 2, 0] == [timer.owed(space) for space in range(COUNT)]
+
+
+@pytest.mark.parametrize(("lacks_keys", "owed"), [(True, 1), (False, 0)])
+def test_client_with_nothing_in_flight_asks_for_keys(lacks_keys: bool, owed: int) -> None:  # RFC 9002 §6.2.3
+    timer = client()
+    timer.last_activity = 0.0
+    timer.hurry(0.1, lacks_keys=lacks_keys)
+    timer.expire_hurry(histories())
+
+    assert owed == timer.owed(INITIAL) == timer.total
+
+
+def test_handshake_is_helped_along_a_few_times_only() -> None:  # RFC 9002 §6.2.3
+    timer = server()
+    sent = histories(initial=0.0)
+    count = 0
+    for _ in range(100):
+        timer.hurry(0.1)
+        if timer.hurry_at == 0.1:
+            count += 1
+            timer.expire_hurry(sent)
+
+    assert MAX_HURRIES == count
+
+
+def test_blocked_server_cannot_hurry() -> None:  # RFC 9002 §6.2.3, subject to RFC 9000 §8.1
+    timer = server()
+    timer.is_blocked = True
+    timer.hurry(0.1)
+
+    assert math.inf == deadline(timer, histories(initial=0.0))
+
+
+def test_confirmed_handshake_needs_no_help() -> None:
+    timer = server()
+    timer.is_confirmed = True
+    timer.hurry(0.1)
+
+    assert math.inf == timer.hurry_at

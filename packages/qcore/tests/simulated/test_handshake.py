@@ -8,8 +8,10 @@ from qcore.config import QuicConfig
 from qcore.errors import HandshakeTimeout, TransportError, VersionMismatch
 from qcore.events import ConnectionEnded, HandshakeCompleted, TokenReceived
 from qcore.testing import LinkConfig, Pair
+from qcore.testing.pair import START
 from qtls.config import ClientTLS, ServerTLS
 from qwire.constants import VERSION_1, VERSION_2, PacketType
+from qwire.datagram import split
 from qwire.frames import AckFrame, CryptoFrame, HandshakeDoneFrame
 
 
@@ -101,6 +103,45 @@ def test_handshake_survives_heavy_loss() -> None:
             server_config=QuicConfig(handshake_timeout=60),
         )
         pair.run_until(lambda pair=pair: confirmed(pair), limit=60)  # type: ignore[misc]
+
+
+def test_client_sends_again_what_the_acknowledgement_leaves_out() -> None:  # RFC 9002 §6.2.3
+    # Half of the ClientHello is lost, and follows the ACK of the other half long before a probe timeout.
+    pair = Pair()
+    pair.to_server.filter(lambda _: 2 != pair.to_server.sent)
+    start = pair.now
+    pair.run_until(lambda: pair.client.is_established)
+
+    assert pair.now - start < 0.1
+
+
+def test_server_repeats_its_flight_when_the_client_does() -> None:  # RFC 9002 §6.2.3
+    # The server's flight is lost, and repeated when the client's comes again, whatever the server's own timer says.
+    pair = Pair()
+    pair.to_client.filter(lambda _: pair.now > START + 0.5)
+    start = pair.now
+    pair.run_until(lambda: pair.client.is_established)
+
+    first_timeout = 0.333 + 4 * 0.333 / 2
+    assert pytest.approx(first_timeout + 0.03, abs=0.01) == pair.now - start
+
+
+def test_client_asks_for_the_keys_that_it_lacks() -> None:  # RFC 9002 §6.2.3
+    # Of the server's first flight only Handshake packets arrive.
+    pair = Pair()
+
+    def without_initials(datagram: Datagram) -> bool:
+        if pair.now < START + 0.02:
+            data = datagram.data
+            parts = [part for part in split(data) if part.packet_type is PacketType.HANDSHAKE]
+            datagram.data = b"".join(data[part.start : part.end] for part in parts)
+        return bool(datagram.data)
+
+    pair.to_client.filter(without_initials)
+    start = pair.now
+    pair.run_until(lambda: pair.client.is_established)
+
+    assert pair.now - start < 0.1
 
 
 def test_retry_proves_the_address() -> None:  # RFC 9000 §8.1.2

@@ -16,6 +16,9 @@ PROBES_PER_TIMEOUT: Final = 2  # RFC 9002 §6.2.4 allows one or two
 # Backoff ends here: a path that comes back is noticed within a minute.
 MAX_PTO: Final = 60.0
 MAX_BACKOFF: Final = 16
+# RFC 9002 §6.2.3: how often a handshake is helped along before its probe timeout. Once makes good a lost packet, four
+# times the third of all packets; a peer that repeats itself without end gets no more than that.
+MAX_HURRIES: Final = 4
 
 
 @final
@@ -31,6 +34,7 @@ class ProbeTimer:
         is_confirmed: whether the handshake is confirmed.
         has_handshake_keys: whether Handshake packets can be sent.
         last_activity: when something was sent or acknowledged.
+        hurry_at: when the handshake is helped along without a timeout; math.inf when it is not.
 
     Args:
         per_timeout: packets that a timeout calls for.
@@ -38,10 +42,14 @@ class ProbeTimer:
 
     __slots__ = (
         "_expired_at",
+        "_hurried_at",
+        "_hurries",
+        "_lacks_keys",
         "_owed",
         "_per_timeout",
         "count",
         "has_handshake_keys",
+        "hurry_at",
         "is_address_validated",
         "is_blocked",
         "is_confirmed",
@@ -54,6 +62,10 @@ class ProbeTimer:
         self._per_timeout = per_timeout
         self._owed = [0] * COUNT
         self._expired_at = -math.inf
+        self._hurries = MAX_HURRIES
+        self._hurried_at = -math.inf
+        self._lacks_keys = False
+        self.hurry_at = math.inf
         self.count = 0
         self.total = 0
         self.space = INITIAL
@@ -93,7 +105,7 @@ class ProbeTimer:
             self.space = HANDSHAKE if self.has_handshake_keys else INITIAL
             started = max(self.last_activity, self._expired_at)
             earliest = started + min(rtt.pto(0.0) * backoff, MAX_PTO)
-        return earliest
+        return min(earliest, self.hurry_at)
 
     def expire(self, histories: Sequence[SentHistory], now: float) -> None:
         """The timeout of `space` has come: back off, and owe probes. RFC 9002 §6.2.1, §6.2.4."""
@@ -104,6 +116,31 @@ class ProbeTimer:
         for other in (INITIAL, HANDSHAKE):
             if other != self.space and histories[other].ack_eliciting:
                 self._owe(other, 1)
+
+    def hurry(self, now: float, delay: float = 0.0, *, lacks_keys: bool = False) -> None:
+        """The peer lacks part of the handshake, or may do so: help it along before the timeout. RFC 9002 §6.2.3.
+
+        Args:
+            delay: how long to wait for what may only be late.
+            lacks_keys: it is this client that lacks something, and asks for it with a PING if need be.
+        """
+        if self._hurries and not self.is_confirmed and self.hurry_at == math.inf:
+            self._hurries -= 1
+            self._hurried_at = now
+            self.hurry_at = now + delay
+            self._lacks_keys = lacks_keys
+
+    def expire_hurry(self, histories: Sequence[SentHistory]) -> None:
+        """Owe probes in spaces where nothing was sent since. The backoff stays as it is."""
+        self.hurry_at = math.inf
+        for space in (INITIAL, HANDSHAKE):
+            history = histories[space]
+            if history.ack_eliciting and history.last_eliciting_time < self._hurried_at:
+                self._owe(space, self._per_timeout)
+        if not self.total and self._lacks_keys and not self.has_handshake_keys:
+            self._owe(INITIAL, 1)
+        if not self.total:
+            self._hurries += 1
 
     def owed(self, space: int) -> int:
         """Ack-eliciting packets that a space should send."""
@@ -121,6 +158,10 @@ class ProbeTimer:
         # RFC 9002 §6.2.1: the backoff stays while a client is unsure whether the server may send.
         if self.is_address_validated:
             self.count = 0
+        elif self.count and self._hurries:
+            # It stays so that the server is not probed without end; it is alive, and a few times are no end.
+            self._hurries -= 1
+            self.count = 0
         if self.total:
             self.cancel()
 
@@ -133,6 +174,8 @@ class ProbeTimer:
         """The keys of a space are gone. RFC 9002 §6.2.2."""
         self._owe(space, 0)
         self.count = 0
+        if space == HANDSHAKE:
+            self.hurry_at = math.inf
         if space == INITIAL:
             self.has_handshake_keys = True
 

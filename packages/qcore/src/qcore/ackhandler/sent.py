@@ -33,6 +33,8 @@ MAX_OUTSTANDING: Final = 65_536
 PING_AFTER: Final = 32
 # Beyond this, packets that elicit nothing are forgotten instead of kept.
 MAX_UNANSWERABLE: Final = 1_024
+# A server's acknowledgement and its flight arrive together unless part of them is lost; as long as an ACK may take.
+HURRY_DELAY: Final = 0.025
 # How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
 LATE_PTOS: Final = 3
 
@@ -311,6 +313,8 @@ class SentPacketHandler:
             self._probes.is_address_validated = True
         if acked:
             self._probes.on_answered()
+            if space == INITIAL and history.ack_eliciting:
+                self._probes.hurry(now, HURRY_DELAY)
         self._probes.last_activity = now
         self._is_deadline_stale = True
         self.pacer.set_rate(congestion.pacing_rate(self.rtt.smoothed), now)
@@ -355,6 +359,22 @@ class SentPacketHandler:
         self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
         if self.observer is not None:
             self._report(now, old_state)
+
+    def hurry(self, now: float) -> None:
+        """The peer repeats itself, so what was sent of the handshake has not arrived. RFC 9002 §6.2.3.
+
+        Not so if it is still under way: nothing is repeated within half a round trip, if that is known.
+        """
+        histories = self._histories
+        newest = max(histories[INITIAL].last_eliciting_time, histories[HANDSHAKE].last_eliciting_time)
+        if now - newest >= (self.rtt.smoothed / 2 if self.rtt.has_sample else HURRY_DELAY):
+            self._probes.hurry(now)
+            self._is_deadline_stale = True
+
+    def hurry_for_keys(self, now: float) -> None:
+        """Client: a packet came for which there are no keys, so what brings them may be lost. RFC 9002 §6.2.3."""
+        self._probes.hurry(now, HURRY_DELAY, lacks_keys=True)
+        self._is_deadline_stale = True
 
     def probes_owed(self, space: int) -> int:
         """Ack-eliciting packets that a space should send, whatever the window says. RFC 9002 §6.2.4."""
@@ -567,6 +587,12 @@ class SentPacketHandler:
     def _on_probe_timeout(self, now: float) -> None:
         """Owe probes, and give sources something to put into them. RFC 9002 §6.2.4."""
         probes = self._probes
+        if probes.hurry_at <= now:
+            probes.expire_hurry(self._histories)
+            for space in (INITIAL, HANDSHAKE):
+                if probes.owed(space):
+                    self.repeat_outstanding(space)
+            return
         if self._ecn is not None:
             self._ecn.on_timeout()
         if self._skip_before_probe:

@@ -39,7 +39,7 @@ from qwire.frames import (
 
 from ..errors import TransportError
 from ..paths.path import Path
-from ..spaces import APPLICATION
+from ..spaces import APPLICATION, INITIAL
 from .parts import Parts
 from .receiving import OpenedPacket
 
@@ -144,6 +144,9 @@ class FrameDispatcher:
         parts = self._parts
         streams = self._streams
         if isinstance(frame, CryptoFrame):
+            stop = frame.offset + len(frame.data)
+            if packet.space != APPLICATION and stop <= parts.spaces[packet.space].crypto.received_size:
+                self._recovery.hurry(now)
             parts.handshake.set_time(now)
             self.tls_events += parts.handshake.receive(packet.space, frame)
         elif isinstance(frame, MaxStreamDataFrame):
@@ -153,7 +156,8 @@ class FrameDispatcher:
         elif isinstance(frame, DatagramFrame):
             parts.datagrams.receive(frame)
         elif isinstance(frame, PingFrame):
-            pass
+            if packet.space == INITIAL and not self._is_client:
+                self._recovery.hurry(now)  # a client that waits for more than an acknowledgement
         elif isinstance(frame, MaxStreamsFrame):
             streams.receive_max_streams(frame)
         elif isinstance(frame, ResetStreamFrame):

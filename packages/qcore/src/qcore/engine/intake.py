@@ -156,8 +156,11 @@ class Intake:
                     )
                     return
                 self._drop(now, receiver.drop_reason, position - start)
-            elif self._observer is not None:
-                self._observer.packet_buffered(now, position - start)
+            else:
+                if parts.is_client and parts.spaces[HANDSHAKE].opener is None:
+                    parts.recovery.hurry_for_keys(now)
+                if self._observer is not None:
+                    self._observer.packet_buffered(now, position - start)
 
     def _receive_packet(self, packet: OpenedPacket, datagram: Datagram, path: Path, now: float) -> None:
         parts = self._parts
