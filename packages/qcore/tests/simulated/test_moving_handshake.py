@@ -11,11 +11,11 @@ import pytest
 from qcore.batch import Address, Datagram
 from qcore.packing.packer import MIN_INITIAL_SIZE
 from qcore.testing import LinkConfig, Pair, Seeded
-from qcore.testing.pair import CLIENT_ADDRESS
-from qtls.config import ClientTLS
+from qcore.testing.pair import CLIENT_ADDRESS, throwaway_certificate
+from qtls.config import ClientTLS, ServerTLS
 from qwire.constants import PacketType
 
-from .test_interop_cases import long_chain
+from .test_scenarios_handshake import long_chain
 
 VICTIM: Address = ("192.0.2.66", 666)
 SIZE = 100_000
@@ -69,9 +69,12 @@ def download(pair: Pair, ledger: Ledger) -> None:
 )
 @pytest.mark.parametrize("index", range(1, 7))
 def test_address_may_change_before_any_datagram_of_the_handshake(index: int, host: str, chain: bool) -> None:
-    server_tls, ca = long_chain() if chain else (None, b"")
-    client_tls = ClientTLS(alpn=("hq-interop",), ca=ca) if chain else None
-    pair = Pair(seed=index, server_tls=server_tls, client_tls=client_tls)
+    made = long_chain() if chain else throwaway_certificate()
+    pair = Pair(
+        seed=index,
+        server_tls=ServerTLS(certs=made.chain, alpn=("test",)),
+        client_tls=ClientTLS(alpn=("test",), ca=made.ca_pem),
+    )
     ledger = Ledger(pair)
     count = 0
 
