@@ -85,6 +85,30 @@ def test_expired_delay_makes_the_ack_due() -> None:  # RFC 9000 §13.2.1
     assert math.inf == handler.deadline
 
 
+def test_probe_repeats_the_last_ack() -> None:  # RFC 9000 §13.2.1
+    handler = handler_with(0, 1)
+    handler.write_frames(builder())
+    target = builder()
+    handler.write_frames(target)
+    assert [] == target.frames
+
+    handler.repeat()
+    assert not handler.has_frames(APPLICATION), "nothing new that would go alone"
+    handler.write_frames(target)
+    assert [(0, 1)] == written([frame for frame, _ in target.frames]).ranges
+
+
+def test_probe_has_no_ack_when_the_peer_knows_everything() -> None:
+    handler = handler_with(0)
+    handler.on_acked(ack_of(handler))
+    handler.repeat()
+    target = builder()
+    handler.write_frames(target)
+
+    assert [] == target.frames
+    assert not handler.ack_pending
+
+
 def test_packets_that_elicit_nothing_get_no_ack() -> None:  # RFC 9000 §13.2.1
     handler = ReceivedPacketHandler(APPLICATION)
     for number in (0, 1, 5, 3):

@@ -6,7 +6,6 @@ from functools import cache
 import pytest
 
 from qcore.admission import Admission, Arrival, always_retry
-from qcore.batch import Datagram
 from qcore.config import QuicConfig
 from qcore.errors import HandshakeTimeout, QuicError, TransportError
 from qcore.events import SessionReceived, TokenReceived
@@ -41,17 +40,10 @@ def confirmed(pair: Pair) -> bool:
 
 
 def drop(pair: Pair, direction: str, is_dropped: Pattern) -> None:
-    """Lose the datagrams of a direction whose index the pattern names."""
-    for name in ("to_server", "to_client"):
+    """Lose the datagrams of a direction, or of each, whose index the pattern names."""
+    for link, name in ((pair.to_server, "to_server"), (pair.to_client, "to_client")):
         if direction in (name, "both"):
-            count = 0
-
-            def keep(_: Datagram) -> bool:
-                nonlocal count
-                count += 1
-                return not is_dropped(count - 1)
-
-            getattr(pair, name).filter(keep)
+            link.filter(lambda _, link=link: not is_dropped(link.sent - 1))  # type: ignore[misc]  # a default
 
 
 PATTERNS = [

@@ -168,6 +168,10 @@ class ReceivedPacketHandler(FrameSource):
         self.ack_pending = True
         self.deadline = math.inf
 
+    def repeat(self) -> None:
+        """The next packet carries an ACK although nothing is new: the last one may be what was lost."""
+        self.ack_pending = True
+
     def set_handshake_habit(self, threshold: int, delay: float, reports_delay: bool) -> None:
         """How Initial or Handshake packets are acknowledged, where that is not at once. RFC 9000 §13.2.1.
 
