@@ -80,6 +80,10 @@ class StatelessReset(QuicError, ConnectionResetError):
     """The peer has lost the state of this connection. RFC 9000 §10.3."""
 
 
+class PathFailed(QuicError, TimeoutError):
+    """Nobody answers on a path, or it was closed; the connection goes on by another. RFC 9000 §8.2.4."""
+
+
 class VersionMismatch(QuicError):
     """The two sides share no QUIC version. RFC 9000 §6."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +31,16 @@ class EchoProtocol(QuicConnectionProtocol):
             if not self._quic.configuration.is_client:
                 self._quic.send_datagram_frame(event.data)
                 self.transmit()
+
+
+async def rebind(client: EchoProtocol, host: str = "::") -> None:
+    """Give a client another socket, as a new address of its host or a translator would."""
+    before = client._transport
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(lambda: client, local_addr=(host, 0))
+    assert client._transport is not before
+    assert before is not None
+    before.abort()
 
 
 @asynccontextmanager
@@ -65,11 +75,15 @@ async def echo_server(folder: Path, made: MadeCertificate) -> AsyncIterator[int]
         await asyncio.sleep(0)
 
 
-def dial(made: MadeCertificate, port: int, **options: Any) -> AbstractAsyncContextManager[EchoProtocol]:
+@asynccontextmanager
+async def dial(made: MadeCertificate, port: int, **options: Any) -> AsyncIterator[EchoProtocol]:
     """An aioquic client; `options` go to its configuration."""
     configuration = QuicConfiguration(
         alpn_protocols=list(ALPN), max_datagram_frame_size=65_535, server_name="localhost", **options
     )
     configuration.load_verify_locations(cadata=made.ca_pem)
-    client = connect(HOST, port, configuration=configuration, create_protocol=EchoProtocol)
-    return cast(AbstractAsyncContextManager[EchoProtocol], client)
+    async with connect(HOST, port, configuration=configuration, create_protocol=EchoProtocol) as client:
+        yield cast(EchoProtocol, client)
+    if client._transport is not None:  # by which `rebind` has replaced the one that was closed
+        client._transport.abort()
+    await asyncio.sleep(0)

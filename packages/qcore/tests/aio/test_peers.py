@@ -4,6 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,11 @@ from qwire.constants import VERSION_1, VERSION_2
 
 from .conftest import ALPN, HOST
 from .test_endpoint import echo_all, exchange
+from .test_path import free_port
 from .test_stream import run, send_all
 
 pytestmark = pytest.mark.peer
+OTHER_HOSTS = ("127.0.0.2", "127.0.0.3")
 CONTENTS = [random.Random(size).randbytes(size) for size in (0, 1, 1000, 300_000, 3_000_000)]
 
 
@@ -89,6 +92,81 @@ def test_aioquic_at_our_listener(
                 client._quic.send_datagram_frame(b"ping")
                 client.transmit()
                 assert b"ping" == await client.datagrams.get()
+
+    run(main())
+
+
+def test_our_client_moves_at_aioquic(
+    peer: ModuleType, made: MadeCertificate, client_tls: ClientTLS, tmp_path: Path
+) -> None:  # RFC 9000 §9.2
+    async def main() -> None:
+        async with (
+            peer.echo_server(tmp_path, made) as port,
+            connect(HOST, port, tls=client_tls) as connection,
+        ):
+            running = asyncio.create_task(exchange(connection, CONTENTS[-1]))
+            for host in OTHER_HOSTS:
+                path = await connection.add_path((host, 0))
+                await path.probe()
+                path.switch()
+                assert CONTENTS[3] == await exchange(connection, CONTENTS[3])
+                assert path.is_active
+            assert CONTENTS[-1] == await running
+
+    run(main())
+
+
+async def exchange_from_there(client: Any, data: bytes) -> bytes:
+    reader, writer = await client.create_stream()
+    writer.write(data)
+    writer.write_eof()
+    answer: bytes = await reader.read()
+    return answer
+
+
+@pytest.mark.parametrize("changes_id", [False, True], ids=["same connection ID", "other connection ID"])
+def test_aioquic_is_moved_at_our_listener(
+    peer: ModuleType, made: MadeCertificate, server_tls: ServerTLS, changes_id: bool
+) -> None:  # RFC 9000 §9.3
+    arrived: list[Connection] = []
+
+    async def answer(connection: Connection) -> None:
+        arrived.append(connection)
+        await echo_all(connection)
+
+    async def main() -> None:
+        async with (
+            serve(answer, (HOST, 0), tls=server_tls) as listener,
+            peer.dial(made, listener.addresses[0][1]) as client,
+        ):
+            running = asyncio.create_task(exchange_from_there(client, CONTENTS[-1]))
+            seen = []
+            for host in ("::", *(f"::ffff:{host}" for host in OTHER_HOSTS)):
+                await peer.rebind(client, host)
+                if changes_id:
+                    client.change_connection_id()
+                assert CONTENTS[3] == await exchange_from_there(client, CONTENTS[3])
+                seen.append(arrived[0].address[0])
+            assert CONTENTS[-1] == await running
+            assert [HOST, *OTHER_HOSTS] == seen
+
+    run(main())
+
+
+def test_aioquic_goes_where_our_listener_prefers(
+    peer: ModuleType, made: MadeCertificate, server_tls: ServerTLS
+) -> None:  # RFC 9000 §9.6
+    preferred = OTHER_HOSTS[0], free_port(OTHER_HOSTS[0])
+    config = QuicConfig(preferred_addresses=(preferred,))
+
+    async def main() -> None:
+        async with (
+            serve(echo_all, (HOST, 0), tls=server_tls, config=config) as listener,
+            peer.dial(made, listener.addresses[0][1]) as client,
+        ):
+            while f"::ffff:{preferred[0]}" != client._quic._network_paths[0].addr[0]:
+                assert CONTENTS[2] == await exchange_from_there(client, CONTENTS[2])
+            assert CONTENTS[-1] == await exchange_from_there(client, CONTENTS[-1])
 
     run(main())
 

@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from qcore import spaces
-from qcore.paths.path import MAX_RESPONSES, NEW_PATH_PTO, UNLIMITED, Path, PathState
+from qcore.batch import Address
+from qcore.paths.path import MAX_RESPONSES, NEW_PATH_PTO, UNLIMITED, Path, PathState, is_same_place
 from qwire.frames import Frame, PathChallengeFrame, PathResponseFrame
 
 Written = Callable[..., list[Frame]]
@@ -116,6 +117,20 @@ def test_a_path_that_carries_small_datagrams_only_fails(written: Written) -> Non
 
     assert path.has_failed
     assert not path.validated
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (("192.0.2.1", 4433), True),
+        (("::ffff:192.0.2.1", 4433, 0, 0), True),
+        (("192.0.2.1", 4434), False),
+        (("192.0.2.2", 4433), False),
+    ],
+)
+def test_addresses_are_compared_in_both_forms(other: Address, expected: bool) -> None:
+    assert expected is is_same_place(ADDRESS, other)
+    assert expected is is_same_place(other, ADDRESS)
 
 
 def test_a_slow_path_gets_more_time() -> None:  # RFC 9000 §8.2.4

@@ -2,7 +2,7 @@
 
 The runner wants all files, the stated number of handshakes and no error; the rest is in the tests. Its case ipv6
 is about sockets and its measurement crosstraffic about TCP: both are no matter of a simulation. Its http3 is in
-test_interop_http3; connectionmigration wants a client that moves of its own accord.
+test_interop_http3.
 """
 
 from dataclasses import replace
@@ -12,9 +12,10 @@ import pytest
 from qcore.ackhandler.ecn import ECT0
 from qcore.admission import always_retry
 from qcore.config import QuicConfig
+from qcore.events import PathValidated, PreferredAddressOffered
 from qcore.spaces import APPLICATION
 from qcore.testing.interop import LINK, damage, lossy
-from qcore.testing.pair import CLIENT_ADDRESS, SERVER_NAME, START, WALL
+from qcore.testing.pair import CLIENT_ADDRESS, SERVER_ADDRESS, SERVER_NAME, START, WALL
 from qtls.adapters.long_chain import make_long_chain
 from qtls.config import ServerTLS
 from qtls.constants import CHACHA20_POLY1305_SHA256
@@ -303,6 +304,46 @@ def test_rebind(changes_host: bool, size: int) -> None:
     answered = {frame.data for frame in pair.client_trace.frames_sent(PathResponseFrame)}
     asked = {frame.data for frame in pair.client_trace.frames_received(PathChallengeFrame)}
     assert asked == answered
+
+
+def test_connectionmigration() -> None:
+    preferred = ("10.0.0.3", 4443)
+    case = Case(server=QuicConfig(preferred_addresses=(preferred, ("fd00::3", 4443))))
+    pair = case.pair
+    pair.server_sockets[1] = preferred
+    seen = 0
+
+    def move(_: object) -> bool:
+        nonlocal seen
+        paths = pair.client.paths
+        for event in pair.client_events[seen:]:
+            if isinstance(event, PreferredAddressOffered):
+                paths.probe(paths.add(0, pair.now, event.address), pair.now)
+            elif isinstance(event, PathValidated):
+                paths.switch(event.path_id, pair.now)
+        seen = len(pair.client_events)
+        return True
+
+    pair.to_client.filter(move)
+    case.fetch([2 * MIB])
+
+    addresses = list(dict.fromkeys(sent.datagram.address for sent in case.to_server))
+    assert [SERVER_ADDRESS, preferred] == addresses
+    assert preferred == pair.client.address
+    moved = [sent.datagram for sent in case.to_server if sent.datagram.address == preferred]
+    stayed = [sent.datagram for sent in case.to_server if sent.datagram.address != preferred]
+    size = len(pair.router._cids.generate())
+    # RFC 9000 §9.5: another connection ID from the first packet on.
+    assert moved[0].data[1 : 1 + size] not in {each.data[1 : 1 + size] for each in stayed}
+    assert 1_200 == len(moved[0].data)
+    for asking, answering in (
+        (pair.server_trace, pair.client_trace),
+        (pair.client_trace, pair.server_trace),
+    ):
+        asked = {frame.data for frame in answering.frames_received(PathChallengeFrame)}
+        assert asked
+        assert asked == {frame.data for frame in answering.frames_sent(PathResponseFrame)}
+        assert asked <= {frame.data for frame in asking.frames_sent(PathChallengeFrame)}
 
 
 def test_goodput() -> None:

@@ -4,6 +4,7 @@ from .connection import CloseInfo, Connection, EventProtocol
 from .endpoint import Endpoint, connect, serve
 from .errors import UnknownHost, Unreachable
 from .listener import Listener
+from .path import Path
 from .stream import ReceiveStream, SendStream, Stream
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Endpoint",
     "EventProtocol",
     "Listener",
+    "Path",
     "ReceiveStream",
     "SendStream",
     "Stream",

@@ -20,15 +20,29 @@ from ..events import (
     DatagramReceived,
     Event,
     HandshakeCompleted,
+    HandshakeConfirmed,
+    PathAbandoned,
+    PathChanged,
+    PathValidated,
+    PreferredAddressOffered,
     TokenReceived,
 )
 from ..stats import ConnectionStats
 from .driver import Driven, Driver
 from .errors import Unreachable
+from .path import Path, PathTable
 from .signal import Signal
 from .stream import ReceiveStream, SendStream, Stream, StreamHost
 from .stream_table import StreamTable
 
+# What paths hear of.
+PATH_EVENTS: Final = (
+    HandshakeConfirmed,
+    PathAbandoned,
+    PathChanged,
+    PathValidated,
+    PreferredAddressOffered,
+)
 # Datagrams kept for whoever will be attached; streams are bounded by the limits given to the peer.
 MAX_SAVED_DATAGRAMS: Final = 1024
 
@@ -95,6 +109,7 @@ class Connection(Driven, StreamHost):
         self._cause: QuicError | None = None  # why this side gave up, where the engine cannot know
         self._protocol: EventProtocol | None = None
         self._table: StreamTable | None = None
+        self._paths = PathTable(self, driver, self.ended_by, driver.address) if engine.is_client else None
         self._saved: list[Event] = []
         self._saved_datagrams = 0
 
@@ -166,6 +181,32 @@ class Connection(Driven, StreamHost):
     def address(self) -> Address:
         """Where the peer is now."""
         return self.engine.address
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Of a client: the ways to its server, the first one first. RFC 9000 §9."""
+        return () if self._paths is None else self._paths.paths()
+
+    async def add_path(self, local: Address) -> Path:
+        """A further path to the server, by a socket of its own; it carries nothing before `probe` or `switch`.
+
+            path = await connection.add_path(("192.0.2.7", 0))
+            await path.probe()
+            path.switch()
+
+        Args:
+            local: address and port to bind to; port 0 lets the system choose, as do "::" and "0.0.0.0" for the
+                address.
+
+        Raises:
+            OSError: the address cannot be bound.
+            PathUnavailable: the server forbids it, or has given no spare connection ID; or there are too many.
+            UsageError: a server's connection, or an address of the wrong family.
+            ConnectionClosed: the connection has ended.
+        """
+        if self._paths is None:
+            raise UsageError("a server does not choose paths")
+        return await self._paths.add(local)
 
     def update_keys(self) -> bool:
         """Move to the next key phase; False while the last change is not confirmed. RFC 9001 §6."""
@@ -265,6 +306,8 @@ class Connection(Driven, StreamHost):
             elif isinstance(event, ConnectionEnded):
                 self._end(self._cause or event.error, event.is_local)
                 woken = self._changed.notify() or woken
+            elif self._paths is not None and isinstance(event, PATH_EVENTS):
+                woken = self._paths.on_event(event) or woken
         if self._protocol is not None:
             return bool(self._protocol.on_events(events)) or woken
         self._save(events)
@@ -287,6 +330,8 @@ class Connection(Driven, StreamHost):
         self.engine.refuse(error, now)
 
     def on_released(self) -> None:
+        if self._paths is not None:
+            self._paths.close()
         if self._close_info is None:
             self.on_events([ConnectionEnded(None, True)])
 
@@ -300,6 +345,8 @@ class Connection(Driven, StreamHost):
         self.is_clean = error is None or (isinstance(error, ApplicationError) and error.code == 0)
         self._close_info = CloseInfo(error, is_local, code, reason)
         self._ended_by = error or ApplicationError(0, "", is_local)
+        if self._paths is not None:
+            self._paths.changed.notify()
         self._owner.on_ended(self)
 
     def _save(self, events: list[Event]) -> None:

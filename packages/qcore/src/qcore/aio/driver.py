@@ -16,6 +16,7 @@ from ..engine.engine import QuicEngine
 from ..events import Event
 from ..router import Router
 from .alarms import Alarm, Alarms
+from .local_sockets import LocalSockets
 from .udp import SocketOwner, UdpSocket
 
 # Loops fire timers a little early or in steps of a millisecond; what is due within one is handled now, so that
@@ -81,6 +82,7 @@ class Driver(SocketOwner):
     ) -> None:
         self._loop = loop
         self._udp = udp
+        self._locals = LocalSockets(self)
         self._router = router
         self._adopt = adopt
         self._driven: dict[QuicEngine, Driven] = {}
@@ -128,6 +130,23 @@ class Driver(SocketOwner):
         self._enqueue(driven)
         self._flush()
 
+    @property
+    def address(self) -> Address:
+        """That of the first socket."""
+        return self._udp.address
+
+    def add_socket(self, udp: UdpSocket, driven: Driven | None = None) -> int:
+        """Another socket, by its number; all that arrives there is for one engine, or for whom it says."""
+        number = self._locals.add(udp)
+        if driven is not None:
+            self._router.own(number, driven.engine)
+        return number
+
+    def remove_socket(self, number: int) -> None:
+        """Close a socket that was added; nothing happens to the first, whose number is 0."""
+        self._router.disown(number)
+        self._locals.remove(number)
+
     def close(self) -> None:
         """Close all connections and the socket, after one more pass of sending."""
         if self._is_closed:
@@ -140,6 +159,7 @@ class Driver(SocketOwner):
             self._timer.cancel()
             self._timer = None
         self._udp.close()
+        self._locals.close()
         for driven in list(self._driven.values()):
             self._release(driven)
 
@@ -298,6 +318,8 @@ class Driver(SocketOwner):
             self._schedule_flush()
 
     def _send(self) -> None:
+        if self._locals and not self._locals.send(self._batch):
+            self._is_blocked = True
         if not self._udp.send(self._batch):
             self._is_blocked = True
 

@@ -28,7 +28,7 @@ from .race import race
 from .resolve import for_family, resolve
 from .sockets import open_socket
 from .tracing import observer_factory, with_key_log
-from .udp import UdpSocket
+from .udp import PolledSocket, UdpSocket
 from .udp_transport import wrap_socket
 
 ANY_IPV6: Final = ("::", 0)
@@ -190,16 +190,20 @@ class Endpoint:
 
         Raises:
             UsageError: there is a listener already.
+            OSError: a preferred address of the configuration cannot be bound.
         """
         if self._listener is not None or self._is_closed:
             raise UsageError("the endpoint is closed" if self._is_closed else "the endpoint listens already")
+        for host, port in config.preferred_addresses:
+            self._driver.add_socket(PolledSocket(self._loop, open_socket((host, port))))
         self._router.listen(
             tls=with_key_log(tls),
             config=config,
             admit=admit,
             observer_factory=observer_factory(config, is_client=False),
         )
-        self._listener = Listener(self._udp.address, self._router.stop_listening)
+        addresses = [self._udp.address, *config.preferred_addresses]
+        self._listener = Listener(addresses, self._router.stop_listening)
         return self._listener
 
     def receive(self, datagrams: Sequence[Datagram]) -> None:

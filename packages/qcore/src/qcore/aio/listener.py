@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Self
 
 from qwire.constants import CONNECTION_REFUSED
@@ -18,8 +18,8 @@ MAX_WAITING: Final = 1024
 class Listener(ConnectionOwner):
     """Iterate over it to accept connections; each has completed its handshake."""
 
-    def __init__(self, address: Address, stop: Callable[[], None]) -> None:
-        self._address = address
+    def __init__(self, addresses: Sequence[Address], stop: Callable[[], None]) -> None:
+        self._addresses = list(addresses)
         self._stop = stop
         self._waiting: deque[Connection] = deque()
         self._open: set[Connection] = set()
@@ -28,8 +28,8 @@ class Listener(ConnectionOwner):
 
     @property
     def addresses(self) -> list[Address]:
-        """The local addresses that are listened on."""
-        return [self._address]
+        """The local addresses that are listened on, preferred ones of the configuration last."""
+        return list(self._addresses)
 
     @property
     def connections(self) -> frozenset[Connection]:

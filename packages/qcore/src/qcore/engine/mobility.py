@@ -13,7 +13,7 @@ from ..events import PathAbandoned, PathChanged, PathValidated
 from ..observer import Observer
 from ..paths.migration import Migration
 from ..paths.mtu import BASE_SIZE, MtuDiscovery
-from ..paths.path import Path
+from ..paths.path import Path, is_same_place
 from .lifecycle import Lifecycle
 from .negotiation import Negotiation
 from .parts import Parts
@@ -91,7 +91,7 @@ class Mobility:
         if not self._lifecycle.is_confirmed or peer is None:
             raise PathUnavailable("the handshake is not confirmed yet")  # RFC 9000 §9
         # RFC 9000 §18.2: forbidden is only the address of the handshake.
-        if peer.disable_active_migration and address == parts.paths.first_address:
+        if peer.disable_active_migration and is_same_place(address, parts.paths.first_address):
             raise PathUnavailable("the server does not allow migration")
         if not parts.remote_ids.current_cid:
             raise PathUnavailable("the server uses an empty connection ID")  # RFC 9000 §9.5
@@ -121,7 +121,7 @@ class Mobility:
         active = parts.paths.active
         if path is active:
             return
-        if not path.validated and path.address != active.address:
+        if not path.validated and not is_same_place(path.address, active.address):
             raise PathUnavailable(f"{path.address[0]} has to answer a probe first")
         self.on_migration(parts.paths.switch(path, now, parts.pto(), keep_old=keep_old), now)
         parts.control.ping()  # the server follows a packet that does more than probe

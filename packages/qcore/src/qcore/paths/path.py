@@ -22,6 +22,8 @@ from .mtu import MtuDiscovery
 if TYPE_CHECKING:
     from ..packing.builder import PacketBuilder
 
+# RFC 4291 §2.5.5.2: how IPv6 sockets write IPv4 addresses.
+MAPPED: Final = "::ffff:"
 # RFC 9000 §8.1: bytes sent per byte received, until the address is validated.
 AMPLIFICATION: Final = 3
 # The budget of a validated path.
@@ -37,6 +39,11 @@ FULL_SIZE: Final = 1200
 # initial round-trip time: 0.333 s and four times half of it, RFC 9002 §6.2.2.
 PROBE_TIMEOUTS: Final = 3
 NEW_PATH_PTO: Final = 0.999
+
+
+def is_same_place(one: Address, other: Address) -> bool:
+    """Whether two addresses are one, which sockets of IPv6 write in another way than those of IPv4."""
+    return one[1] == other[1] and str(one[0]).removeprefix(MAPPED) == str(other[0]).removeprefix(MAPPED)
 
 
 class PathState(Enum):

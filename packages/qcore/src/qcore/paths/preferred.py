@@ -5,13 +5,11 @@ RFC 9000 §9.6, §21.5.3.
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
 
 from qwire.preferred_address import PreferredAddress
 
 from ..batch import Address
-
-MAPPED: Final = "::ffff:"
+from .path import MAPPED
 
 
 def offer(addresses: Sequence[tuple[str, int]], connection_id: bytes, reset_token: bytes) -> PreferredAddress:
