@@ -317,8 +317,9 @@ def test_rebind(stacks: Stacks, changes_host: bool, size: int) -> None:
         assert asked == answered
         return
     # What is sent to the address that was left is a challenge as well (RFC 9000 §9.3.3), and nobody there answers.
+    # A small packet allows a small challenge only, so that another one follows for the size (§8.2.3).
     assert (
-        len(addresses) - 1 == trace.count("path_validated") == len(trace.frames_received(PathResponseFrame))
+        len(addresses) - 1 == trace.count("path_validated") <= len(trace.frames_received(PathResponseFrame))
     )
     for address in addresses[1:]:
         begin = next(sent.time for sent in case.rig.answered if sent.datagram.address == address)
