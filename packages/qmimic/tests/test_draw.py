@@ -4,6 +4,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -11,10 +12,13 @@ import pytest
 from qmimic import grease
 from qmimic.capture import CapturedFlow
 from qmimic.catalog import profile
+from qmimic.dissection import dissect_flow
 from qmimic.draw import draw_flows
 from qmimic.fingerprint import Fingerprint, fingerprint
 from qmimic.fingerprint.initials import ClientInitial
+from qwire.constants import PacketType
 from qwire.frames import CryptoFrame, Frame, PaddingFrame, PingFrame, parse_frames
+from qwire.headers import parse_long_header
 
 SEED = 156
 COUNT = 300
@@ -270,6 +274,78 @@ def test_one_profile_draws_any_number_of_flights() -> None:
 
     assert 20 == len(first)
     assert before == chrome.to_toml()
+
+
+# Early data, whose packets nobody opens without keys: sizes tell.
+
+
+def resumed_flights(name: str, server_name: str, count: int) -> list[list[bytes]]:
+    flows = draw_flows(
+        profile(name), seed=0, count=count, server_names=[server_name], resumed=True, early_data=True
+    )
+    return [flow.payloads for flow in flows]
+
+
+def test_chromes_early_request_goes_in_packets_of_its_own() -> None:
+    for flight in resumed_flights("chrome-156", "example.org", 30):
+        first, second, control, request = flight
+
+        assert [1250, 1250] == [len(first), len(second)]
+        assert len(control) in range(74, 84)  # as captured: 75 to 82
+        assert 475 == len(request)
+        assert [0xD0, 0xD0] == [data[0] & 0xF0 for data in (control, request)]
+
+
+@pytest.mark.parametrize("name", ["firefox-esr-153", "firefox-159"])
+def test_firefoxs_early_data_begins_behind_the_hello(name: str) -> None:
+    together = 0
+    flights = resumed_flights(name, "example.org", 60)
+    for flight in flights:
+        assert [1252, 1252] == [len(data) for data in flight[:2]]
+        second = flight[1]
+        behind = second[parse_long_header(second).end :]
+        assert PacketType.ZERO_RTT is parse_long_header(behind).packet_type
+        # The packet leaves a few zeros where the next frame did not fit.
+        assert len(behind) - parse_long_header(behind).end < 8
+        together += len(flight) == 3
+        assert len(flight) in (3, 4)
+    # The request leaves with the streams in half of all connections.
+    assert 15 < together < 45
+
+
+def test_firefox_offers_a_connection_id_as_soon_as_there_is_room_for_the_longest() -> None:
+    places = set()
+    names = ["org", "example.org", "test.example.net"]
+    for flow in draw_flows(
+        profile("firefox-159"), seed=2, count=40, server_names=names, resumed=True, early_data=True
+    ):
+        initial, early, *_ = dissect_flow(flow)["datagrams"][1]["packets"]
+        frames = [frame["frame"] for frame in early["frames"]]
+        header = 1 + 4 + 1 + len(early["dcid"]) // 2 + 1 + 3 + 2 + 1
+        room = 1252 - initial["size"] - header - 16
+
+        assert (room >= 47) is ("new_connection_id" in frames)
+        places.add("new_connection_id" in frames)
+    assert {False, True} == places
+
+
+@pytest.mark.parametrize("name", ["chrome-156", "firefox-159"])
+def test_what_holds_nothing_but_early_data_is_told_on_request(name: str) -> None:
+    def flights(early_data: bool) -> list[list[bytes]]:
+        names = ["example.org"]
+        flows = draw_flows(
+            profile(name), seed=7, count=5, server_names=names, resumed=True, early_data=early_data
+        )
+        return [flow.payloads for flow in flows]
+
+    assert [flight[:2] for flight in flights(True)] == flights(False)
+
+
+def test_a_profile_without_http3_asks_for_nothing() -> None:
+    bare = replace(profile("chrome-156"), http3=None)
+    [flow] = draw_flows(bare, seed=1, server_names=["example.org"], resumed=True, early_data=True)
+
+    assert [1250, 1250] == [len(data) for data in flow.payloads]
 
 
 # Statistics.

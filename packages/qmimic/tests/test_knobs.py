@@ -372,9 +372,10 @@ HABITS: dict[str, Any] = {
     "unanswered_number_size": 0,
     "early_data": "any",
     "ignores_first_gap": False,
-    "issues_early": "first",
+    "issues_early": True,
     "smallest_cut": 1,
     "answers_close": True,
+    "streams_by_number": True,
     "pads_last": True,
     "heeds_any_negotiation": False,
     "silence_limit": 1.0,
@@ -427,6 +428,7 @@ COVERED = {
     "EchGrease.resumed_payload_sizes",  # test_firefox
     "http3.headers",  # test_http3
     "ScatteredDatagram.ack",  # test_pinned
+    "http3.early_together",  # test_draw
 }
 
 

@@ -1,7 +1,10 @@
 from collections import Counter
 from itertools import permutations
+from statistics import mean, stdev
 
-from qmimic.randomness import SeededBytes, below, between, pick, shuffle
+import pytest
+
+from qmimic.randomness import SeededBytes, below, between, normal, pick, shuffle
 
 
 def test_a_seed_gives_the_same_bytes_however_they_are_cut() -> None:
@@ -31,6 +34,14 @@ def test_below_and_pick_are_even() -> None:
     picks = Counter(pick(random, "abcde") for _ in range(5_000))
 
     assert all(850 < count < 1_150 for count in (*counts.values(), *picks.values()))
+
+
+def test_normal_numbers_have_their_mean_and_spread() -> None:
+    random = SeededBytes("normal")
+    drawn = [normal(random) for _ in range(3_000)]
+
+    assert 0.0 == pytest.approx(mean(drawn), abs=0.06)
+    assert 1.0 == pytest.approx(stdev(drawn), abs=0.04)
 
 
 def test_every_order_is_as_likely() -> None:

@@ -44,9 +44,10 @@ VALUES: Final[dict[str, Any]] = {
     "unanswered_number_size": 2,
     "early_data": "last",
     "ignores_first_gap": True,
-    "issues_early": "first",
+    "issues_early": True,
     "smallest_cut": 1,
     "answers_close": True,
+    "streams_by_number": True,  # test_scheduler
     "pads_last": True,
     "heeds_any_negotiation": True,  # test_restart
     "silence_limit": 4.0,
@@ -254,16 +255,29 @@ def test_early_data_goes_with_an_initial_or_not(early_data: str, alone: int) -> 
     assert alone == sum(data[0] & 0xB0 == 0x90 for data in taped.datagrams)
 
 
-@pytest.mark.parametrize("early", ["no", "first", "second"])
-def test_spare_connection_id_goes_with_early_data(early: str) -> None:
+@pytest.mark.parametrize("early", [False, True])
+def test_spare_connection_id_goes_with_early_data(early: bool) -> None:
     taped = resumed(with_habits(issues_early=early), size=2_000)
     packets = ["NewConnectionIdFrame" in names for names in taped.sent(PacketType.ZERO_RTT)]
 
-    assert {"no": [False, False], "first": [True, False], "second": [False, True]}[early] == packets[:2]
+    assert [early, False] == packets[:2]
     taped.confirm()
     taped.pair.run_for(0.5)
     frames = taped.pair.client_trace.frames_sent(NewConnectionIdFrame)
     assert list(range(1, 8)) == [frame.sequence_number for frame in frames]
+
+
+@pytest.mark.parametrize(("cut", "fills"), [(1, True), (2000, False)])
+def test_packets_end_with_a_part_of_a_stream_only_if_it_is_large_enough(cut: int, fills: bool) -> None:
+    taped = Taped(with_habits(smallest_cut=cut, streams_by_number=True)).confirm()
+    client = taped.pair.client
+    first, second = client.open_stream(), client.open_stream()
+    client.send(second, bytes(1000))
+    client.send(first, bytes(1000))
+    taped.pair.run_for(0.5)
+    frames = [frame for frame in taped.pair.client_trace.frames_sent(StreamFrame) if frame.data]
+
+    assert [first, *[second] * (2 if fills else 1)] == [frame.stream_id for frame in frames]
 
 
 @pytest.mark.parametrize("answers", [False, True])

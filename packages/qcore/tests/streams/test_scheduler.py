@@ -52,6 +52,21 @@ def test_others_are_served_to_their_end() -> None:  # RFC 9218 §4.2
     assert [4] == turns(scheduler, 1)
 
 
+def test_numbers_decide_where_streams_take_no_turns() -> None:
+    scheduler = Scheduler(by_number=True)
+    for stream_id in (2, 10, 6, 0):
+        scheduler.add(new_stream(stream_id))
+    late = new_stream(4, urgency=5)
+    scheduler.add(late)
+    scheduler.reprioritize(late, 3, True)
+
+    order = []
+    while scheduler.head() is not None:
+        order += turns(scheduler, 2)
+        scheduler.pop()
+    assert [0, 0, 2, 2, 4, 4, 6, 6, 10, 10] == order
+
+
 def test_a_stream_is_in_the_queue_once() -> None:
     scheduler = Scheduler()
     stream = new_stream(0)

@@ -72,6 +72,16 @@ def test_cuts_no_crumbs(packet: MakePacket) -> None:
     assert 0 == stream.buffer.next_offset
 
 
+@pytest.mark.parametrize(("room", "size"), [(2, NO_ROOM), (3, 1), (20, 18)])
+def test_cuts_crumbs_where_asked(packet: MakePacket, room: int, size: int) -> None:
+    stream = new_stream()
+    stream.write(bytes(1000), fin=False)
+
+    builder = packet(room)
+    builder.smallest_cut = 1
+    assert size == stream.write_frame(builder, OWNER, MUCH)
+
+
 def test_the_end_goes_with_the_last_bytes(packet: MakePacket) -> None:
     stream = new_stream()
     stream.write(b"bytes", fin=True)

@@ -45,6 +45,7 @@ class H3Config:
         streams_apart: Whether what was waiting leaves in packets of its own before our streams are opened.
         requests_apart: Whether what was waiting leaves before the "first" request, before and behind "each", or as
             it comes ("none").
+        early_together: Whether the first request leaves with what was waiting all the same, where both are early data.
         remembered: The server's settings of an earlier connection, for requests in early data.
         remember: Takes the server's settings, to be remembered.
         max_fields: Fields accepted in one section.
@@ -60,6 +61,7 @@ class H3Config:
     qpack: EncoderPolicy = field(default_factory=EncoderPolicy)
     streams_apart: bool = False
     requests_apart: Literal["none", "first", "each"] = "none"
+    early_together: bool = False
     remembered: H3Settings | None = None
     remember: Callable[[H3Settings], None] | None = None
     max_fields: int = 200

@@ -15,6 +15,9 @@ from qhttp3.settings import Setting as WireSetting
 from . import grease
 from .randomness import RandomBytes, below, between
 
+#: How finely shares of connections are told apart.
+SHARES: Final = 1_000_000
+
 StreamName: TypeAlias = Literal["control", "encoder", "decoder"]
 
 KINDS: Final[dict[str, StreamKind]] = {
@@ -88,6 +91,7 @@ class Http3Spec:
         qpack_last: whether its instructions follow the section that needs them.
         streams_apart: whether the streams are opened behind, and not beside, what the handshake has to say.
         requests_apart: whether packets with the "first" request or with "each" hold nothing else.
+        early_together: share of connections with early data whose first request leaves with the streams all the same.
         qpack_eager: whether the encoder names its capacity before it has something to insert.
         headers: fields of a request for a page, in wire order.
     """
@@ -105,7 +109,12 @@ class Http3Spec:
     qpack_last: bool = False
     streams_apart: bool = False
     requests_apart: Literal["none", "first", "each"] = "none"
+    early_together: float = 0.0
     headers: tuple[Header, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.early_together <= 1:
+            raise ValueError(f"a share of {self.early_together} connections")
 
     def draw(self, random: RandomBytes) -> H3Config:
         """The configuration of one connection."""
@@ -127,6 +136,7 @@ class Http3Spec:
             ),
             streams_apart=self.streams_apart,
             requests_apart=self.requests_apart,
+            early_together=below(random, SHARES) < self.early_together * SHARES,
         )
 
     def complete(self, headers: list[tuple[str, str]], authority: str = "") -> list[tuple[str, str]]:

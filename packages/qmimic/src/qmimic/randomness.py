@@ -53,6 +53,11 @@ def between(random: RandomBytes, smallest: int, largest: int) -> int:
     return smallest + below(random, largest - smallest + 1)
 
 
+def normal(random: RandomBytes) -> float:
+    """A number of the standard normal distribution: the sum of twelve uniform ones (Irwin and Hall)."""
+    return sum(below(random, 1 << 32) for _ in range(12)) / (1 << 32) - 6
+
+
 def pick(random: RandomBytes, items: Sequence[T]) -> T:
     """One of `items`, each with the same chance."""
     return items[below(random, len(items))]

@@ -54,30 +54,29 @@ class ActivePath(FrameSource):
         self._paths.active.write_frames(builder)
 
 
+# NEW_CONNECTION_ID with a sequence number of eight bytes, a connection ID of twenty, and a reset token. RFC 9000 §19.15.
+LARGEST_NEW_ID: Final = 1 + 8 + 1 + 1 + 20 + 16
+
+
 @final
 class EarlyIds(FrameSource):
-    """A spare connection ID for the server, beside early data, or behind its first packet."""
+    """A spare connection ID for the server, beside early data, where the packet has room for the largest."""
 
-    __slots__ = ("_data", "_ids", "_is_later", "_recovery")
+    __slots__ = ("_data", "_ids")
 
-    def __init__(
-        self, ids: LocalIds, data: Sequence[FrameSource], recovery: SentPacketHandler, is_later: bool
-    ) -> None:
+    def __init__(self, ids: LocalIds, data: Sequence[FrameSource]) -> None:
         self._ids = ids
         self._data = data
-        self._recovery = recovery
-        self._is_later = is_later
 
     def has_frames(self, space: int) -> bool:
-        if self._is_later and self._recovery.largest_sent(space) < 0:
-            return False
         if not any(source.has_frames(space) for source in self._data):
             return False
         self._ids.issue()
         return self._ids.has_frames(space)
 
     def write_frames(self, builder: PacketBuilder) -> None:
-        self._ids.write_frames(builder)
+        if builder.room >= LARGEST_NEW_ID:
+            self._ids.write_frames(builder)
 
 
 @final
@@ -137,6 +136,7 @@ class Parts:
             local=StreamLimits.of(parameters),
             send_buffer=config.send_buffer,
             max_stream_window=config.max_stream_window,
+            by_number=policy.habits.streams_by_number,
         )
         self.datagrams = DatagramQueue(parameters.max_datagram_frame_size)
         self.control = ControlFrames()
@@ -171,12 +171,7 @@ class Parts:
             self.packer.sources[space.index] = [space.crypto]
         early: list[FrameSource] = [self.flow, self.streams, self.datagrams]
         self.packer.early_sources = (
-            early
-            if policy.habits.issues_early == "no"
-            else [
-                EarlyIds(self.local_ids, early, self.recovery, policy.habits.issues_early == "second"),
-                *early,
-            ]
+            [EarlyIds(self.local_ids, early), *early] if policy.habits.issues_early else early
         )
         self.packer.sources[APPLICATION] = [
             self.spaces[APPLICATION].crypto,

@@ -27,8 +27,8 @@ class PacketHabits:
             probes and the very first excepted; 0 for no such rule.
         early_data: whether 0-RTT packets share a datagram with "any" Initial, with the "last" of the flight, or none.
         ignores_first_gap: the first packet of a space calls for no ACK at once, whatever its number.
-        issues_early: beside early data the server is offered a spare connection ID: in the "first" packet, behind it in
-            the "second", or "no".
+        issues_early: beside early data the server is offered a spare connection ID, in the first packet that would have
+            room for the longest.
         smallest_cut: a STREAM frame is not cut to put fewer bytes than this at the end of a packet; 1 fills every packet.
         answers_close: the peer's CONNECTION_CLOSE is answered with one of our own (RFC 9000 §10.2.2).
         silence_limit: seconds after which a client that has heard nothing at all gives up; 0 for no such limit.
@@ -36,6 +36,7 @@ class PacketHabits:
             that has passed in microseconds; empty to leave without a word.
         heeds_any_negotiation: a Version Negotiation packet ends the attempt even where it lists the version that was
             tried, which RFC 9000 §6.2 has clients ignore.
+        streams_by_number: streams of one urgency are served to their end in the order of their numbers, and take no turns.
         pads_last: where zeros would follow the packets of a datagram, a 1-RTT packet at its end is filled instead.
     """
 
@@ -50,12 +51,13 @@ class PacketHabits:
     unanswered_number_size: int = 0
     early_data: Literal["any", "last", "none"] = "any"
     ignores_first_gap: bool = False
-    issues_early: Literal["no", "first", "second"] = "no"
+    issues_early: bool = False
     smallest_cut: int = 32
     answers_close: bool = False
     silence_limit: float = 0.0
     silence_reason: str = ""
     heeds_any_negotiation: bool = False
+    streams_by_number: bool = False
     pads_last: bool = False
 
     def __post_init__(self) -> None:
@@ -69,8 +71,6 @@ class PacketHabits:
             raise ValueError(f"nobody waits {self.silence_limit} s for an answer")
         if self.spin not in ("live", "zero", "random"):
             raise ValueError(f"the spin bit is live, zero or random, not {self.spin!r}")
-        if self.issues_early not in ("no", "first", "second"):
-            raise ValueError(f"a connection ID is offered early or not, but {self.issues_early!r} is neither")
         if self.smallest_cut < 1:
             raise ValueError("a STREAM frame that is cut has at least one byte")
         if self.early_data not in ("any", "last", "none"):

@@ -63,6 +63,7 @@ class StreamManager(FrameSource):
         local: the limits that our transport parameters carry; they are enforced.
         send_buffer: bytes per stream that may be written ahead of acknowledgements.
         max_stream_window: the largest credit that a stream ever gets.
+        by_number: streams have their turns in the order of their numbers.
     """
 
     __slots__ = ("_events", "_flow", "_outgoing", "_reset_untold", "_send_buffer", "_streams", "_table")
@@ -75,6 +76,7 @@ class StreamManager(FrameSource):
         local: StreamLimits,
         send_buffer: int = SEND_BUFFER,
         max_stream_window: int = MAX_STREAM_WINDOW,
+        by_number: bool = False,
     ) -> None:
         self._flow = flow
         self._send_buffer = send_buffer
@@ -82,7 +84,7 @@ class StreamManager(FrameSource):
             is_client=is_client, limits=local, send_buffer=send_buffer, max_window=max_stream_window
         )
         self._streams = self._table.streams
-        self._outgoing = Outgoing(self._table, flow, self)
+        self._outgoing = Outgoing(self._table, flow, self, by_number=by_number)
         self._events: list[Event] = []
         self._reset_untold: list[Stream] = []
 

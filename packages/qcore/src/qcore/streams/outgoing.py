@@ -42,15 +42,23 @@ class Outgoing:
         table: the streams.
         flow: the connection's credit.
         owner: who is told of the fate of the frames.
+        by_number: streams have their turns in the order of their numbers.
     """
 
     __slots__ = ("_flow", "_owing", "_owner", "_parked", "_scheduler", "_table")
 
-    def __init__(self, table: StreamTable, flow: ConnectionFlow, owner: FrameSource) -> None:
+    def __init__(
+        self,
+        table: StreamTable,
+        flow: ConnectionFlow,
+        owner: FrameSource,
+        *,
+        by_number: bool = False,
+    ) -> None:
         self._table = table
         self._flow = flow
         self._owner = owner
-        self._scheduler = Scheduler()
+        self._scheduler = Scheduler(by_number)
         self._parked: dict[int, Stream] = {}  # they wait for credit of the connection
         self._owing: list[Stream] = []
 

@@ -16,11 +16,17 @@ LEVELS: Final = 8
 
 @final
 class Scheduler:
-    """A queue of streams per urgency, made when it is first needed."""
+    """A queue of streams per urgency, made when it is first needed.
 
-    __slots__ = ("_count", "_filled", "_levels")
+    Args:
+        by_number: streams of one level are served to their end in the order of their numbers; putting one into the
+            queue takes time linear in its length then.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_by_number", "_count", "_filled", "_levels")
+
+    def __init__(self, by_number: bool = False) -> None:
+        self._by_number = by_number
         self._levels: list[deque[Stream] | None] = [None] * LEVELS
         self._filled = 0  # a bit for each level that has streams
         self._count = 0
@@ -43,9 +49,22 @@ class Scheduler:
         """Put a stream at the end of its level, unless it is in the queue."""
         if not stream.is_scheduled:
             stream.is_scheduled = True
-            self._level(stream.urgency).append(stream)
+            level = self._level(stream.urgency)
+            level.append(stream)
+            if self._by_number:
+                self._sort(level)
             self._filled |= 1 << stream.urgency
             self._count += 1
+
+    def _sort(self, level: deque[Stream]) -> None:
+        """Move the last stream of a level to where its number belongs."""
+        last = level.pop()
+        place = len(level)
+        for index, stream in enumerate(level):
+            if stream.stream_id > last.stream_id:
+                place = index
+                break
+        level.insert(place, last)
 
     def head(self) -> Stream | None:
         """The stream whose turn it is."""
@@ -64,7 +83,7 @@ class Scheduler:
 
     def rotate(self) -> None:
         """The stream whose turn it is had a frame; if it is incremental, it goes behind the others."""
-        if self._count > 1:
+        if self._count > 1 and not self._by_number:
             level = self._first()
             if level and level[0].incremental:
                 level.rotate(-1)
@@ -80,6 +99,8 @@ class Scheduler:
             if not level:
                 self._filled &= ~(1 << stream.urgency)
             self._level(urgency).append(stream)
+            if self._by_number:
+                self._sort(self._level(urgency))
             self._filled |= 1 << urgency
         stream.urgency = urgency
 

@@ -147,7 +147,8 @@ class H3Connection:
         self.engine.start()
         self.connection.attach(self)
         self.pump()
-        if self.config.requests_apart != "none":
+        is_together = self.config.early_together and transport.can_send_early
+        if self.config.requests_apart != "none" and not is_together:
             self.connection.flush_now()
 
     def _make_engine(self) -> H3Engine:

@@ -60,6 +60,9 @@ class ServerNames(click.ParamType[tuple[str, ...]]):
 @click.option("--family", type=click.Choice(["4", "6"]), default="4", show_default=True, help="IP version.")
 @click.option("--resumed", is_flag=True, help="As if a ticket and a token of the server were kept.")
 @click.option(
+    "--early-data", is_flag=True, help="With --resumed: also the datagrams that hold nothing but early data."
+)
+@click.option(
     "--jsonl", is_flag=True, help="Print captures, an object a line; the default unless on a terminal."
 )
 def draw_command(
@@ -69,9 +72,12 @@ def draw_command(
     server_names: tuple[str, ...],
     family: str,
     resumed: bool,
+    early_data: bool,
     jsonl: bool,
 ) -> None:
     """Draw first flights of PROFILE."""
+    if early_data and not resumed:
+        raise click.UsageError("--early-data needs --resumed")
     flows = draw_flows(
         profile,
         seed=secrets.randbits(32) if seed is None else seed,
@@ -79,6 +85,7 @@ def draw_command(
         server_names=server_names,
         family=cast("Literal[4, 6]", int(family)),
         resumed=resumed,
+        early_data=early_data,
     )
     console = Console(highlight=False)
     with failures():
