@@ -149,7 +149,7 @@ MISUSE = [
     pytest.param(["get", "https://localhost/", "-d", "@/absent"], "No such file", id="data"),
     pytest.param(["get", "https://localhost/", "--colour"], "No such option", id="option"),
     pytest.param(["serve", "/absent"], "No such file", id="folder"),
-    pytest.param(["serve", "--workers", "2"], "one process", id="workers"),
+    pytest.param(["serve", "--workers", "0"], "x>=1", id="workers"),
     pytest.param(["serve", "--key", "k.pem"], "--key needs --cert", id="key"),
     pytest.param(["serve", "--app", "module"], "not MODULE:APP", id="app"),
     pytest.param(["draw", "chrome", "--count", "0"], "x>=1", id="count"),

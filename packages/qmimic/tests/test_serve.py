@@ -198,6 +198,24 @@ def test_a_signal_ends_the_server(tmp_path: Path, number: signal.Signals) -> Non
     assert not found.authority.exists()
 
 
+def test_several_workers_share_the_port(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os\n"
+        "async def app(scope, receive, send):\n"
+        "    if scope['type'] == 'http':\n"
+        "        await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "        await send({'type': 'http.response.body', 'body': b'%d' % os.getpid()})\n"
+    )
+    found = start(tmp_path, "--app", "mine:app", "--workers", "2")
+    pid = get(found, "/").stdout
+
+    assert pid.isdigit()
+    assert found.process.pid != int(pid)
+    assert 0 == stop(found)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
 def test_an_application_is_served(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "async def app(scope, receive, send):\n"

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from qhttp3.adapters.asgi import ClientDisconnected, serve_asgi
-from qhttp3.errors import UsageError
 from qtls import ServerTLS
 from qtls.adapters.self_signed import MadeCertificate
 
@@ -256,15 +255,6 @@ def test_an_application_that_cannot_start_stops_the_server(made: MadeCertificate
     async def main() -> None:
         with pytest.raises(RuntimeError, match="no database"):
             async with serve_asgi(app, (HOST, 0), tls=ServerTLS(certs=made.chain)):
-                pass
-
-    run(main())
-
-
-def test_several_processes_are_refused(made: MadeCertificate) -> None:
-    async def main() -> None:
-        with pytest.raises(UsageError):
-            async with serve_asgi(None, (HOST, 0), tls=ServerTLS(certs=made.chain), workers=2):  # type: ignore[arg-type]  # not called
                 pass
 
     run(main())

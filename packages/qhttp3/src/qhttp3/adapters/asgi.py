@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from qcore.admission import Admit
+from qcore.aio.endpoint import Endpoint
+from qcore.aio.workers import Worker, WorkerGroup, start_workers
+from qcore.aio.workers.replays import with_shared_replays
 from qcore.batch import Address
 from qcore.config import QuicConfig
 from qcore.errors import QuicError
-from qhttp3.aio.server import DEFAULT_DRAIN, DEFAULT_H3, DEFAULT_QUIC, Request, Server, serve
+from qhttp3.aio.server import DEFAULT_DRAIN, DEFAULT_H3, DEFAULT_QUIC, Request, Server, serve_on
 from qhttp3.config import H3Config
 from qhttp3.errors import UsageError
 from qhttp3.events import Field
@@ -236,6 +240,53 @@ class _Lifespan:
             raise RuntimeError(f"{kind!r} is no message of lifespan")
 
 
+class RunningServer(Protocol):
+    """What `serve_asgi` gives, be it in this process or in several."""
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The local addresses."""
+        ...
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are; a `UsageError` with several workers, of which each knows its own."""
+        ...
+
+    async def close(self, *, drain: float = ...) -> None:
+        """Take no more requests, give those under way ``drain`` seconds to end, then close all connections."""
+        ...
+
+
+class _SeveralProcesses:
+    """The workers of an application, as one server."""
+
+    def __init__(self, group: WorkerGroup) -> None:
+        self._group = group
+
+    @property
+    def addresses(self) -> list[Address]:
+        return self._group.addresses
+
+    @property
+    def connections(self) -> int:
+        raise UsageError("each worker knows its own connections, and nobody those of all")
+
+    async def close(self, *, drain: float = DEFAULT_DRAIN) -> None:
+        await self._group.close(drain=drain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    """How an application is served, in whichever process."""
+
+    tls: ServerTLS
+    config: QuicConfig
+    h3: H3Config
+    admit: Admit | None
+    alt_svc: bool
+
+
 @asynccontextmanager
 async def serve_asgi(
     app: Application,
@@ -248,44 +299,88 @@ async def serve_asgi(
     alt_svc: bool = True,
     admit: Admit | None = None,
     drain: float = DEFAULT_DRAIN,
-) -> AsyncIterator[Server]:
+) -> AsyncIterator[RunningServer]:
     """Serve an ASGI application over HTTP/3; leaving the context winds it down.
 
     Args:
-        local: Address and port; port 0 takes a free one, `Server.addresses` tells which.
-        workers: Processes that share the port; 1 is what there is, for a datagram must find the process that has its
-            connection.
+        local: Address and port; port 0 takes a free one, `RunningServer.addresses` tells which.
+        workers: Processes that share the port. More than one are forked, and each has its own lifespan of the
+            application: what that starts and keeps belongs to one worker.
         alt_svc: Add an Alt-Svc field to responses, so that clients come back over HTTP/3 (RFC 7838).
         admit: Decides about each new client; `qcore.always_retry` has every one prove its address first.
         drain: Seconds that requests under way have to end.
+
+    Raises:
+        RuntimeError: The application says that it cannot start.
+        OSError: The address cannot be bound.
+        UsageError: More workers than there can be, or this system cannot have several.
     """
-    if workers != 1:
-        raise UsageError(f"serve_asgi runs in one process, not in {workers}")
+    settings = _Settings(tls=tls, config=config, h3=h3, admit=admit, alt_svc=alt_svc)
+    if workers == 1:
+        async with (
+            _running(app) as state,
+            Endpoint.open(local) as endpoint,
+            _serve(app, state, endpoint, settings, drain) as server,
+        ):
+            yield server
+        return
+    shared = replace(settings, tls=with_shared_replays(tls))
+
+    async def main(worker: Worker) -> None:
+        async with (
+            _running(app) as state,
+            worker.endpoint() as endpoint,
+            _serve(app, state, endpoint, shared, 0.0) as server,
+        ):
+            worker.ready()
+            await server.close(drain=await worker.stopped())
+
+    async with start_workers(main, local, workers=workers, drain=drain) as group:
+        yield _SeveralProcesses(group)
+
+
+@asynccontextmanager
+async def _running(app: Application) -> AsyncIterator[dict[str, Any]]:
+    """The application between its start and its stop; gives the state that its requests see."""
     lifespan = _Lifespan(app)
     await lifespan.start()
+    try:
+        yield lifespan.state
+    finally:
+        await lifespan.stop()
+
+
+@asynccontextmanager
+async def _serve(
+    app: Application, state: dict[str, Any], endpoint: Endpoint, settings: _Settings, drain: float
+) -> AsyncIterator[Server]:
+    """Run the application for each request that comes to a socket."""
     tasks: set[asyncio.Task[None]] = set()
     extra: list[Field] = []
-    server: Server | None = None
+    if settings.alt_svc:
+        extra.append((b"alt-svc", b'h3=":%d"; ma=%d' % (endpoint.address[1], ALT_SVC_AGE)))
 
     def on_request(request: Request) -> None:
-        assert server is not None, "requests come after the listener"
         cycle = _Cycle(request, extra)
-        task = asyncio.create_task(cycle.run(app, cycle.scope(server.addresses[0], lifespan.state)))
+        task = asyncio.create_task(cycle.run(app, cycle.scope(endpoint.address, state)))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     try:
-        async with serve(
-            on_request, local, tls=tls, config=config, h3=h3, admit=admit, drain=drain
+        async with serve_on(
+            endpoint,
+            on_request,
+            tls=settings.tls,
+            config=settings.config,
+            h3=settings.h3,
+            admit=settings.admit,
+            drain=drain,
         ) as server:
-            if alt_svc:
-                extra.append((b"alt-svc", b'h3=":%d"; ma=%d' % (server.addresses[0][1], ALT_SVC_AGE)))
             yield server
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await lifespan.stop()
 
 
 def _without_connection(fields: list[Field]) -> list[Field]:

@@ -13,7 +13,8 @@ from typing import Final
 
 from qcore.admission import Admit
 from qcore.aio.connection import Connection
-from qcore.aio.endpoint import serve as serve_quic
+from qcore.aio.endpoint import Endpoint
+from qcore.aio.endpoint import serve_on as serve_quic_on
 from qcore.aio.listener import Listener
 from qcore.batch import Address
 from qcore.config import QuicConfig
@@ -191,6 +192,25 @@ async def serve(
     drain: float = DEFAULT_DRAIN,
 ) -> AsyncIterator[Server]:
     """Listen and call ``on_request`` for each request; leaving the context winds everything down."""
+    async with (
+        Endpoint.open(local) as endpoint,
+        serve_on(endpoint, on_request, tls=tls, config=config, h3=h3, admit=admit, drain=drain) as server,
+    ):
+        yield server
+
+
+@asynccontextmanager
+async def serve_on(
+    endpoint: Endpoint,
+    on_request: Callable[[Request], None],
+    *,
+    tls: ServerTLS,
+    config: QuicConfig = DEFAULT_QUIC,
+    h3: H3Config = DEFAULT_H3,
+    admit: Admit | None = None,
+    drain: float = DEFAULT_DRAIN,
+) -> AsyncIterator[Server]:
+    """`serve` on a socket that is open already."""
     if not tls.alpn:
         tls = replace(tls, alpn=("h3",))
     server: Server | None = None
@@ -199,7 +219,7 @@ async def serve(
         assert server is not None, "connections come after the listener"
         await server.handle(connection)
 
-    async with serve_quic(handle, local, tls=tls, config=config, admit=admit) as listener:
+    async with serve_quic_on(endpoint, handle, tls=tls, config=config, admit=admit) as listener:
         server = Server(listener, h3, on_request)
         try:
             yield server

@@ -45,7 +45,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes; this server runs in one.",
+    help="Processes that share the port.",
 )
 def serve_command(
     folder: Path,
@@ -61,8 +61,6 @@ def serve_command(
     """Serve the files in DIR, or an ASGI application, over HTTP/3."""
     if key is not None and cert is None:
         raise click.UsageError("--key needs --cert")
-    if workers > 1:
-        raise click.UsageError("--workers: one process is what this server runs in")
     if qlog is not None:
         make_folder(qlog)
     application = load_app(app, folder) if app else file_server(folder)
@@ -74,7 +72,9 @@ def serve_command(
             names = list(dict.fromkeys((*LOOPBACK_NAMES, *([] if host in ("::", "0.0.0.0") else [host]))))
             identity = make_identity(names, place)
         try:
-            asyncio.run(run(application, (host, port), identity, retry, None if qlog is None else str(qlog)))
+            asyncio.run(
+                run(application, (host, port), identity, retry, None if qlog is None else str(qlog), workers)
+            )
         except OSError as error:
             raise Failure(f"{host} port {port}: {error.strerror or one_line(error)}") from None
 
@@ -103,7 +103,7 @@ def load_app(name: str, folder: Path) -> Any:
 
 
 async def run(
-    application: Any, local: tuple[str, int], identity: Identity, retry: bool, qlog: str | None
+    application: Any, local: tuple[str, int], identity: Identity, retry: bool, qlog: str | None, workers: int
 ) -> None:
     """Serve until a signal comes."""
     stop = asyncio.Event()
@@ -113,7 +113,7 @@ async def run(
     tls = ServerTLS(certs=identity.chain, alpn=("h3",), early_data=True)
     config = QuicConfig(qlog=qlog)
     admit = always_retry if retry else None
-    async with serve_asgi(application, local, tls=tls, config=config, admit=admit) as server:
+    async with serve_asgi(application, local, tls=tls, config=config, admit=admit, workers=workers) as server:
         for address in server.addresses:
             name = f"[{address[0]}]" if ":" in address[0] else address[0]
             click.echo(f"serving https://{name}:{address[1]}/")
