@@ -122,8 +122,7 @@ class Uquic:
 
         def on_request(request: Request) -> None:
             if request.method == b"GET" and (size := int(request.path[1:])) <= PIECE:
-                request.send_head(200, [(b"content-length", b"%d" % size)])
-                request.engine.send_data(request.stream_id, bytes(size), True)
+                request.try_respond(200, [(b"content-length", b"%d" % size)], bytes(size))
                 request.finish()
                 return
             task = asyncio.create_task(_answer(request))

@@ -48,6 +48,8 @@ class H3Config:
         early_together: Whether the first request leaves with what was waiting all the same, where both are early data.
         remembered: The server's settings of an earlier connection, for requests in early data.
         remember: Takes the server's settings, to be remembered.
+        acknowledgments_together: Section Acknowledgments that may wait for one another, to share a packet, where the
+            peer's encoder learns nothing else from them.
         max_fields: Fields accepted in one section.
         max_field_section_size: Limit that holds if ``settings`` give none.
     """
@@ -64,6 +66,7 @@ class H3Config:
     early_together: bool = False
     remembered: H3Settings | None = None
     remember: Callable[[H3Settings], None] | None = None
+    acknowledgments_together: int = 16
     max_fields: int = 200
     max_field_section_size: int = 65536
 
@@ -72,5 +75,7 @@ class H3Config:
             raise ValueError("stream_order names each kind of stream once")
         if StreamKind.CONTROL in self.lazy_streams:
             raise ValueError("RFC 9114 §6.2.1: the control stream is opened at once")
+        if self.acknowledgments_together < 1:
+            raise ValueError("acknowledgments_together must be positive")
         if self.requests_apart not in ("none", "first", "each"):
             raise ValueError(f"no requests or the first or each go apart, not {self.requests_apart!r}")

@@ -72,6 +72,7 @@ class ControlPlane:
             settings.qpack_blocked_streams,
             config.max_field_section_size if limit is None else limit,
             config.max_fields,
+            acknowledgments_together=config.acknowledgments_together,
         )
         self.local = LocalStreams(transport, config, observer)
         self._peer = PeerStreams(transport, is_client, observer)
@@ -143,14 +144,19 @@ class ControlPlane:
             stream_id = self.local.id_of(StreamKind.CONTROL)
             self._observer.frame_created(stream_id, frame_type, length, value=value, data=data)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether `flush` has something to do."""
+        return self.decoder.is_due or self.local.overrun is not None
+
     def flush(self) -> None:
         """Send what is due on the decoder stream.
 
         Raises:
             ConnectionViolation: the peer makes us say ever more on a stream that it does not read.
         """
-        instructions = self.decoder.take_instructions()
-        if instructions:
+        if self.decoder.is_due:
+            instructions = self.decoder.take_instructions()
             self.local.write(StreamKind.DECODER, instructions)
             if self._observer is not None:
                 self._observer.decoder_instructions(True, len(instructions))

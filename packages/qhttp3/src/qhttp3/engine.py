@@ -177,11 +177,13 @@ class H3Engine:
 
     def events(self) -> list[H3Event]:
         """Hand out what happened, and send what is due on the decoder stream."""
-        if not self._is_closed:
+        if self._plane.is_due and not self._is_closed:
             try:
                 self._plane.flush()
             except ConnectionViolation as violation:
                 self._fail(violation.code, violation.reason)
+        if not self._events:
+            return []
         events = self._events.copy()
         self._events.clear()
         return events
@@ -264,6 +266,28 @@ class H3Engine:
             stream.send_headers(prepared, end and is_final)
             stream.has_sent_head = is_final
         self._forget_if_done(stream)
+
+    def respond(self, stream_id: int, fields: Iterable[Field], data: bytes) -> int:
+        """Send a final response with a body that is there, and end it.
+
+        Returns:
+            Bytes taken of the body; if fewer than given, go on with `send_data` when `BodyWritable` tells.
+
+        Raises:
+            MalformedMessage: fields that must not be sent there.
+            UsageError: no such request, or its response has begun.
+        """
+        stream = self._stream(stream_id)
+        if stream.has_sent_head:
+            raise UsageError(f"the response on stream {stream_id} has begun")
+        prepared, is_final = prepare_response(fields, self._plane.usable_settings)
+        if not is_final:
+            raise UsageError("an interim response has no body")
+        stream.has_sent_head = True
+        taken = stream.send_message(prepared, data)
+        if stream.is_sent:
+            self._forget_if_done(stream)
+        return taken
 
     def send_data(self, stream_id: int, data: bytes, end: bool = False) -> int:
         """Send part of a body.

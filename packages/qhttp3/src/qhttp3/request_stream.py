@@ -348,8 +348,11 @@ class RequestStream:
 
     # Sending
 
-    def send_headers(self, fields: list[Field], end: bool) -> None:
-        """Send a field section: the head of a message, an interim response, or trailers."""
+    def send_headers(self, fields: list[Field], end: bool, data: bytes = b"") -> None:
+        """Send a field section: the head of a message, an interim response, or trailers.
+
+        ``data`` are bytes of frames that go with it.
+        """
         if self.is_sent:
             raise UsageError(f"stream {self.stream_id} takes no further data")
         section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
@@ -358,7 +361,7 @@ class RequestStream:
             self._send_instructions()
         if self._observer is not None:
             self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
-        self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section), end)
+        self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section) + data, end)
         if is_last:
             self._send_instructions()
         self.is_sent = end
@@ -369,6 +372,18 @@ class RequestStream:
             self._local.write(StreamKind.ENCODER, instructions)
             if self._observer is not None:
                 self._observer.encoder_instructions(True, len(instructions))
+
+    def send_message(self, fields: list[Field], data: bytes) -> int:
+        """Send a head and as much of the body as the transport has room for; gives how much that was."""
+        size = len(data)
+        if size > JOIN_SIZE or not size or self.transport.send_capacity(self.stream_id) < size:
+            self.send_headers(fields, not size)
+            return self.send_data(data, True) if size else 0
+        if self._observer is None:
+            self.send_headers(fields, True, frames.frame_header(frames.DATA, size) + data)
+            return size
+        self.send_headers(fields, False)
+        return self.send_data(data, True)
 
     def send_data(self, data: bytes, end: bool) -> int:
         """Send as much of a body as the transport has room for; gives how much that was."""

@@ -137,6 +137,7 @@ class Http3Spec:
             streams_apart=self.streams_apart,
             requests_apart=self.requests_apart,
             early_together=below(random, SHARES) < self.early_together * SHARES,
+            acknowledgments_together=1,  # as browsers do
         )
 
     def complete(self, headers: list[tuple[str, str]], authority: str = "") -> list[tuple[str, str]]:

@@ -19,16 +19,26 @@ class Signal:
 
     async def wait(self) -> None:
         """Wait for the next `notify`."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._waiters is None:
-            self._waiters = []
-        self._waiters.append(future)
+        future = self.subscribe(asyncio.get_running_loop())
         try:
             await future
         except asyncio.CancelledError:
-            if self._waiters is not None and future in self._waiters:
-                self._waiters.remove(future)
+            self.unsubscribe(future)
             raise
+
+    def subscribe(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+        """A future that the next `notify` completes. Who stops waiting for it must say so."""
+        future: asyncio.Future[None] = loop.create_future()
+        if self._waiters is None:
+            self._waiters = [future]
+        else:
+            self._waiters.append(future)
+        return future
+
+    def unsubscribe(self, future: asyncio.Future[None]) -> None:
+        """Nobody waits for this future any more."""
+        if self._waiters is not None and future in self._waiters:
+            self._waiters.remove(future)
 
     def notify(self) -> bool:
         """Wake everyone who waits; tells whether anyone did."""

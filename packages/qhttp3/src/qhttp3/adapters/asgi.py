@@ -146,7 +146,11 @@ class _Cycle:
         if self._started is not None:
             status, fields = self._started
             self._started = None
-            request.send_head(status, fields, end=is_last and not data)
+            if is_last:
+                await request.respond(status, fields, data)
+                self._is_complete = True
+                return
+            request.send_head(status, fields)
         elif not request.is_answered:
             raise RuntimeError("http.response.body before http.response.start")
         elif not data and is_last:

@@ -19,6 +19,7 @@ from qcore.config import QuicConfig
 from qcore.errors import EarlyDataRejected, IdleTimeout, QuicError, StatelessReset
 from qhttp3.aio.connection import H3Connection, RequestError
 from qhttp3.aio.fields import FieldsInput, encode_fields
+from qhttp3.aio.patience import Patience
 from qhttp3.aio.request import Content, Target, request_fields, send_body
 from qhttp3.aio.response import ClientExchange, Informational, Response
 from qhttp3.config import H3Config
@@ -53,14 +54,16 @@ class _Origin:
         self._current: H3Connection | None = None
         self._stacks: dict[H3Connection, AsyncExitStack] = {}
 
+    def usable(self) -> H3Connection | None:
+        """The connection that takes requests, if there is one."""
+        current = self._current
+        return current if current is not None and current.is_usable else None
+
     async def connection(self, early: bool) -> tuple[H3Connection, bool]:
         """Give a connection that takes requests, and whether it was there before."""
-        current = self._current
-        if current is not None and current.is_usable:
-            return current, True
         async with self._lock:
-            current = self._current
-            if current is not None and current.is_usable:
+            current = self.usable()
+            if current is not None:
                 return current, True
             await self._close_idle()
             stack = AsyncExitStack()
@@ -114,7 +117,7 @@ class Client:
         self.connector = (
             connector if connector is not None else Dialer(tls or ClientTLS(), config, h3, resolve)
         )
-        self.timeout = timeout
+        self._patience = Patience(timeout)
         self._origins: dict[tuple[str, int], _Origin] = {}
         self._is_closed = False
 
@@ -132,6 +135,12 @@ class Client:
         origins, self._origins = self._origins, {}
         for origin in origins.values():
             await origin.close()
+        self._patience.close()
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that each step of a request may take."""
+        return self._patience.seconds
 
     async def request(
         self,
@@ -182,8 +191,10 @@ class Client:
         attempt = 0
         while True:
             attempt += 1
-            async with asyncio.timeout(self.timeout):
-                connection, was_open = await origin.connection(early)
+            connection, was_open = origin.usable(), True
+            if connection is None:
+                async with asyncio.timeout(self.timeout):
+                    connection, was_open = await origin.connection(early)
             try:
                 return await self._exchange(connection, fields, content, trailers, url)
             except GoingAway:
@@ -202,8 +213,7 @@ class Client:
         url: str,
     ) -> Response:
         has_more = trailers is not None or not (content is None or content in (b"", ""))
-        async with asyncio.timeout(self.timeout):
-            exchange = await _open(connection, fields, not has_more)
+        exchange = await _open(connection, fields, not has_more, self._patience)
         sender: asyncio.Task[None] | None = None
         try:
             if has_more:
@@ -219,9 +229,8 @@ class Client:
             while not exchange.status:
                 exchange.raise_error()
                 # Each sign of life, such as room for more of the body, starts the clock again.
-                async with asyncio.timeout(self.timeout):
-                    await exchange.changed.wait()
-            return Response(exchange, url, self.timeout, sender)
+                await exchange.wait_change()
+            return Response(exchange, url, sender)
         except BaseException:
             if sender is not None:
                 sender.cancel()
@@ -255,21 +264,31 @@ class Dialer:
             yield connection, self._h3
 
 
-async def _open(connection: H3Connection, fields: list[Field], end: bool) -> ClientExchange:
+async def _open(
+    connection: H3Connection, fields: list[Field], end: bool, patience: Patience
+) -> ClientExchange:
+    stream_id = connection.engine.send_request(fields, end)
+    if stream_id is None:
+        async with asyncio.timeout(patience.seconds):
+            stream_id = await _open_later(connection, fields, end)
+    exchange = ClientExchange(connection, stream_id, patience)
+    connection.exchanges[stream_id] = exchange
+    connection.pump()
+    connection.set_apart()
+    return exchange
+
+
+async def _open_later(connection: H3Connection, fields: list[Field], end: bool) -> int:
+    """Wait until the server allows one more request."""
     while True:
-        stream_id = connection.engine.send_request(fields, end)
-        if stream_id is not None:
-            break
         await connection.changed.wait()
         if connection.connection.is_closed:
             error = connection.connection.ended_by()
             if error is not None:
                 raise error
-    exchange = ClientExchange(connection, stream_id)
-    connection.exchanges[stream_id] = exchange
-    connection.pump()
-    connection.set_apart()
-    return exchange
+        stream_id = connection.engine.send_request(fields, end)
+        if stream_id is not None:
+            return stream_id
 
 
 def _wake_on_failure(exchange: ClientExchange, task: asyncio.Task[None]) -> None:

@@ -96,8 +96,12 @@ class Exchange:
                 return data
             if not self.is_ended:
                 self.raise_error()
-                await self.changed.wait()
+                await self.wait_change()
         return b""
+
+    async def wait_change(self) -> None:
+        """Wait until there is more to know."""
+        await self.changed.wait()
 
     async def write(self, data: bytes, end: bool = False) -> None:
         """Send a piece of a body; waits while the transport has no room.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,8 @@ from qhttp3.priority import Priority
 
 Content: TypeAlias = bytes | str | Iterable[bytes] | AsyncIterable[bytes] | None
 
+# URLs whose parts are remembered: the same few are asked for again and again.
+KEPT_TARGETS: Final = 256
 # What may stand in a path or a query as it is; a percent sign is taken to belong to an escape.
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
 
@@ -32,6 +35,7 @@ class Target:
     path: bytes
 
     @classmethod
+    @lru_cache(maxsize=KEPT_TARGETS)
     def parse(cls, url: str) -> Target:
         """Read a URL.
 

@@ -14,6 +14,7 @@ from typing import Final, Self
 from qcore.aio.connection import Connection
 from qhttp3.aio.connection import Exchange, H3Connection
 from qhttp3.aio.fields import Headers
+from qhttp3.aio.patience import Patience
 from qhttp3.events import HeadersReceived, InformationalReceived
 
 # Interim responses kept per request; a server that sends more is not heard to.
@@ -38,15 +39,12 @@ class Response:
         url: What was asked for.
     """
 
-    def __init__(
-        self, exchange: ClientExchange, url: str, timeout: float | None, sender: asyncio.Task[None] | None
-    ) -> None:
+    def __init__(self, exchange: ClientExchange, url: str, sender: asyncio.Task[None] | None) -> None:
         self.status = exchange.status
         self.headers = exchange.headers
         self.informational: tuple[Informational, ...] = tuple(exchange.informational)
         self.url = url
         self._exchange = exchange
-        self._timeout = timeout
         self._sender = sender
         self._body: bytes | None = None
         self._is_taken = False
@@ -90,7 +88,7 @@ class Response:
         self._is_taken = True
         is_complete = False
         try:
-            while piece := await self._next_piece():
+            while piece := await self._exchange.read_body():
                 yield piece
             is_complete = True
         finally:
@@ -109,12 +107,6 @@ class Response:
     ) -> None:
         await self.close()
 
-    async def _next_piece(self) -> bytes:
-        if self._exchange.is_ended:
-            return b""
-        async with asyncio.timeout(self._timeout):
-            return await self._exchange.read_body()
-
     async def _release(self, is_complete: bool) -> None:
         sender, self._sender = self._sender, None
         if sender is not None:
@@ -127,11 +119,20 @@ class Response:
 class ClientExchange(Exchange):
     """A request with its response, as the client sees it."""
 
-    def __init__(self, connection: H3Connection, stream_id: int) -> None:
+    def __init__(self, connection: H3Connection, stream_id: int, patience: Patience) -> None:
         super().__init__(connection, stream_id)
+        self._patience = patience
         self.status = 0
         self.headers = Headers()
         self.informational: list[Informational] = []
+
+    async def wait_change(self) -> None:
+        """As for every exchange, for no longer than the client has patience.
+
+        Raises:
+            TimeoutError: the server has fallen silent.
+        """
+        await self._patience.wait(self.changed)
 
     def on_headers(self, event: HeadersReceived) -> bool:
         self.status = int(event.fields[0][1])

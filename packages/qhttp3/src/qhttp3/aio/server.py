@@ -84,6 +84,27 @@ class Request(Exchange):
         self.is_answered = True
         self.connection.pump()
 
+    async def respond(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
+        """Send the whole response; waits only if the body does not fit into the send buffer.
+
+        Raises:
+            StreamError, QuicError: nobody waits for it any more.
+        """
+        taken = self.try_respond(status, fields, body)
+        if taken < len(body):
+            await self.write(body[taken:], end=True)
+
+    def try_respond(self, status: int, fields: Iterable[Field], body: bytes) -> int:
+        """Send the head and as much of the body as the send buffer takes; gives how much that was.
+
+        The response is complete when all of it was taken; the rest is for `write`.
+        """
+        self.raise_error()
+        taken = self.engine.respond(self.stream_id, [(b":status", b"%d" % status), *fields], body)
+        self.is_answered = True
+        self.connection.pump()
+        return taken
+
     def send_trailers(self, fields: Iterable[Field]) -> None:
         """Send fields behind the body, which ends the response."""
         self.raise_error()

@@ -26,17 +26,21 @@ class Decoder(instructions.EncoderInstructionSink):
 
     ``max_capacity`` and ``max_blocked`` are the values of our SETTINGS, ``max_section_size`` what
     SETTINGS_MAX_FIELD_SECTION_SIZE says, counted as RFC 9114 §4.2.2 does: 32 bytes more for each field. ``initial_capacity`` is 0 in HTTP/3; recordings
-    for offline interoperability start with the whole table.
+    for offline interoperability start with the whole table. So many Section Acknowledgments as
+    ``acknowledgments_together`` wait for one another where they tell the encoder only that entries are not in use.
     """
 
     __slots__ = (
         "_acknowledged",
+        "_acknowledgments",
         "_blocked",
         "_cache",
         "_max_entries",
         "_needed",
         "_output",
         "_partial",
+        "acknowledgments_together",
+        "is_due",
         "max_blocked",
         "max_capacity",
         "max_fields",
@@ -52,11 +56,15 @@ class Decoder(instructions.EncoderInstructionSink):
         max_fields: int = 200,
         *,
         initial_capacity: int = 0,
+        acknowledgments_together: int = 1,
     ) -> None:
         self.max_capacity = max_capacity
         self.max_blocked = max_blocked
         self.max_section_size = max_section_size
         self.max_fields = max_fields
+        self.acknowledgments_together = acknowledgments_together
+        self._acknowledgments = 0  # in the output
+        self.is_due = False  # the output should go
         self.table = DynamicTable(initial_capacity)
         self._max_entries = max_capacity // ENTRY_OVERHEAD
         self._partial = bytearray()  # beginning of an instruction, tried again at _needed bytes
@@ -83,6 +91,7 @@ class Decoder(instructions.EncoderInstructionSink):
         inserted = self.table.inserted
         if inserted == before:
             return []
+        self.is_due = True
         self._cache.clear()
         return [stream_id for stream_id, (required, _) in self._blocked.items() if required <= inserted]
 
@@ -123,13 +132,16 @@ class Decoder(instructions.EncoderInstructionSink):
         # RFC 9204 §2.2.2.2: may be left out when the dynamic table can hold nothing.
         if self.max_capacity:
             self._output += instructions.stream_cancellation(stream_id)
+            self.is_due = True
 
     def is_blocked(self, stream_id: int) -> bool:
         """Tell whether a section of the stream is kept."""
         return stream_id in self._blocked
 
     def take_instructions(self) -> bytes:
-        """Give what is due on our decoder stream, and forget it."""
+        """Give what there is for our decoder stream, and forget it; `is_due` tells when somebody waits for it."""
+        self.is_due = False
+        self._acknowledgments = 0
         if self._acknowledged < self.table.inserted:
             # RFC 9204 §2.2.2.3: entries that no Section Acknowledgment has covered are reported in one go.
             self._output += instructions.insert_count_increment(self.table.inserted - self._acknowledged)
@@ -268,7 +280,13 @@ class Decoder(instructions.EncoderInstructionSink):
 
     def _acknowledge(self, stream_id: int, required: int) -> None:
         self._output += instructions.section_acknowledgment(stream_id)
-        self._acknowledged = max(self._acknowledged, required)
+        self._acknowledgments += 1
+        if required > self._acknowledged:
+            # RFC 9204 §2.1.2: only now may the encoder use these entries without the risk that we must wait.
+            self._acknowledged = required
+            self.is_due = True
+        elif self._acknowledgments >= self.acknowledgments_together:
+            self.is_due = True
 
 
 def _parse_string(section: bytes, position: int, prefix_bits: int) -> tuple[bytes, int]:
