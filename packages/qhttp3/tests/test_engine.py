@@ -705,3 +705,26 @@ def test_capacity_of_remembered_settings_is_announced_at_once() -> None:
 def test_requests_apart_is_one_of_three() -> None:
     with pytest.raises(ValueError, match="apart"):
         H3Config(requests_apart="all")  # type: ignore[arg-type]  # what is wrong with it
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 10_000])
+def test_a_response_can_be_sent_at_once(size: int) -> None:
+    pair = Pair()
+    stream_id = request(pair)
+
+    assert size == pair.server.respond(stream_id, OK, bytes(size))
+    pair.run()
+    assert [HeadersReceived(stream_id, OK, size == 0)] == of(pair.client_events, HeadersReceived)
+    assert (bytes(size), True) == drain(pair.client, stream_id)
+    assert not pair.server.has_request(stream_id)
+
+
+def test_a_response_is_sent_once_and_final() -> None:
+    pair = Pair()
+    stream_id = request(pair)
+    with pytest.raises(UsageError, match="interim"):
+        pair.server.respond(stream_id, [(b":status", b"103")], b"")
+    pair.server.send_headers(stream_id, OK)
+
+    with pytest.raises(UsageError, match="has begun"):
+        pair.server.respond(stream_id, OK, b"")

@@ -25,6 +25,8 @@ DEFAULT_SETTINGS: Final = H3Settings.build(
 class StreamKind(Enum):
     """The unidirectional streams each side opens; values are stream types (RFC 9114 §6.2, RFC 9204 §4.2)."""
 
+    __hash__ = object.__hash__  # keys of tables that are looked into for every request
+
     CONTROL = 0x00
     ENCODER = 0x02
     DECODER = 0x03

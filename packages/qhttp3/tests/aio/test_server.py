@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from qcore.config import QuicConfig
 from qcore.errors import StreamError
 from qhttp3 import Client
 from qhttp3.aio.server import Request, serve
@@ -158,5 +159,28 @@ def test_many_connections_at_once(made: MadeCertificate, count: int) -> None:
             assert [204] * count == await asyncio.gather(*(once() for _ in range(count)))
             while server.connections:
                 await asyncio.sleep(0.01)
+
+    run(main())
+
+
+def test_a_response_longer_than_the_send_buffer_is_sent_in_full(made: MadeCertificate) -> None:
+    body = bytes(300_000)
+    tasks: list[asyncio.Task[None]] = []
+
+    def on_request(request: Request) -> None:
+        tasks.append(asyncio.create_task(answer(request)))
+
+    async def answer(request: Request) -> None:
+        await request.respond(200, [(b"x", b"y")], body)
+        request.finish()
+
+    async def main() -> None:
+        config = QuicConfig(send_buffer=20_000)
+        async with (
+            serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), config=config, drain=0) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            response = await client.request("GET", f"https://{HOST}:{server.addresses[0][1]}/")
+            assert body == await response.read()
 
     run(main())

@@ -331,3 +331,30 @@ def test_any_bytes_decode_or_are_refused(encoder_stream: bytes, section: bytes) 
         decoder.decode(0, section)
     except (QpackError, SectionTooLarge):
         pass
+
+
+def test_acknowledgments_that_say_nothing_new_wait_for_one_another() -> None:
+    decoder = Decoder(4096, 16, acknowledgments_together=3)
+    decoder.receive(instructions.set_capacity(4096) + instructions.insert_literal(b"a", b""))
+    section = field_lines.section_prefix(1, 1, 128) + field_lines.indexed_dynamic(0)
+    decoder.decode(0, section)
+    assert decoder.is_due  # the encoder may now use the entry
+    decoder.take_instructions()
+
+    due = []
+    for stream_id in (4, 8, 12):
+        decoder.decode(stream_id, section)
+        due.append(decoder.is_due)
+
+    assert [False, False, True] == due
+    expected = b"".join([instructions.section_acknowledgment(stream_id) for stream_id in (4, 8, 12)])
+    assert expected == decoder.take_instructions()
+    assert not decoder.is_due
+
+
+def test_cancellations_wait_for_nothing() -> None:
+    decoder = filled()
+    decoder.take_instructions()
+    decoder.cancel(0)
+
+    assert decoder.is_due

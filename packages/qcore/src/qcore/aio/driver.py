@@ -93,6 +93,7 @@ class Driver(SocketOwner):
         self._timer_deadline = math.inf
         self._queue: list[Driven] = []
         self._is_flush_scheduled = False
+        self._is_delivering = False  # input is being handed out, and what verbs make pending is sent after it
         self._is_blocked = False
         self._is_closed = False
         self._batch = SendBatch()
@@ -123,7 +124,8 @@ class Driver(SocketOwner):
     def wake(self, driven: Driven) -> None:
         """A verb was used on the engine: look at it before the loop waits again."""
         self._enqueue(driven)
-        self._schedule_flush()
+        if not self._is_delivering:
+            self._schedule_flush()
 
     def flush(self, driven: Driven) -> None:
         """Send at once what an engine has to say, so that what follows shares no packet with it; not from `on_events`."""
@@ -178,17 +180,21 @@ class Driver(SocketOwner):
         now = self.now()
         woken = False
         touched = self._router.receive(datagrams, now)
-        for engine in touched:
-            driven = self._driven.get(engine)
-            if driven is None:
-                driven = self._driven[engine] = self._adopt(engine)
-            self._enqueue(driven)
-            if self._deliver(driven):
-                woken = True
-        for engine in self._router.accepted():
-            driven = self._driven.get(engine)
-            if driven is not None and driven.on_accepted():
-                woken = True
+        self._is_delivering = True
+        try:
+            for engine in touched:
+                driven = self._driven.get(engine)
+                if driven is None:
+                    driven = self._driven[engine] = self._adopt(engine)
+                self._enqueue(driven)
+                if self._deliver(driven):
+                    woken = True
+            for engine in self._router.accepted():
+                driven = self._driven.get(engine)
+                if driven is not None and driven.on_accepted():
+                    woken = True
+        finally:
+            self._is_delivering = False
         if woken:
             self._schedule_flush()
         else:

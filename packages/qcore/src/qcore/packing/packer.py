@@ -263,6 +263,9 @@ class Packer:
             self._active = None
         if not builder.size:
             return None
+        if may_send and builder.room > builder.size:
+            # Most likely everything has been said, and the next call need not try.
+            self._active = [source for source in self.sources[APPLICATION] if source.has_frames(APPLICATION)]
         self._recovery.take_packet_number(APPLICATION)
         if builder.is_path_probe:
             # RFC 9000 §8.2.1: probes of a path show that it carries full-sized datagrams.

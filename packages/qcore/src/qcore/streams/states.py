@@ -8,7 +8,13 @@ from enum import Enum
 from typing import Final
 
 
-class SendState(Enum):
+class Key(Enum):
+    """Members are keys of the tables below, looked up for every frame: `Enum` would hash their names in Python."""
+
+    __hash__ = object.__hash__
+
+
+class SendState(Key):
     """The sending half, RFC 9000 §3.1."""
 
     READY = "ready"
@@ -19,7 +25,7 @@ class SendState(Enum):
     RESET_RECVD = "reset received"
 
 
-class SendInput(Enum):
+class SendInput(Key):
     """What moves the sending half."""
 
     SEND = "stream or blocked frame sent"
@@ -29,7 +35,7 @@ class SendInput(Enum):
     RESET_ACKED = "reset acknowledged"
 
 
-class ReceiveState(Enum):
+class ReceiveState(Key):
     """The receiving half, RFC 9000 §3.2."""
 
     RECV = "receive"
@@ -40,7 +46,7 @@ class ReceiveState(Enum):
     RESET_READ = "reset read"
 
 
-class ReceiveInput(Enum):
+class ReceiveInput(Key):
     """What moves the receiving half."""
 
     FIN = "end known"

@@ -148,7 +148,8 @@ class ServerConnection(H3Connection):
         self.exchanges[event.stream_id] = request
         self.undelivered.add(event.stream_id)
         self._on_request(request)
-        return True
+        # Whoever answered at once has nothing more to say.
+        return self.engine.has_request(event.stream_id)
 
     def go_away(self) -> None:
         """Take no further requests."""
