@@ -466,12 +466,15 @@ def test_priorities() -> None:  # RFC 9218 §7
     second = pair.client.send_request(GET, True, priority_update=b"u=6")
     assert second is not None
     pair.client.send_priority_update(second, b"u=7")
+    third = pair.client.send_request([*GET, (b"priority", b"u=2")], True)
+    assert third is not None
     pair.run()
 
     assert [
         PriorityUpdated(first, b"u=1, i"),
         PriorityUpdated(second, b"u=6"),
         PriorityUpdated(second, b"u=7"),
+        PriorityUpdated(third, b"u=2"),
     ] == of(pair.server_events, PriorityUpdated)
 
 

@@ -12,6 +12,7 @@ import pytest
 import qcore.aio
 import qmimic
 from qhttp3.adapters.asgi import serve_asgi
+from qhttp3.priority import Priority
 from qmimic.content import decoded
 from qtls.adapters.self_signed import make_certificate
 from qtls.config import ServerTLS
@@ -90,6 +91,17 @@ def test_headers_are_the_profiles_in_its_order() -> None:
             assert spec is not None
             assert [*(header.name for header in spec.headers), "x-mine"] == names
             assert b"text/plain" == dict(server.seen[0]["headers"])[b"accept"]
+
+    asyncio.run(main())
+
+
+def test_priority_takes_the_place_of_the_profiles() -> None:
+    async def main() -> None:
+        async with site() as server, qmimic.Client(ca=MADE.ca_pem) as client:
+            for priority in ("u=1", Priority(2, incremental=True)):
+                await client.request("GET", server.url(), priority=priority)
+            given = [dict(scope["headers"])[b"priority"] for scope in server.seen]
+            assert [b"u=1", b"u=2, i"] == given
 
     asyncio.run(main())
 

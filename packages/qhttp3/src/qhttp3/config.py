@@ -42,7 +42,8 @@ class H3Config:
         lazy_streams: Those of them that are written to only when there is something to say.
         control_frames: Frames sent right behind SETTINGS, such as a reserved one.
         pseudo_order: Order of the pseudo-headers of requests.
-        priority_update: Value of a PRIORITY_UPDATE sent before each request that brings none; None sends none.
+        priority_update: Value of a PRIORITY_UPDATE sent before each request that brings none, unless the request has a
+            priority field, which is repeated then; None sends none.
         qpack: What our encoder puts into the dynamic table.
         streams_apart: Whether what was waiting leaves in packets of its own before our streams are opened.
         requests_apart: Whether what was waiting leaves before the "first" request, before and behind "each", or as

@@ -243,7 +243,9 @@ class H3Engine:
             return None
         self._requests.note(stream_id)
         stream = self._add(stream_id)
-        value = self.config.priority_update if priority_update is None else priority_update
+        value = priority_update
+        if value is None and self.config.priority_update is not None:
+            value = dict(prepared).get(b"priority", self.config.priority_update)
         if value is not None:
             self.send_priority_update(stream_id, value)
         stream.has_sent_head = True
