@@ -5,7 +5,6 @@ UDP datagrams are passed over; a file that cannot be read gives one `CaptureErro
 """
 
 import json
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -13,13 +12,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from .errors import CaptureError
+from .pcap import is_pcap, read_frames
 
 Endpoint: TypeAlias = tuple[bytes, int]  # packed address and port
-
-PCAP_MAGICS: Final = frozenset(
-    bytes.fromhex(magic) for magic in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1")
-)
-PCAPNG_MAGIC: Final = bytes.fromhex("0a0d0d0a")
 
 LINK_NULL: Final = 0
 LINK_ETHERNET: Final = 1
@@ -29,6 +24,15 @@ LINK_LINUX_COOKED: Final = 113
 LINK_IPV4: Final = 228
 LINK_IPV6: Final = 229
 LINK_LINUX_COOKED_2: Final = 276
+LINK_TYPES: Final = LINK_RAW | {
+    LINK_NULL,
+    LINK_ETHERNET,
+    LINK_LOOP,
+    LINK_LINUX_COOKED,
+    LINK_IPV4,
+    LINK_IPV6,
+    LINK_LINUX_COOKED_2,
+}
 
 ETHERTYPE_IPV4: Final = 0x0800
 ETHERTYPE_IPV6: Final = 0x86DD
@@ -87,10 +91,9 @@ def read_capture(path: str | Path) -> list[CapturedFlow]:
         data = path.read_bytes()
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror or error}") from None
-    magic = data[:4]
     try:
-        if magic in PCAP_MAGICS or magic == PCAPNG_MAGIC:
-            return flows_of(read_packets(path))
+        if is_pcap(data):
+            return flows_of(read_packets(data))
         if data.lstrip()[:1] == b"{":
             return list(parse_jsonl(data))
     except CaptureError as error:
@@ -98,37 +101,29 @@ def read_capture(path: str | Path) -> list[CapturedFlow]:
     raise CaptureError(f"{path}: not a pcap, pcapng or captures-jsonl file")
 
 
-def read_packets(path: Path) -> Iterator[tuple[float, Endpoint, Endpoint, bytes]]:
+def read_packets(data: bytes) -> Iterator[tuple[float, Endpoint, Endpoint, bytes]]:
     """(time in seconds, source, destination, UDP payload) of each UDP datagram of a pcap or pcapng file.
 
     Raises:
-        CaptureError: dpkt is not installed, or the file is broken.
+        CaptureError: the file is broken, or all of it of link types that are not known.
     """
-    try:
-        import dpkt  # type: ignore[import-untyped] # it ships no types
-    except ImportError:
-        raise CaptureError("reading pcap files needs dpkt: install uquic-qmimic[cli]") from None
-    with path.open("rb") as file:
-        try:
-            reader = dpkt.pcap.UniversalReader(file)
-            link_type = reader.datalink()
-            records = list(reader)
-        except (ValueError, KeyError, IndexError, struct.error, dpkt.Error) as error:
-            raise CaptureError(f"broken capture file ({error or type(error).__name__})") from None
-    for time, frame in records:
-        packet = network_packet(link_type, bytes(frame))
+    known, unknown = set(), set()
+    for frame in read_frames(data):
+        if frame.link_type not in LINK_TYPES:
+            unknown.add(frame.link_type)
+            continue
+        known.add(frame.link_type)
+        packet = network_packet(frame.link_type, frame.data)
         if packet is not None:
             datagram = udp_datagram(packet)
             if datagram is not None:
-                yield (time, *datagram)
+                yield (frame.time, *datagram)
+    if unknown and not known:
+        raise CaptureError(f"link type {', '.join(map(str, sorted(unknown)))} is not supported")
 
 
 def network_packet(link_type: int, frame: bytes) -> bytes | None:
-    """The IP packet in a captured frame, or None when there is none.
-
-    Raises:
-        CaptureError: a link type that this reader does not know.
-    """
+    """The IP packet in a frame of one of `LINK_TYPES`, or None when there is none."""
     if link_type == LINK_ETHERNET:
         offset = 12
         while frame[offset : offset + 2] and int.from_bytes(frame[offset : offset + 2], "big") in VLAN_TAGS:
@@ -140,9 +135,7 @@ def network_packet(link_type: int, frame: bytes) -> bytes | None:
         return frame[4:]
     if link_type == LINK_LINUX_COOKED:
         return after_ethertype(frame, 14)
-    if link_type == LINK_LINUX_COOKED_2:
-        return frame[20:] if is_ip(frame[:2]) else None
-    raise CaptureError(f"link type {link_type} is not supported")
+    return frame[20:] if link_type == LINK_LINUX_COOKED_2 and is_ip(frame[:2]) else None
 
 
 def after_ethertype(frame: bytes, offset: int) -> bytes | None:

@@ -203,7 +203,9 @@ class Client(Http3Client):
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in encode_fields(headers)
             ]
             if priority is not None:
-                given.append(("priority", priority if isinstance(priority, str) else priority.encode().decode()))
+                given.append(
+                    ("priority", priority if isinstance(priority, str) else priority.encode().decode())
+                )
             fields = spec.complete(given, urlsplit(url).netloc.rpartition("@")[2])
         return await super().request(
             method, url, headers=fields, content=content, trailers=trailers, priority=priority, early=early
