@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import quicvarint
 from qwire.constants import VERSION_1, VERSION_2
+from qwire.errors import DecodeError
 
 from . import grease
 from .capture import CapturedFlow
@@ -57,9 +58,21 @@ def learn(flows: Iterable[CapturedFlow], *, name: str = "learned") -> ClientProf
             if there are no others.
 
     Raises:
-        ProfileError: there is no first flight in them.
+        ProfileError: there is no first flight in them, or nobody could speak as it does.
     """
-    captured = list(flows)
+    try:
+        return learned(list(flows), name)
+    except DecodeError as error:
+        raise ProfileError(f"a transport parameter cannot be read: {error}") from None
+
+
+def learned(captured: list[CapturedFlow], name: str) -> ClientProfile:
+    """The profile; see `learn`.
+
+    Raises:
+        ProfileError: there is no first flight.
+        DecodeError: a transport parameter is malformed.
+    """
     seen = observe(captured)
     flights = [item for item in seen if not item.is_resumed] or seen
     if not flights:
