@@ -11,6 +11,7 @@ from typing import Final
 
 from qwire.constants import (
     TP_INITIAL_SOURCE_CONNECTION_ID,
+    TP_RESET_STREAM_AT_07,
     TP_VERSION_INFORMATION,
     VERSION_1,
     VERSION_2,
@@ -60,6 +61,7 @@ class QuicConfig:
         send_buffer: bytes per stream that may wait for acknowledgement before a writer has to wait.
         datagrams: whether to take DATAGRAM frames (RFC 9221).
         max_datagram_frame_size: the largest of them.
+        reset_stream_at: take RESET_STREAM_AT (draft-ietf-quic-reliable-stream-reset).
         congestion: name of a congestion controller.
         max_udp_payload: the largest UDP payload that is received or sent.
         max_ack_delay: the longest delay of an ACK, in seconds.
@@ -93,6 +95,7 @@ class QuicConfig:
     send_buffer: int = 2 * MIB
     datagrams: bool = True
     max_datagram_frame_size: int = 65_535
+    reset_stream_at: bool = True
     congestion: str = "cubic"
     max_udp_payload: int = 1_452
     max_ack_delay: float = 0.025
@@ -163,9 +166,12 @@ def local_parameters(
         initial_source_connection_id=source_cid,
         version_information=(version, config.versions),
         max_datagram_frame_size=config.max_datagram_frame_size if config.datagrams else 0,
+        reset_stream_at=config.reset_stream_at,
         grease_quic_bit=False,
     )
     entries = list(built.entries)
+    if config.reset_stream_at:
+        entries.append(Parameter(TP_RESET_STREAM_AT_07, b""))
     if config.grease:
         # RFC 9000 §18.1: parameters with an id of the form 31 * N + 27 are there to be ignored.
         seed = int.from_bytes(config.random(4), "big")

@@ -1,12 +1,13 @@
 import asyncio
 import gc
 import random
+from contextlib import suppress
 
 import pytest
 
 from qcore.aio import Connection, ReceiveStream, SendStream, Stream
 from qcore.config import QuicConfig
-from qcore.errors import ApplicationError, StreamError
+from qcore.errors import ApplicationError, StreamError, UsageError
 
 from .conftest import Loopback
 
@@ -211,6 +212,48 @@ def test_a_writer_waits_for_a_slow_reader(loopback: Loopback) -> None:
                 await asyncio.sleep(0)
             await pouring
             assert written == read
+
+    run(main())
+
+
+@pytest.mark.parametrize("size", [1, 100_000, 400_000])
+def test_beginning_of_a_stream_survives_its_reset(loopback: Loopback, size: int) -> None:
+    data = random.Random(size).randbytes(400_000)  # more than windows and buffers hold
+
+    async def main() -> None:
+        async with loopback(SMALL, SMALL) as (client, server):
+            assert client.info.reset_stream_at
+            stream = await client.open_uni()
+            writing = asyncio.create_task(stream.write(data))
+            await asyncio.sleep(0)
+            with pytest.raises(UsageError, match="400001 bytes of 400000"):
+                stream.reset(7, reliable=400_001)
+            stream.reset(7, reliable=size)
+            stream.reset(8, reliable=size + 1)
+            with suppress(StreamError):  # unless all of it is promised
+                await writing
+            arrived = await anext(server.uni_streams())
+            received = b""
+            with pytest.raises(StreamError) as caught:
+                while True:
+                    received += await arrived.read(10_000)
+            assert (7, False) == (caught.value.code, caught.value.is_local)
+            assert size <= len(received)
+            assert data[: len(received)] == received
+
+    run(main())
+
+
+def test_peer_that_knows_no_partial_reset_is_spared_it(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with loopback(None, QuicConfig(reset_stream_at=False)) as (client, _):
+            assert not client.info.reset_stream_at
+            stream = await client.open_uni()
+            await stream.write(b"data")
+            with pytest.raises(UsageError, match="peer"):
+                stream.reset(7, reliable=4)
+            await stream.finish()
+            assert await stream.stopped() is None
 
     run(main())
 

@@ -21,6 +21,7 @@ from qwire.constants import (
     TP_INITIAL_MAX_STREAM_DATA_UNI,
     TP_INITIAL_MAX_STREAMS_BIDI,
     TP_INITIAL_MAX_STREAMS_UNI,
+    TP_RESET_STREAM_AT,
     VERSION_1,
     PacketType,
 )
@@ -66,7 +67,10 @@ def parameters_of(limits: StreamLimits) -> TransportParameters:
         TP_INITIAL_MAX_STREAMS_UNI: limits.streams_uni,
     }
     return TransportParameters(
-        [Parameter(id, (value | 0xC0 << 56).to_bytes(8, "big")) for id, value in values.items()]
+        [
+            Parameter(TP_RESET_STREAM_AT, b""),
+            *(Parameter(id, (value | 0xC0 << 56).to_bytes(8, "big")) for id, value in values.items()),
+        ]
     )
 
 
@@ -81,6 +85,7 @@ class Side:
             local=limits,
             send_buffer=send_buffer,
             max_stream_window=max_window,
+            takes_reset_at=True,
         )
         self.limits = limits
         self.seen: list[Event] = []

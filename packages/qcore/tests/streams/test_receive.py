@@ -201,12 +201,13 @@ def test_a_second_reliable_reset_may_promise_less() -> None:
     assert half.stream.is_reset_due
 
 
-def test_all_data_beats_a_reliable_reset() -> None:
+def test_reset_that_promised_something_is_told_even_after_all_data() -> None:
     half = Half()
     half.reset(4, reliable_size=2)
     half.data(0, b"abcd")
 
-    assert (b"abcd", True) == half.read()
+    assert (b"abcd", False) == half.read()
+    assert half.stream.is_reset_due
 
 
 @pytest.mark.parametrize("ending", ["fin", "reset", "reliable reset"])

@@ -45,7 +45,12 @@ _CONNECTION_IDS: Final = (
     c.TP_INITIAL_SOURCE_CONNECTION_ID,
     c.TP_RETRY_SOURCE_CONNECTION_ID,
 )
-_FLAGS: Final = (c.TP_DISABLE_ACTIVE_MIGRATION, c.TP_GREASE_QUIC_BIT, c.TP_RESET_STREAM_AT)
+_FLAGS: Final = (
+    c.TP_DISABLE_ACTIVE_MIGRATION,
+    c.TP_GREASE_QUIC_BIT,
+    c.TP_RESET_STREAM_AT,
+    c.TP_RESET_STREAM_AT_07,
+)
 
 
 @final
@@ -334,8 +339,8 @@ class TransportParameters:
 
     @property
     def reset_stream_at(self) -> bool:
-        """Whether RESET_STREAM_AT is understood."""
-        return self.get(c.TP_RESET_STREAM_AT) is not None
+        """Whether RESET_STREAM_AT is understood; the seventh draft said so by another id."""
+        return self.get(c.TP_RESET_STREAM_AT) is not None or self.get(c.TP_RESET_STREAM_AT_07) is not None
 
     @property
     def max_datagram_frame_size(self) -> int:

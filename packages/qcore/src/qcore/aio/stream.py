@@ -10,7 +10,7 @@ from collections import deque
 from typing import Self
 
 from ..engine.engine import QuicEngine
-from ..errors import QuicError, StreamError
+from ..errors import QuicError, StreamError, UsageError
 from .signal import Signal
 
 
@@ -50,6 +50,7 @@ class BaseStream:
         "_queued",
         "_readable",
         "_receive_error",
+        "_reliable",
         "_send_error",
         "_stop_code",
         "_writable",
@@ -78,6 +79,7 @@ class BaseStream:
         self._is_acked = not can_send
         self._stop_code: int | None = None
         self._send_error: QuicError | None = None
+        self._reliable = 0  # bytes that are delivered in spite of a reset
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
@@ -194,6 +196,15 @@ class BaseStream:
             has_sent = True
         if has_sent:
             self._host.flush()
+
+    def _pump_to(self, position: int) -> None:
+        """Give the engine everything up to `position`, whether it has room or not."""
+        while self._passed < position:
+            data = self._backlog.popleft()
+            piece = data[self._offset : self._offset + position - self._passed]
+            self._offset = 0
+            self._passed += len(piece)
+            self._host.engine.send(self.id, piece)
 
     def _fail_sending(self, error: QuicError) -> None:
         if self._send_error is None and not self._is_acked:
@@ -316,13 +327,25 @@ class SendStream(BaseStream):
         self._pump()
         await self._sent(self._queued)
 
-    def reset(self, code: int = 0) -> None:
-        """Abandon the stream (RESET_STREAM): what has not arrived yet need not arrive. RFC 9000 §3.1."""
-        if self._send_error is not None or self._is_acked:
+    def reset(self, code: int = 0, *, reliable: int = 0) -> None:
+        """Abandon the stream (RESET_STREAM): what has not arrived yet need not arrive. RFC 9000 §3.1.
+
+        Args:
+            reliable: bytes from the start of the stream that do arrive all the same (RESET_STREAM_AT); possible
+                where `Connection.info.reset_stream_at` is true. Later resets may only give up more.
+
+        Raises:
+            UsageError: the peer does not know RESET_STREAM_AT, or fewer bytes were written.
+        """
+        if self._is_acked or (self._send_error is not None and not 0 <= reliable < self._reliable):
             return
         if self._host.ended_by() is None:
-            self._host.engine.reset(self.id, code)
+            if reliable and not (self._host.engine.info.reset_stream_at and reliable <= self._queued):
+                raise UsageError(f"{reliable} bytes of {self._queued} cannot be promised to this peer")
+            self._pump_to(reliable)
+            self._host.engine.reset(self.id, code, reliable)
             self._host.flush()
+        self._reliable = reliable
         self.on_stopped(StreamError(self.id, code, is_local=True))
 
     async def stopped(self) -> int | None:

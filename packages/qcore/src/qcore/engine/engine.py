@@ -419,10 +419,10 @@ class QuicEngine:
         """
         return self.parts.streams.read(stream_id, n)
 
-    def reset(self, stream_id: int, code: int) -> None:
-        """Abandon the sending side of a stream (RESET_STREAM)."""
+    def reset(self, stream_id: int, code: int, reliable_size: int = 0) -> None:
+        """Abandon the sending side of a stream, but for its first bytes (RESET_STREAM, RESET_STREAM_AT)."""
         self._require_open()
-        self.parts.streams.reset(stream_id, code)
+        self.parts.streams.reset(stream_id, code, reliable_size)
 
     def stop_sending(self, stream_id: int, code: int) -> None:
         """Ask the peer to stop (STOP_SENDING); what arrives is thrown away."""

@@ -32,6 +32,7 @@ EARLY_LIMITS: Final = (
     "initial_max_streams_bidi",
     "initial_max_streams_uni",
     "max_datagram_frame_size",
+    "reset_stream_at",  # draft-ietf-quic-reliable-stream-reset §3
 )
 
 
@@ -183,7 +184,7 @@ def find_lowered(remembered: TransportParameters, present: TransportParameters) 
     for name in EARLY_LIMITS:
         before, now = getattr(remembered, name), getattr(present, name)
         if now < before:
-            return f"{name} is {now}, was {before} for early data"
+            return f"{name} is {int(now)}, was {int(before)} for early data"
     return None
 
 

@@ -137,6 +137,7 @@ class Parts:
             send_buffer=config.send_buffer,
             max_stream_window=config.max_stream_window,
             by_number=policy.habits.streams_by_number,
+            takes_reset_at=parameters.reset_stream_at,
         )
         self.datagrams = DatagramQueue(parameters.max_datagram_frame_size)
         self.control = ControlFrames()

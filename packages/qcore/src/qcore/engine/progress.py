@@ -51,6 +51,7 @@ class ConnectionInfo:
     Attributes:
         version: the QUIC version in use.
         datagrams: the peer takes DATAGRAM frames.
+        reset_stream_at: the peer takes RESET_STREAM_AT.
         peer_parameters: the peer's transport parameters, or None before they are known.
         tls: everything TLS has to tell, or None before the handshake is complete.
     """
@@ -58,6 +59,7 @@ class ConnectionInfo:
     def __init__(self, version: int) -> None:
         self.version = version
         self.datagrams = False
+        self.reset_stream_at = False
         self.peer_parameters: TransportParameters | None = None
         self.tls: TlsInfo | None = None
         self.alpn: str | None = None
@@ -161,6 +163,7 @@ class Progress:
     def _on_peer_parameters(self, parameters: TransportParameters, now: float) -> None:
         self.info.peer_parameters = parameters
         self.info.datagrams = parameters.max_datagram_frame_size > 0
+        self.info.reset_stream_at = parameters.reset_stream_at
         self.info.version = self._negotiation.version
         if self._observer is not None:
             self._observer.parameters_set(now, False, parameters)

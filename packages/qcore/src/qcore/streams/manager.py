@@ -64,9 +64,20 @@ class StreamManager(FrameSource):
         send_buffer: bytes per stream that may be written ahead of acknowledgements.
         max_stream_window: the largest credit that a stream ever gets.
         by_number: streams have their turns in the order of their numbers.
+        takes_reset_at: whether our transport parameters offer RESET_STREAM_AT.
     """
 
-    __slots__ = ("_events", "_flow", "_outgoing", "_reset_untold", "_send_buffer", "_streams", "_table")
+    __slots__ = (
+        "_events",
+        "_flow",
+        "_outgoing",
+        "_peer_takes_reset_at",
+        "_reset_untold",
+        "_send_buffer",
+        "_streams",
+        "_table",
+        "_takes_reset_at",
+    )
 
     def __init__(
         self,
@@ -77,7 +88,10 @@ class StreamManager(FrameSource):
         send_buffer: int = SEND_BUFFER,
         max_stream_window: int = MAX_STREAM_WINDOW,
         by_number: bool = False,
+        takes_reset_at: bool = False,
     ) -> None:
+        self._takes_reset_at = takes_reset_at
+        self._peer_takes_reset_at = False
         self._flow = flow
         self._send_buffer = send_buffer
         self._table = StreamTable(
@@ -120,6 +134,7 @@ class StreamManager(FrameSource):
             TransportError: PROTOCOL_VIOLATION, a limit is lower than remembered. RFC 9000 §7.4.1.
         """
         limits = StreamLimits.of(parameters)
+        self._peer_takes_reset_at = parameters.reset_stream_at
         self._table.set_peer_limits(limits)
         self._flow.set_peer_limit(limits.data)
         for stream in self._streams.values():
@@ -226,19 +241,31 @@ class StreamManager(FrameSource):
             receive.is_announced = receive.is_readable
         return data, end
 
-    def reset(self, stream_id: int, code: int) -> None:
+    def reset(self, stream_id: int, code: int, reliable_size: int = 0) -> None:
         """Abandon the sending side with RESET_STREAM; nothing happens if it is over.
+
+        Args:
+            reliable_size: bytes that are delivered all the same, with RESET_STREAM_AT.
 
         Raises:
             UnknownStream: there is no such stream, or only the peer sends on it.
+            UsageError: the peer does not know RESET_STREAM_AT, or fewer bytes were written.
         """
         stream = self._table.of_verb(stream_id, sending=True)
+        if reliable_size and not self._peer_takes_reset_at:
+            raise UsageError("the peer does not take RESET_STREAM_AT")
         if stream is not None and stream.send is not None:
-            self._reset(stream, stream.send, code)
+            written = stream.send.buffer.end
+            if not stream.send.is_reset and not 0 <= reliable_size <= written:
+                raise UsageError(f"{reliable_size} bytes of {written} cannot be delivered")
+            self._reset(stream, stream.send, code, reliable_size)
 
-    def _reset(self, stream: Stream, send: SendStream, code: int) -> bool:
-        if not send.reset(code):
+    def _reset(self, stream: Stream, send: SendStream, code: int, reliable_size: int = 0) -> bool:
+        if not send.reset(code, reliable_size):
             return False
+        if not send.can_tell_reset:  # what is to be delivered has to be sent first
+            self._outgoing.schedule(stream, send)
+            return True
         stream.owed &= ~OWES_BLOCKED
         self._outgoing.unpark(stream)
         self._outgoing.owe(stream, OWES_RESET)
@@ -298,6 +325,8 @@ class StreamManager(FrameSource):
 
     def receive_reset_at(self, frame: ResetStreamAtFrame) -> None:
         """RESET_STREAM_AT, draft-ietf-quic-reliable-stream-reset."""
+        if not self._takes_reset_at:  # RFC 9000 §12.4
+            raise TransportError(FRAME_ENCODING_ERROR, frame.type, "a frame that was not offered")
         if frame.reliable_size > frame.final_size:
             raise TransportError(
                 FRAME_ENCODING_ERROR,
@@ -377,13 +406,22 @@ class StreamManager(FrameSource):
             if send.on_acked(frame):
                 self._events.append(StreamFinished(frame.stream_id))
                 self._table.forget_if_over(stream)
+            elif send.is_over:
+                self._table.forget_if_over(stream)
             elif send.is_full and send.take_writable():
                 self._events.append(StreamWritable(frame.stream_id))
         elif isinstance(frame, ResetStreamFrame):
             stream = self._streams.get(frame.stream_id)
-            if stream is not None and stream.send is not None and stream.send.is_reset:
+            if stream is not None and stream.send is not None and stream.send.is_dropped:
                 stream.owed &= ~OWES_RESET
                 stream.send.on_reset_acked()
+                self._table.forget_if_over(stream)
+        elif isinstance(frame, ResetStreamAtFrame):
+            stream = self._streams.get(frame.stream_id)
+            if stream is not None and stream.send is not None:
+                if frame.reliable_size == stream.send.reliable_size:
+                    stream.owed &= ~OWES_RESET
+                stream.send.on_reset_at_acked(frame.reliable_size)
                 self._table.forget_if_over(stream)
 
     def on_lost(self, frame: Frame) -> None:

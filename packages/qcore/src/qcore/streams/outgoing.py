@@ -13,6 +13,7 @@ from qwire.frames import (
     Frame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
+    ResetStreamAtFrame,
     ResetStreamFrame,
     StopSendingFrame,
     StreamDataBlockedFrame,
@@ -167,6 +168,8 @@ class Outgoing:
             if fresh == NO_ROOM:
                 return
             flow.sent += fresh
+            if send.reliable_size >= 0 and fresh and send.can_tell_reset:
+                self.owe(stream, OWES_RESET)
             scheduler.rotate()
             if builder.room < SMALLEST_FRAME:
                 return
@@ -190,10 +193,15 @@ class Outgoing:
         receive = stream.receive
         owner = self._owner
         if stream.owed & OWES_RESET and send is not None:
-            if not builder.append(
-                ResetStreamFrame(stream.stream_id, send.reset_code, send.final_size), owner
-            ):
+            reset: Frame = ResetStreamFrame(stream.stream_id, send.reset_code, send.final_size)
+            if send.reliable_size >= 0:
+                reset = ResetStreamAtFrame(
+                    stream.stream_id, send.reset_code, send.final_size, send.reliable_size
+                )
+            if not builder.append(reset, owner):
                 return False
+            if send.reliable_size >= 0:
+                send.on_reset_at_sent()
             stream.owed &= ~OWES_RESET
         if stream.owed & OWES_STOP and receive is not None:
             if not builder.append(StopSendingFrame(stream.stream_id, receive.stop_code), owner):
@@ -261,7 +269,7 @@ class Outgoing:
             stream = self._table.streams.get(frame.stream_id)
             if stream is not None and stream.receive is not None and not stream.receive.is_over:
                 self.owe(stream, OWES_STOP)
-        elif isinstance(frame, ResetStreamFrame):
+        elif isinstance(frame, ResetStreamFrame | ResetStreamAtFrame):
             stream = self._table.streams.get(frame.stream_id)
             if stream is not None and stream.send is not None and not stream.send.is_over:
                 self.owe(stream, OWES_RESET)

@@ -6,7 +6,12 @@ Owns reassembly, the final size, the credit given for this stream, and how it en
 
 from typing import final
 
-from qwire.constants import FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR, PROTOCOL_VIOLATION
+from qwire.constants import (
+    FINAL_SIZE_ERROR,
+    FLOW_CONTROL_ERROR,
+    PROTOCOL_VIOLATION,
+    STREAM_STATE_ERROR,
+)
 from qwire.frames import Frame, StreamFrame
 
 from ..errors import TransportError
@@ -107,7 +112,7 @@ class ReceiveStream:
             raise TransportError(
                 PROTOCOL_VIOLATION, frame.type, f"more than {MAX_GAPS} gaps on stream {self.stream_id}"
             )
-        if self.reassembler.offset == self.final_size:
+        if self.reassembler.offset == self.final_size and self._reset_at < 0:
             self.state = advance_receive(self.state, ReceiveInput.ALL_DATA)
 
     def _check_final_size(self, stop: int, is_final: bool, frame: Frame) -> None:
@@ -133,9 +138,16 @@ class ReceiveStream:
         """Take in RESET_STREAM, or RESET_STREAM_AT, after which `reliable_size` bytes are still delivered.
 
         Raises:
-            TransportError: FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR.
+            TransportError: FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR; STREAM_STATE_ERROR, another code than before.
         """
         self._check_final_size(final_size, True, frame)
+        if self._reset_at > 0 and code != self.reset_code:
+            # draft-ietf-quic-reliable-stream-reset §5.2
+            raise TransportError(
+                STREAM_STATE_ERROR,
+                frame.type,
+                f"code {code} for stream {self.stream_id}, which was reset with {self.reset_code}",
+            )
         if final_size > self.highest:
             if final_size > self.window.limit:
                 raise TransportError(

@@ -43,7 +43,8 @@ class SendStream:
     Attributes:
         limit: the offset up to which the peer takes data.
         final_size: where the stream ends, or -1 while that is open.
-        reset_code: the code of our RESET_STREAM, if `state` is a reset one.
+        reset_code: the code of our reset, if there was one.
+        reliable_size: bytes that are delivered in spite of a reset, or -1 if that does not apply.
         bound: bytes that may be written ahead of acknowledgements.
         is_full: the application has met a full buffer and waits.
         blocked_at: the limit for which STREAM_DATA_BLOCKED was last owed.
@@ -53,12 +54,14 @@ class SendStream:
         "_fin_acked",
         "_fin_due",
         "_id_size",
+        "_reset_acked",
         "blocked_at",
         "bound",
         "buffer",
         "final_size",
         "is_full",
         "limit",
+        "reliable_size",
         "reset_code",
         "state",
         "stream_id",
@@ -71,12 +74,14 @@ class SendStream:
         self.limit = limit
         self.final_size = -1
         self.reset_code = 0
+        self.reliable_size = -1
         self.bound = bound
         self.is_full = False
         self.blocked_at = -1
         self._id_size = _offset_size(stream_id) or 1
         self._fin_due = False
         self._fin_acked = False
+        self._reset_acked = False
 
     @property
     def is_over(self) -> bool:
@@ -85,8 +90,17 @@ class SendStream:
 
     @property
     def is_reset(self) -> bool:
-        """Whether we have abandoned it."""
-        return self.state is SendState.RESET_SENT or self.state is SendState.RESET_RECVD
+        """Whether we have abandoned it, perhaps all but its beginning."""
+        return (
+            self.state is SendState.RESET_SENT
+            or self.state is SendState.RESET_RECVD
+            or self.reliable_size >= 0
+        )
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether none of its bytes matters any more."""
+        return self.state is SendState.RESET_SENT or self.state in SEND_OVER
 
     @property
     def capacity(self) -> int:
@@ -151,7 +165,7 @@ class SendStream:
         else:
             data = buffer.take(size) if size else b""
             fresh = size
-        fin = offset + size == self.final_size
+        fin = offset + size == self.final_size and self.reliable_size < 0
         if not builder.append(StreamFrame(self.stream_id, offset, data, fin, has_length), owner):
             buffer.on_lost(offset, data)
             return fresh or NO_ROOM
@@ -164,7 +178,7 @@ class SendStream:
 
     def on_acked(self, frame: StreamFrame) -> bool:
         """Count a frame as received; True when that was the last thing missing."""
-        if self.state in SEND_OVER or self.is_reset:
+        if self.is_dropped:
             return False
         buffer = self.buffer
         size = len(frame.data)
@@ -173,14 +187,19 @@ class SendStream:
         if frame.fin:
             self._fin_acked = True
             self._fin_due = False
-        if self._fin_acked and buffer.acked == buffer.end:
+        if self.reliable_size >= 0:
+            self._check_reliable()
+        elif self._fin_acked and buffer.acked == buffer.end:
             self.state = advance_send(self.state, SendInput.ALL_ACKED)
             return True
         return False
 
     def on_lost(self, frame: StreamFrame) -> None:
         """Send the frame's bytes, and its end, again."""
-        if self.state in SEND_OVER or self.is_reset:
+        if self.is_dropped:
+            return
+        if self.reliable_size >= 0:
+            self.buffer.on_lost(frame.offset, frame.data[: max(self.reliable_size - frame.offset, 0)])
             return
         self.buffer.on_lost(frame.offset, frame.data)
         if frame.fin and not self._fin_acked:
@@ -191,16 +210,48 @@ class SendStream:
         if self.state is SendState.READY:
             self.state = advance_send(self.state, SendInput.SEND)
 
-    def reset(self, code: int) -> bool:
-        """Abandon the stream; False when there is nothing to abandon any more. RFC 9000 §3.1."""
-        if self.state in SEND_OVER or self.is_reset:
+    def reset(self, code: int, reliable_size: int = 0) -> bool:
+        """Abandon the stream; False when there is nothing to abandon any more. RFC 9000 §3.1.
+
+        Args:
+            reliable_size: bytes, all of them written, that are delivered all the same. A second reset may only
+                promise less, and its code does not count (draft-ietf-quic-reliable-stream-reset §5.2).
+        """
+        if self.is_dropped or 0 <= self.reliable_size <= reliable_size:
             return False
-        self.state = advance_send(self.state, SendInput.RESET)
-        self.reset_code = code
-        self.buffer.discard()
-        self.final_size = self.buffer.next_offset
+        if self.reliable_size < 0:
+            self.reset_code = code
         self._fin_due = False
+        buffer = self.buffer
+        if reliable_size:
+            self._reset_acked = False
+            self.reliable_size = reliable_size
+            buffer.truncate(reliable_size)
+        else:
+            self.state = advance_send(self.state, SendInput.RESET)
+            self.reliable_size = -1
+            buffer.discard()
+        self.final_size = max(buffer.next_offset, reliable_size)
         return True
+
+    @property
+    def can_tell_reset(self) -> bool:
+        """Whether everything that survives a reset has been sent once, so that the final size is within the limits."""
+        return self.buffer.next_offset >= self.reliable_size
+
+    def on_reset_at_sent(self) -> None:
+        """RESET_STREAM_AT has the place of the last STREAM frame. draft-ietf-quic-reliable-stream-reset §5.1."""
+        self.state = advance_send(self.state, SendInput.FIN)
+
+    def on_reset_at_acked(self, reliable_size: int) -> None:
+        """The peer has our RESET_STREAM_AT."""
+        if reliable_size == self.reliable_size and not self.is_dropped:
+            self._reset_acked = True
+            self._check_reliable()
+
+    def _check_reliable(self) -> None:
+        if self._reset_acked and self.buffer.is_acked_to(self.reliable_size):
+            self.state = advance_send(self.state, SendInput.ALL_ACKED)
 
     def on_reset_acked(self) -> None:
         """The peer has our RESET_STREAM."""

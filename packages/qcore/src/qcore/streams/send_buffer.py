@@ -183,6 +183,31 @@ class SendBuffer:
         if data and offset + len(data) > self._prefix:
             heappush(self.lost, (offset, data))
 
+    def is_acked_to(self, offset: int) -> bool:
+        """Whether the peer has every byte before `offset`."""
+        return self._prefix >= offset
+
+    def truncate(self, size: int) -> None:
+        """Drop everything from `size` on that is not sent, and what would be sent again."""
+        pieces = self.lost
+        self.lost = []
+        for offset, data in pieces:
+            self.on_lost(offset, data[: max(size - offset, 0)])
+        if size <= self.next_offset:
+            pieces = self.lost
+            self.discard()
+            self.lost = pieces
+            return
+        self._flush()
+        end = self.end
+        while end > size:
+            last = self._chunks.pop()
+            start = end - len(last)
+            if start < size:
+                self._chunks.append(last[: size - start])
+            end = max(start, size)
+        self.end = size
+
     def discard(self) -> None:
         """Drop everything that is not sent, and what would be sent again."""
         self._chunks.clear()
