@@ -12,3 +12,7 @@ BLOCK = 50
 def test_drawn_connections_end_as_they_should(first: int) -> None:
     for seed in range(first, first + BLOCK):
         run(seed)
+
+
+def test_seed_repeats_a_connection() -> None:
+    assert [run(seed) for seed in range(5)] == [run(seed) for seed in range(5)]

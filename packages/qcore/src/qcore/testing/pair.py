@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Final, final
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from qtls.adapters.self_signed import Authority, MadeCertificate
 from qtls.config import ClientTLS, ServerTLS
 
@@ -34,9 +36,14 @@ WALL: Final = 1_800_000_000.0
 
 @cache
 def throwaway_certificate() -> MadeCertificate:
-    """A throw-away certificate for `SERVER_NAME`, one per process."""
-    authority = Authority(wall_clock=WALL)
-    return MadeCertificate(authority.issue([SERVER_NAME]), authority.pem)
+    """A certificate for `SERVER_NAME`, the same in each process: sizes of the handshake depend on it."""
+    random = Seeded("certificate")
+
+    def key() -> ec.EllipticCurvePrivateKey:
+        return ec.derive_private_key(int.from_bytes(random(31), "big"), ec.SECP256R1())
+
+    authority = Authority(wall_clock=WALL, key=key(), random=random)
+    return MadeCertificate(authority.issue([SERVER_NAME], key=key()), authority.pem)
 
 
 class Stalled(AssertionError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -43,17 +43,27 @@ class MadeCertificate:
 
 
 class Authority:
-    """A certificate authority with a fresh P-256 key; ``wall_clock`` is Unix time, now by default."""
+    """A certificate authority.
+
+    Args:
+        wall_clock: Unix time, now by default.
+        key: a fresh P-256 key by default.
+        random: what serial numbers are drawn from; the same draws make the same certificates of the same keys.
+    """
 
     def __init__(
         self,
         name: str = "uQUIC throw-away authority",
         wall_clock: float | None = None,
         lifetime_days: float = LIFETIME_DAYS,
+        *,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
+        self._random = random
         self._now = datetime.fromtimestamp(time.time() if wall_clock is None else wall_clock, UTC)
         self._lifetime = timedelta(days=lifetime_days)
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = key or ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = x509.KeyUsage(
             digital_signature=True,
@@ -73,7 +83,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(identifier, critical=False)
-            .sign(self._key, hashes.SHA256())
+            .sign(self._key, hashes.SHA256(), ecdsa_deterministic=True)
         )
 
     @property
@@ -116,7 +126,7 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName(alternatives), critical=not title.rdns
             )
-        leaf = builder.sign(self._key, hashes.SHA256())
+        leaf = builder.sign(self._key, hashes.SHA256(), ecdsa_deterministic=True)
         return CertificateChain([leaf.public_bytes(Encoding.DER)], leaf_key)
 
     def _builder(self, subject: x509.Name, offset: timedelta) -> x509.CertificateBuilder:
@@ -126,7 +136,7 @@ class Authority:
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
-            .serial_number(secrets.randbits(127) | 1 << 127)
+            .serial_number(int.from_bytes(self._random(16), "big") >> 1 | 1 << 126)
             .not_valid_before(start)
             .not_valid_after(start + self._lifetime)
         )
