@@ -68,3 +68,11 @@ def test_keep_alive(timeout: float, keep_alive: float | None, pause: float) -> N
     idle.on_sent(101.0, True)
 
     assert 101.0 + pause == idle.keep_alive_deadline()
+
+
+def test_keep_alive_that_was_handled_is_not_due_any_more() -> None:
+    idle = IdleTimer(30.0, 5.0, 100.0)
+    idle.on_keep_alive(105.0)
+
+    assert 110.0 == idle.keep_alive_deadline()
+    assert 130.0 == idle.deadline(0.1), "nothing was sent"

@@ -326,6 +326,7 @@ class QuicEngine:
                 space.received.handle_timeout(now)
         if table.is_due(timers.KEEP_ALIVE, now):
             parts.control.ping()
+            parts.idle.on_keep_alive(now)
         if table.is_due(timers.PATH, now):
             self.paths.handle_timeout(now)
             if parts.paths.is_lost:  # RFC 9000 §9.3.2: silently

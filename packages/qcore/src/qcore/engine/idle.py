@@ -47,3 +47,7 @@ class IdleTimer:
         if self.keep_alive is None:
             return math.inf
         return self._last_activity + min(self.keep_alive, self.timeout / 2)
+
+    def on_keep_alive(self, now: float) -> None:
+        """A PING is queued; while congestion control holds it back, the next one is not due at once."""
+        self._last_activity = now
