@@ -33,6 +33,7 @@ from .constants import (
     ILLEGAL_PARAMETER,
     MISSING_EXTENSION,
     NEW_SESSION_TICKET,
+    PROTOCOL_VIOLATION,
     SERVER_HELLO,
     UNSUPPORTED_EXTENSION,
     Level,
@@ -41,7 +42,7 @@ from .ech import parse_config_list
 from .ech_client import ClientEch
 from .errors import EchRejected, LocalAlert
 from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
-from .handshake import LOG_CLIENT_EARLY, PROTOCOL_VIOLATION, Handshake
+from .handshake import LOG_CLIENT_EARLY, Handshake
 from .key_exchange import KeyShares
 from .key_schedule import KeySchedule
 from .messages import certificate_request, encrypted_extensions, new_session_ticket

@@ -21,6 +21,8 @@ class Level(Enum):
 # QUIC versions with key derivations of their own: RFC 9001 §5.2, RFC 9369 §3.3.
 QUIC_VERSION_1: Final = 0x00000001
 QUIC_VERSION_2: Final = 0x6B3343CF
+# RFC 9001 §4 and §8: what in a handshake is an error of the transport, not of TLS.
+PROTOCOL_VIOLATION: Final = 0x0A
 
 TLS_1_2: Final = 0x0303
 TLS_1_3: Final = 0x0304

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .codec import message
-from .constants import DECODE_ERROR, DECRYPT_ERROR, FINISHED, UNEXPECTED_MESSAGE, Level
+from .constants import DECODE_ERROR, DECRYPT_ERROR, FINISHED, PROTOCOL_VIOLATION, UNEXPECTED_MESSAGE, Level
 from .errors import DecodeError, LocalAlert
 from .events import KeysInstalled, TlsEvent
 from .key_schedule import KeySchedule, Transcript, verify_data
@@ -22,9 +22,6 @@ __all__ = ["Handshake"]
 # Largest message, header included. A certificate chain may have 64 KiB; everything else is far smaller. As only one
 # message is ever kept, this also bounds what a peer can make this side hold at a level.
 MAX_MESSAGE_SIZE: Final = 65_536 + 4
-
-# RFC 9001 §4.1.3 and §6: handshake bytes where none may be are an error of the transport.
-PROTOCOL_VIOLATION: Final = 0x0A
 
 # Labels of the NSS key log, RFC 9850 §2.1.
 LOG_CLIENT_EARLY: Final = "CLIENT_EARLY_TRAFFIC_SECRET"

@@ -24,6 +24,7 @@ from .constants import (
     MISSING_EXTENSION,
     NO_APPLICATION_PROTOCOL,
     PROTOCOL_VERSION,
+    PROTOCOL_VIOLATION,
     PSK_DHE_KE,
     TLS_1_2,
     TLS_1_3,
@@ -31,7 +32,6 @@ from .constants import (
     suite_name,
 )
 from .errors import LocalAlert
-from .handshake import PROTOCOL_VIOLATION
 from .key_schedule import KeySchedule, Transcript
 from .messages.client_hello import ClientHello
 from .protection import SUITES, suite_parameters

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from . import constants
-from .constants import UNEXPECTED_MESSAGE, Level, message_name
+from .constants import PROTOCOL_VIOLATION, UNEXPECTED_MESSAGE, Level, message_name
 from .errors import LocalAlert
 
 __all__ = ["ClientInput", "ClientState", "ServerInput", "ServerState", "advance_client", "advance_server"]
@@ -200,4 +200,8 @@ def advance_server(state: ServerState, happened: ServerInput) -> ServerState:
 
 def refuse(message_type: int, state: ClientState | ServerState) -> LocalAlert:
     """The alert for a message that may not come in ``state``."""
-    return LocalAlert(UNEXPECTED_MESSAGE, f"{message_name(message_type)} in state {state.value!r}")
+    reason = f"{message_name(message_type)} in state {state.value!r}"
+    if state is ClientState.CONNECTED and message_type == constants.CERTIFICATE_REQUEST:
+        # RFC 9001 §4.4: the client could not tell which of its streams is meant.
+        return LocalAlert(UNEXPECTED_MESSAGE, reason, PROTOCOL_VIOLATION)
+    return LocalAlert(UNEXPECTED_MESSAGE, reason)
