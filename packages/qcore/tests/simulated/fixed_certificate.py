@@ -5,11 +5,11 @@ ECDSA signatures take 70 to 72 bytes, as it happens. RSA ones take as many as th
 
 from functools import cache
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from qcore.testing import Seeded
 from qcore.testing.pair import SERVER_NAME, WALL
-from qtls.adapters.self_signed import Authority, MadeCertificate
+from qtls.adapters.self_signed import Authority, MadeCertificate, draw_key
 
 BITS = 2_048
 EXPONENT = 65_537
@@ -22,8 +22,7 @@ SMALL_PRIMES = [
 def fixed_certificate() -> MadeCertificate:
     """A certificate for `SERVER_NAME`, the same in each process."""
     random = Seeded("fixed certificate")
-    authority_key = ec.derive_private_key(int.from_bytes(random(31), "big"), ec.SECP256R1())
-    authority = Authority(wall_clock=WALL, key=authority_key, random=random)
+    authority = Authority(wall_clock=WALL, key=draw_key(random), random=random)
     return MadeCertificate(authority.issue([SERVER_NAME], key=_rsa_key(random)), authority.pem)
 
 

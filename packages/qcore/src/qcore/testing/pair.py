@@ -12,9 +12,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Final, final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from qtls.adapters.self_signed import Authority, MadeCertificate
+from qtls.adapters.self_signed import Authority, MadeCertificate, draw_key
 from qtls.config import ClientTLS, ServerTLS
 
 from ..admission import Admit
@@ -38,12 +36,8 @@ WALL: Final = 1_800_000_000.0
 def throwaway_certificate() -> MadeCertificate:
     """A certificate for `SERVER_NAME`, the same in each process: sizes of the handshake depend on it."""
     random = Seeded("certificate")
-
-    def key() -> ec.EllipticCurvePrivateKey:
-        return ec.derive_private_key(int.from_bytes(random(31), "big"), ec.SECP256R1())
-
-    authority = Authority(wall_clock=WALL, key=key(), random=random)
-    return MadeCertificate(authority.issue([SERVER_NAME], key=key()), authority.pem)
+    authority = Authority(wall_clock=WALL, key=draw_key(random), random=random)
+    return MadeCertificate(authority.issue([SERVER_NAME], key=draw_key(random)), authority.pem)
 
 
 class Stalled(AssertionError):

@@ -23,7 +23,7 @@ from ..certificates import CertificateChain, spki_sha256
 from ..names import address_of
 from ..signatures import PrivateKey
 
-__all__ = ["Authority", "MadeCertificate", "make_certificate"]
+__all__ = ["Authority", "MadeCertificate", "draw_key", "make_certificate"]
 
 # Chromium accepts a certificate by its hash over QUIC and WebTransport only if it lives for at most 14 days.
 LIFETIME_DAYS: Final = 12
@@ -140,6 +140,12 @@ class Authority:
             .not_valid_before(start)
             .not_valid_after(start + self._lifetime)
         )
+
+
+def draw_key(random: Callable[[int], bytes]) -> ec.EllipticCurvePrivateKey:
+    """A P-256 key that follows from a source of randomness."""
+    # Below 2^248, so it never is larger than the order of the curve.
+    return ec.derive_private_key(int.from_bytes(random(31), "big") or 1, ec.SECP256R1())
 
 
 def make_certificate(names: Iterable[str] = ("localhost", "127.0.0.1", "::1")) -> MadeCertificate:
