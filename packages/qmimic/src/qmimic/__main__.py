@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from qmimic.adapters.cli import cli
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        if error.name not in ("click", "rich", "dpkt", "pcapng"):
             raise
         sys.exit(f"qmimic: {error.name} is missing: install uquic-qmimic[cli]")
     cli(prog_name="qmimic")
