@@ -68,6 +68,9 @@ PURE_NAMES_OF_OS = {"PathLike", "fspath"}
 IMPURE_FOLDERS = {"aio", "adapters"}
 IMPURE_MODULES = {"qlog.files", "qmimic.capture", "qmimic.client"}
 
+# Distributions whose packages go by another name.
+IMPORT_NAMES = {"python-pcapng": "pcapng"}
+
 ENGINE = "qcore.engine.engine"
 ENGINE_USERS = ("qcore.router", "qcore.aio", "qcore.testing")
 
@@ -209,6 +212,7 @@ def test_what_is_imported_is_declared(package: str) -> None:
         for each in module.imports
     }
 
+    declared |= {IMPORT_NAMES.get(name, name) for name in declared}
     assert set() == imported - declared - {package} - sys.stdlib_module_names
 
 
