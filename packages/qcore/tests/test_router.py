@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from qcore.admission import Admission, Arrival, always_retry
+from qcore.admission import Admission, Arrival, LoadLimits, always_retry
 from qcore.batch import SendBatch
 from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
@@ -195,7 +195,7 @@ def test_forgotten_engines_leave_nothing_behind() -> None:
         assert [] == site.engines
         assert not site.router._by_cid
         assert not site.router._by_address
-        assert not site.router._half_open
+        assert 0 == site.router.half_open
 
 
 def test_nobody_listens_any_more() -> None:
@@ -497,10 +497,44 @@ def test_admission_sees_who_comes() -> None:
 
     assert [
         Arrival(
-            address=("192.0.2.9", 1_000 + number), version=VERSION_1, is_validated=False, half_open=number
+            address=("192.0.2.9", 1_000 + number),
+            version=VERSION_1,
+            is_validated=False,
+            half_open=number,
+            half_open_nearby=number,
+            connections=number,
+            connections_nearby=number,
         )
         for number in range(3)
     ] == seen
+
+
+def flood(server: Site, count: int, *, host: str | None = None) -> None:
+    """First packets of clients that never answer, from one host or from as many."""
+    for number in range(count):
+        for data in first_datagrams(seed=f"flood {number} {host}"):
+            server.receive(data, (host or f"192.0.2.{number}", 1_000 + number))
+
+
+def test_flood_turns_retry_on_and_honest_clients_still_get_in() -> None:
+    server = Site(THERE).listen(admit=LoadLimits(retry_above=20, max_half_open=30))
+    flood(server, 100)
+    assert 20 == server.router.half_open
+
+    client = Site(HERE, seed="honest")
+    wire = Wire(client, server)
+    engine = client.dial(THERE)
+    wire.wait(3.0)  # its first answer may find no room among those to the others
+    assert engine.is_confirmed
+
+
+def test_network_turns_retry_on_for_itself_alone() -> None:
+    server = Site(THERE).listen(admit=LoadLimits(retry_above_per_network=5))
+    flood(server, 20, host="192.0.2.77")
+    assert 5 == server.router.half_open
+
+    flood(server, 10)
+    assert 15 == server.router.half_open
 
 
 def test_half_open_connections_are_counted_down() -> None:

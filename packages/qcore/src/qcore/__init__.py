@@ -4,7 +4,7 @@ The names here are what applications use. Below them, `qcore.engine`, `qcore.rou
 those who bring their own event loop or a simulated network.
 """
 
-from .admission import Admission, Admit, Arrival, admit_by_load, always_retry
+from .admission import Admission, Admit, Arrival, LoadLimits, admit_by_load, always_retry
 from .aio import (
     Connection,
     Endpoint,
@@ -64,6 +64,7 @@ __all__ = [
     "IdleTimeout",
     "InitialPolicy",
     "Listener",
+    "LoadLimits",
     "Observer",
     "Path",
     "PathFailed",

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from qcore.admission import Admission, Arrival, always_retry
+from qcore.admission import Admission, Arrival, LoadLimits, always_retry
 from qcore.aio import Connection, Endpoint, Listener, UnknownHost, connect, serve
 from qcore.aio.sockets import has_ipv6
 from qcore.config import QuicConfig
@@ -555,3 +555,22 @@ def test_ended_connections_are_forgotten(server_tls: ServerTLS, client_tls: Clie
 
     others = engines()  # of other tests; held here, so that they cannot make up for some of ours
     run(main(), 20)
+
+
+def test_nobody_is_let_in_while_too_many_wait_to_be_accepted(
+    server_tls: ServerTLS, client_tls: ClientTLS
+) -> None:
+    async def main() -> None:
+        async with Endpoint.open((HOST, 0)) as server, Endpoint.open((HOST, 0)) as client:
+            listener = server.listen(tls=server_tls, admit=LoadLimits(max_waiting=2))
+            port = server.address[1]
+            for _ in range(2):
+                await client.connect(HOST, port, tls=client_tls)
+            while listener.waiting < 2:  # the server's side of the second handshake
+                await asyncio.sleep(0)
+            with pytest.raises(TransportError, match="CONNECTION_REFUSED"):
+                await client.connect(HOST, port, tls=client_tls)
+            await anext(listener)
+            await client.connect(HOST, port, tls=client_tls)
+
+    run(main())

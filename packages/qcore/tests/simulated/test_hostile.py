@@ -165,7 +165,7 @@ class Attack:
                 self.run(site)
                 self.now += 10.0
             assert [] == site.engines
-            for table in ("_by_cid", "_by_address", "_half_open"):
+            for table in ("_by_cid", "_by_address", "half_open"):
                 assert not getattr(site.router, table), table
         assert len(self.others) == len(engines()), "an engine is not forgotten"
 

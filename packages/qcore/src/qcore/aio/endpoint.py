@@ -68,14 +68,19 @@ class Dial(ConnectionOwner):
 
 
 class Endpoint:
-    """A UDP socket with any number of client connections and at most one listener. Made by `open`."""
+    """A UDP socket with any number of client connections and at most one listener. Made by `open`.
 
-    def __init__(self, udp: UdpSocket, router: Router) -> None:
+    Args:
+        shares_port: the socket is one of several on its port, in as many processes; so are those that it adds.
+    """
+
+    def __init__(self, udp: UdpSocket, router: Router, *, shares_port: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
         self._udp = udp
         self._router = router
         self._driver = Driver(self._loop, udp, router, self._adopt)
         self._listener: Listener | None = None
+        self._shares_port = shares_port
         self._is_closed = False
         self._driver.start()
 
@@ -186,7 +191,8 @@ class Endpoint:
         """Take connections on this socket.
 
         Args:
-            admit: decides about each new connection before any work is done for it.
+            admit: decides about each new connection before any work is done for it; `admit_by_load` unless given. Any
+                function from an `Arrival` to an `Admission`, or `LoadLimits` with other numbers.
 
         Raises:
             UsageError: there is a listener already.
@@ -195,16 +201,18 @@ class Endpoint:
         if self._listener is not None or self._is_closed:
             raise UsageError("the endpoint is closed" if self._is_closed else "the endpoint listens already")
         for host, port in config.preferred_addresses:
-            self._driver.add_socket(PolledSocket(self._loop, open_socket((host, port))))
+            sock = open_socket((host, port), shares_port=self._shares_port)
+            self._driver.add_socket(PolledSocket(self._loop, sock))
+        addresses = [self._udp.address, *config.preferred_addresses]
+        listener = self._listener = Listener(addresses, self._router.stop_listening)
         self._router.listen(
             tls=with_key_log(tls),
             config=config,
             admit=admit,
             observer_factory=observer_factory(config, is_client=False),
+            waiting=lambda: listener.waiting,
         )
-        addresses = [self._udp.address, *config.preferred_addresses]
-        self._listener = Listener(addresses, self._router.stop_listening)
-        return self._listener
+        return listener
 
     def receive(self, datagrams: Sequence[Datagram]) -> None:
         """Take datagrams that came another way than through the socket."""

@@ -3,16 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Self
+from typing import Self
 
 from qwire.constants import CONNECTION_REFUSED
 
+from ..admission import MAX_WAITING
 from ..batch import Address
 from .connection import Connection, ConnectionOwner
 from .signal import Signal
-
-# Connections that wait to be accepted; an application that is this far behind cannot serve more.
-MAX_WAITING: Final = 1024
 
 
 class Listener(ConnectionOwner):
@@ -30,6 +28,11 @@ class Listener(ConnectionOwner):
     def addresses(self) -> list[Address]:
         """The local addresses that are listened on, preferred ones of the configuration last."""
         return list(self._addresses)
+
+    @property
+    def waiting(self) -> int:
+        """Connections that have completed their handshake and wait to be accepted."""
+        return len(self._waiting)
 
     @property
     def connections(self) -> frozenset[Connection]:

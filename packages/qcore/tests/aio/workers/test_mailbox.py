@@ -9,8 +9,8 @@ from qcore.aio.workers.mailbox import MESSAGE_SIZE, Mailbox, decode_records, enc
 from qcore.batch import Address, Datagram
 
 
-def told(datagram: Datagram) -> tuple[bytes, Address, int]:
-    return datagram.data, datagram.address, datagram.ecn
+def told(datagram: Datagram) -> tuple[bytes, Address, int, int]:
+    return datagram.data, datagram.address, datagram.ecn, datagram.local
 
 
 DATAGRAMS = [
@@ -18,7 +18,7 @@ DATAGRAMS = [
     Datagram(b"", ("192.0.2.1", 1), 1),
     Datagram(bytes(65_507), ("2001:db8::1", 65_535, 0, 0), 2),
     Datagram(b"link local", ("fe80::1", 443, 7, 3), 3),
-    Datagram(b"mapped", ("::ffff:192.0.2.1", 443, 0, 0), 0),
+    Datagram(b"mapped", ("::ffff:192.0.2.1", 443, 0, 0), 0, 2),
 ]
 
 

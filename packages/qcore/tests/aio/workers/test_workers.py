@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from qcore.admission import always_retry
 from qcore.aio import Connection, Endpoint, connect
 from qcore.aio.endpoint import serve_on
 from qcore.aio.workers import Worker, WorkerFailed, WorkerGroup, serve_workers, start_workers
+from qcore.config import QuicConfig
 from qcore.errors import StatelessReset, UsageError
 from qcore.ids.routable import RoutingConfig
 from qcore.ids.workers import WorkerIds
@@ -38,6 +40,7 @@ async def reporting(
     steering: bool = True,
     ids: WorkerIds | None = None,
     retry: bool = False,
+    config: QuicConfig | None = None,
 ) -> AsyncIterator[WorkerGroup]:
     """Workers that answer each stream with their number, their process, and what came through other workers."""
 
@@ -50,7 +53,7 @@ async def reporting(
         admit = always_retry if retry else None
         async with (
             worker.endpoint() as endpoint,
-            serve_on(endpoint, answer, tls=tls, admit=admit) as listener,
+            serve_on(endpoint, answer, tls=tls, admit=admit, config=config or QuicConfig()) as listener,
         ):
             worker.ready()
             await listener.close(drain=await worker.stopped())
@@ -106,6 +109,29 @@ def test_datagrams_that_reach_the_wrong_worker_are_handed_on(
                         break
                 assert taken_over > 0, "100 ports, and all led to one worker"
             relay.close()
+
+    run(main())
+
+
+def test_workers_share_a_preferred_address(server_tls: ServerTLS, client_tls: ClientTLS) -> None:
+    async def main() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind((HOST, 0))
+            preferred = (HOST, free.getsockname()[1])
+        config = QuicConfig(preferred_addresses=(preferred,))
+        async with reporting(server_tls, config=config) as group:
+            has_taken_over = False
+            for _ in range(100):
+                async with connect(HOST, port_of(group), tls=client_tls) as connection:
+                    seen = await ask(connection)
+                    while connection.address != preferred:
+                        assert seen[:2] == (await ask(connection))[:2]
+                    after = await ask(connection)
+                    assert seen[:2] == after[:2]
+                    has_taken_over = has_taken_over or after[2] > 0
+                if has_taken_over:
+                    return
+            raise AssertionError("100 connections, and none came to the preferred socket of the other worker")
 
     run(main())
 

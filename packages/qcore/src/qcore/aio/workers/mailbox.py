@@ -12,8 +12,9 @@ from typing import Final
 
 from ...batch import Address, Datagram
 
-# Size of the payload, ECN mark with a bit for IPv6, size of the host's name, port, flow information, scope.
-RECORD: Final = struct.Struct("!HBBHII")
+# Size of the payload, ECN mark with a bit for IPv6, size of the host's name, port, flow information, scope, and the
+# local socket, whose number is the same in all workers.
+RECORD: Final = struct.Struct("!HBBHIIH")
 IS_IPV6: Final = 0x80
 # Bytes of a message: several fit into the socket's buffer.
 MESSAGE_SIZE: Final = 48_000
@@ -98,14 +99,18 @@ class Mailbox:
 
 
 def encode_record(datagram: Datagram) -> bytes:
-    """A datagram with the address it came from."""
+    """A datagram with the address it came from and the socket it came to."""
     address = datagram.address
     host = address[0].encode()
     flags, flow, scope = datagram.ecn, 0, 0
     if len(address) == 4:
         flags |= IS_IPV6
         flow, scope = address[2], address[3]
-    return RECORD.pack(len(datagram.data), flags, len(host), address[1], flow, scope) + host + datagram.data
+    return (
+        RECORD.pack(len(datagram.data), flags, len(host), address[1], flow, scope, datagram.local)
+        + host
+        + datagram.data
+    )
 
 
 def decode_records(message: bytes) -> list[Datagram]:
@@ -113,11 +118,11 @@ def decode_records(message: bytes) -> list[Datagram]:
     datagrams = []
     at = 0
     while at < len(message):
-        size, flags, host_size, port, flow, scope = RECORD.unpack_from(message, at)
+        size, flags, host_size, port, flow, scope, local = RECORD.unpack_from(message, at)
         at += RECORD.size
         host = message[at : at + host_size].decode()
         at += host_size
         address: Address = (host, port, flow, scope) if flags & IS_IPV6 else (host, port)
-        datagrams.append(Datagram(message[at : at + size], address, flags & 3))
+        datagrams.append(Datagram(message[at : at + size], address, flags & 3, local))
         at += size
     return datagrams

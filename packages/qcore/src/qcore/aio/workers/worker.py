@@ -83,7 +83,7 @@ class Worker:
             hand_on=self._hand_on,
         )
         udp = await wrap_socket(self._loop, shared.sockets[self.number], is_connected=False)
-        endpoint = Endpoint(udp, router)
+        endpoint = Endpoint(udp, router, shares_port=True)
         self._mailbox.open(endpoint.receive)
         try:
             yield endpoint
