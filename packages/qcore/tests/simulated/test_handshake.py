@@ -195,6 +195,23 @@ def test_first_flight_of_a_version_that_is_not_preferred() -> None:  # RFC 9368 
     assert (VERSION_1, (VERSION_2, VERSION_1)) == pair.client_trace.parameters[True].version_information
 
 
+def test_server_hears_the_first_version_until_the_client_follows() -> None:  # RFC 9369 §4.1
+    # The server has gone over to the other version, and everything that would tell the client so is lost.
+    pair = Pair(server_config=QuicConfig(versions=(VERSION_2, VERSION_1)))
+    pair.to_client.filter(lambda _: pair.now > START + 1.5)
+    pair.run_until(lambda: confirmed(pair))
+
+    assert [] == pair.server_trace.dropped
+    hellos = [
+        packet
+        for packet in pair.server_trace.received
+        if packet.packet_type is PacketType.INITIAL
+        and any(isinstance(frame, CryptoFrame) for frame in packet.frames)
+    ]
+    assert 4 <= len(hellos), "the repeated ones are read, too"
+    assert VERSION_2 == pair.client.info.version
+
+
 def test_no_common_version_is_an_error() -> None:
     pair = Pair(
         client_config=QuicConfig(versions=(VERSION_2,)), server_config=QuicConfig(versions=(VERSION_1,))

@@ -199,6 +199,8 @@ class Parts:
             return False
         self.spaces[space].discard()
         self.recovery.discard_space(space)
+        if space == INITIAL:
+            self.receiver.first_opener = None
         return True
 
     def set_peer_ack_delay(self, exponent: int, max_delay: float) -> None:

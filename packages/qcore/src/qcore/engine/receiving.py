@@ -87,6 +87,7 @@ class PacketReceiver:
         takes_early: 0-RTT packets may still be opened, now or once there are keys.
         held_for: seconds that what is being opened has waited for keys.
         early_version: the version of 0-RTT packets, that of the first flight (RFC 9369 §4.1).
+        first_opener: server: for Initial packets of that version, which come until the client has heard of another.
     """
 
     __slots__ = (
@@ -95,6 +96,7 @@ class PacketReceiver:
         "cid_size",
         "drop_reason",
         "early_version",
+        "first_opener",
         "held_for",
         "is_version_change_allowed",
         "requires_fixed_bit",
@@ -112,6 +114,7 @@ class PacketReceiver:
         self.cid_size = cid_size
         self.version = version
         self.early_version = version
+        self.first_opener: Opener | None = None
         self.takes_early = True
         self.versions = versions
         self.drop_reason = ""
@@ -216,14 +219,21 @@ class PacketReceiver:
         if is_early and not self.takes_early:
             self._drop("0-RTT is not accepted, or over")
             return None, end
-        if header.version != (self.early_version if is_early else self.version):
+        space = self.spaces[SPACE_OF[header.packet_type]]
+        opener = space.early_opener if is_early else space.opener
+        if (
+            self.first_opener is not None
+            and header.version == self.early_version
+            and header.packet_type is PacketType.INITIAL
+        ):
+            # RFC 9369 §4.1: these keys are kept until a Handshake packet shows that the client follows.
+            opener = self.first_opener
+        elif header.version != (self.early_version if is_early else self.version):
             if not (self.is_version_change_allowed and header.version in self.versions):
                 self._drop("version of another connection")
                 return None, end
             self.changed_version = header.version
             return None, position
-        space = self.spaces[SPACE_OF[header.packet_type]]
-        opener = space.early_opener if is_early else space.opener
         if space.is_discarded:
             self._drop("keys are discarded")
             return None, end

@@ -158,4 +158,5 @@ class Restart:
         if parts.is_client:
             parts.install_initial_keys(keys.client_sealer, keys.server_opener)
         else:
+            parts.receiver.first_opener = parts.spaces[INITIAL].opener
             parts.install_initial_keys(keys.server_sealer, keys.client_opener)
