@@ -273,6 +273,19 @@ def test_where_there_is_no_way_back_validation_gets_more_time() -> None:  # RFC 
     assert LAST_ROUNDS * PROBE_TIMEOUTS * NEW_PATH_PTO == pytest.approx(end)
 
 
+def test_address_that_is_heard_is_not_given_up() -> None:  # RFC 9000 §8.2.4
+    paths = new_manager(validated=False)
+    arrive(paths, ELSEWHERE)
+    for _ in range(50):
+        paths.on_datagram(ELSEWHERE, 40)
+        paths.handle_timeout(paths.next_timeout(), PTO)
+    assert not paths.is_lost
+
+    for _ in range(50):
+        paths.handle_timeout(min(paths.next_timeout(), 1e9), PTO)
+    assert paths.is_lost
+
+
 # During the handshake, RFC 9000 §8.1
 
 

@@ -12,7 +12,14 @@ from typing import Final
 from qcore.admission import admit_by_load, always_retry
 from qcore.batch import Datagram
 from qcore.engine.engine import QuicEngine
-from qcore.errors import HandshakeTimeout, IdleTimeout, QuicError, StreamLimitReached, TransportError
+from qcore.errors import (
+    HandshakeTimeout,
+    IdleTimeout,
+    QuicError,
+    StatelessReset,
+    StreamLimitReached,
+    TransportError,
+)
 from qcore.events import (
     DatagramReceived,
     EarlyDataDecided,
@@ -205,6 +212,8 @@ class Run:
             self._act_as_client(client, now)
         if server is not None and not server.is_closed:
             self._act_as_server(server, now)
+        if server is not None and server.is_terminated:
+            pair.router.forget(server)  # as endpoints do; its client gets a stateless reset then
         while self._updates and self._updates[0][0] <= now:
             engine = client if self._updates.pop(0)[1] else server
             if engine is not None and engine.is_confirmed and not engine.is_closed:
@@ -319,7 +328,7 @@ class Run:
     def _why(self) -> str:
         errors = self._errors()
         assert errors, "a side has ended without an error"
-        error = errors[0]
+        error = errors[-1] if isinstance(errors[0], StatelessReset) else errors[0]
         if isinstance(error, TransportError):
             return f"TransportError 0x{error.code:x}"
         return type(error).__name__
@@ -333,6 +342,8 @@ class Run:
         """Whether the network can have brought an error about."""
         if isinstance(error, IdleTimeout | HandshakeTimeout):
             return True
+        if isinstance(error, StatelessReset):
+            return self.pair.server is not None and self.pair.server.error is not None
         if not isinstance(error, TransportError) or self.plan.is_stable:
             return False
         # RFC 9000 §8.1.4: the client came back with the token of a Retry from another address. §9.3.2: or it was

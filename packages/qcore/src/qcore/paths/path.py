@@ -85,6 +85,7 @@ class Path(FrameSource):
         "_interval",
         "_is_small",
         "_newest",
+        "_received_before",
         "_responses",
         "address",
         "deadline",
@@ -128,6 +129,7 @@ class Path(FrameSource):
         self._is_small = False
         self._responses: list[bytes] = []
         self._interval = 0.0
+        self._received_before = 0
         self._fails_at = math.inf
 
     def __repr__(self) -> str:
@@ -154,6 +156,11 @@ class Path(FrameSource):
     def on_sent(self, size: int) -> None:
         """Count a datagram to the address."""
         self.sent += size
+
+    @property
+    def is_heard(self) -> bool:
+        """Something has arrived since the validation began."""
+        return self.received > self._received_before
 
     def leave(self, at: float) -> None:
         """Be forgotten then, unless somebody keeps it."""
@@ -191,6 +198,7 @@ class Path(FrameSource):
         self._is_small = False
         self._challenge(random(CHALLENGE_SIZE))
         self._interval = pto
+        self._received_before = self.received
         self._fails_at = now + PROBE_TIMEOUTS * max(pto, NEW_PATH_PTO)
         self.deadline = min(now + pto, self._fails_at)
 
