@@ -150,7 +150,7 @@ MISUSE = [
     pytest.param(["get", "https://localhost/", "--colour"], "No such option", id="option"),
     pytest.param(["serve", "/absent"], "No such file", id="folder"),
     pytest.param(["serve", "--workers", "0"], "x>=1", id="workers"),
-    pytest.param(["serve", "--key", "k.pem"], "--key needs --cert", id="key"),
+    pytest.param(["serve", ".", "--key", "k.pem"], "--key needs --cert", id="key"),
     pytest.param(["serve", "--app", "module"], "not MODULE:APP", id="app"),
     pytest.param(["draw", "chrome", "--count", "0"], "x>=1", id="count"),
     pytest.param(["draw", "chrome", "--family", "5"], "'5' is not one of", id="family"),
@@ -158,6 +158,12 @@ MISUSE = [
     pytest.param(["fingerprint"], "give a FILE, or --listen PORT", id="nothing to fingerprint"),
     pytest.param(["lint", "netscape"], "there are chrome", id="lint"),
     pytest.param(["diff", "chrome", "netscape"], "there are chrome", id="diff"),
+    pytest.param(["diff", "chrome", "absent.jsonl"], "absent.jsonl: No such file", id="diff with a file"),
+    pytest.param(["diff", "chrome", __file__], "not a pcap, pcapng or captures", id="diff with another file"),
+    pytest.param(["serve"], "give a DIR, or --app", id="nothing to serve"),
+    pytest.param(["draw", "chrome", "--server-name", ""], "without a name", id="no server name"),
+    pytest.param(["netscape"], "No such command 'netscape'", id="command"),
+    pytest.param(["get", "--colour", "https://a.example/"], "No such option", id="option"),
     pytest.param(["show", "netscape"], "there are chrome", id="show"),
 ]
 
@@ -168,6 +174,8 @@ def test_misuse_exits_with_2(arguments: list[str], words: str) -> None:
 
     assert 2 == result.exit_code, result.output
     assert words in result.stderr
+    assert 1 == len(result.stderr.splitlines())
+    assert result.stderr.startswith("qmimic")
     assert "" == result.stdout
 
 
@@ -175,7 +183,7 @@ FAILURES = [
     pytest.param(["fingerprint", "/absent"], "/absent: No such file or directory", id="no capture"),
     pytest.param(["dissect", "/absent"], "/absent: No such file or directory", id="no capture to dissect"),
     pytest.param(["serve", "--app", "no_such_module:app"], "No module named", id="no application"),
-    pytest.param(["serve", "--cert", "/absent.pem"], "/absent.pem: No such file", id="no certificate"),
+    pytest.param(["serve", ".", "--cert", "/absent.pem"], "/absent.pem: No such file", id="no certificate"),
     pytest.param(["get", "https://localhost:1/"], "https://localhost:1/: ", id="nobody listens"),
     pytest.param(["get", "https://no-such-host.invalid/"], "no-such-host.invalid", id="unknown host"),
 ]

@@ -8,6 +8,7 @@ from .demo import demo_command
 from .diffs import diff_command
 from .dissects import dissect_command
 from .draws import draw_command
+from .errors import Commands
 from .fingerprints import fingerprint_command
 from .gets import get_command
 from .learns import learn_command
@@ -16,7 +17,7 @@ from .profiles import profiles_command, show_command
 from .serves import serve_command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("qmimic", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="qmimic")
 def cli() -> None:
     """QUIC and HTTP/3 with the first flight of a browser."""

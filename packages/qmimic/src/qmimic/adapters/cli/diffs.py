@@ -4,16 +4,20 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import click
 
 from qcore.errors import UsageError
 from qmimic.capture import CapturedFlow, read_capture
 from qmimic.diff import Difference, diff
+from qmimic.errors import MimicError
 from qmimic.profile import ClientProfile
 
-from .errors import Failure, failures, one_line
+from .errors import Trouble, one_line
 from .profile_option import PROFILE
+
+CAPTURE_ENDINGS: Final = (".jsonl", ".pcap", ".pcapng", ".cap")
 
 
 class SideParameter(click.ParamType["ClientProfile | list[CapturedFlow]"]):
@@ -24,13 +28,16 @@ class SideParameter(click.ParamType["ClientProfile | list[CapturedFlow]"]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> ClientProfile | list[CapturedFlow]:
-        """An existing file that is no TOML is a capture; the rest is a profile."""
+        """What looks like a path and is no TOML is a capture; the rest is a profile."""
         if isinstance(value, ClientProfile | list):
             return value
         text = str(value)
-        if Path(text).is_file() and not text.endswith(".toml"):
-            with failures():
+        is_path = Path(text).is_file() or "/" in text or text.endswith(CAPTURE_ENDINGS)
+        if is_path and not text.endswith(".toml"):
+            try:
                 return read_capture(text)
+            except MimicError as error:
+                raise Trouble(one_line(error)) from None
         return PROFILE.convert(value, param, ctx)
 
 
@@ -41,12 +48,11 @@ class SideParameter(click.ParamType["ClientProfile | list[CapturedFlow]"]):
 def diff_command(
     a: ClientProfile | list[CapturedFlow], b: ClientProfile | list[CapturedFlow], as_json: bool
 ) -> None:
-    """Compare A and B, profiles or capture files, field by field; exit status 1 if they differ."""
-    with failures():
-        try:
-            found = diff(a, b)
-        except (UsageError, ValueError) as error:
-            raise Failure(one_line(error)) from None
+    """Compare A and B, profiles or capture files, field by field; exit status 1 if they differ, 2 on trouble."""
+    try:
+        found = diff(a, b)
+    except (UsageError, MimicError, ValueError) as error:
+        raise Trouble(one_line(error)) from None
     if as_json:
         click.echo(json.dumps([asdict(item) for item in found], indent=2))
     else:

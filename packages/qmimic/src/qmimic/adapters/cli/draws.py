@@ -33,6 +33,8 @@ class ServerNames(click.ParamType[tuple[str, ...]]):
             return value
         text = str(value)
         if not text.startswith("@"):
+            if not text:
+                self.fail("a server without a name has an address", param, ctx)
             return (text,)
         try:
             lines = Path(text[1:]).read_text(encoding="utf-8").splitlines()

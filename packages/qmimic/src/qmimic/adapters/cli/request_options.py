@@ -71,8 +71,12 @@ def read_memory(path: Path | None) -> Memory:
 def write_memory(path: Path, memory: Memory) -> None:
     """Keep what was learnt, readable by this user alone: it holds secrets."""
     try:
-        path.touch(mode=0o600)
-        path.write_text(memory.dumps(), encoding="utf-8")
+        # Whoever is interrupted while writing keeps the old file.
+        beside = path.with_name(f"{path.name}.new")
+        beside.unlink(missing_ok=True)
+        beside.touch(mode=0o600)
+        beside.write_text(memory.dumps(), encoding="utf-8")
+        beside.replace(path)
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}") from None
 

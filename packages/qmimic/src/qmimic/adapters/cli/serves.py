@@ -26,7 +26,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @click.command("serve")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), default=".")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path), required=False)
 @click.option("--app", metavar="MODULE:APP", help="ASGI application, looked for in DIR first.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address; :: takes IPv4 as well.")
 @click.option(
@@ -48,7 +48,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
     help="Processes that share the port.",
 )
 def serve_command(
-    folder: Path,
+    folder: Path | None,
     app: str | None,
     host: str,
     port: int,
@@ -59,10 +59,13 @@ def serve_command(
     workers: int,
 ) -> None:
     """Serve the files in DIR, or an ASGI application, over HTTP/3."""
+    if folder is None and app is None:
+        raise click.UsageError("give a DIR, or --app MODULE:APP")
     if key is not None and cert is None:
         raise click.UsageError("--key needs --cert")
     if qlog is not None:
         make_folder(qlog)
+    folder = folder or Path()
     application = load_app(app, folder) if app else file_server(folder)
     with ExitStack() as stack:
         if cert is not None:
