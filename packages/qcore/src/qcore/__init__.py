@@ -4,6 +4,7 @@ The names here are what applications use. Below them, `qcore.engine`, `qcore.rou
 those who bring their own event loop or a simulated network.
 """
 
+from .ackhandler.frequency import AckFrequency
 from .admission import Admission, Admit, Arrival, LoadLimits, admit_by_load, always_retry
 from .aio import (
     Connection,
@@ -46,6 +47,7 @@ from .stats import ConnectionStats
 __version__ = "0.1.0"
 
 __all__ = [
+    "AckFrequency",
     "Admission",
     "Admit",
     "ApplicationError",

@@ -18,6 +18,7 @@ from qwire.constants import (
 )
 from qwire.transport_parameters import Parameter, TransportParameters
 
+from .ackhandler.frequency import AckFrequency
 from .packing.initial_flight import InitialPolicy
 from .paths.preferred import offer
 
@@ -41,6 +42,8 @@ ENFORCED: Final = (
     "max_ack_delay",
     "active_connection_id_limit",
     "max_datagram_frame_size",
+    "min_ack_delay",
+    "min_ack_delay_02",
 )
 
 
@@ -65,6 +68,9 @@ class QuicConfig:
         congestion: name of a congestion controller.
         max_udp_payload: the largest UDP payload that is received or sent.
         max_ack_delay: the longest delay of an ACK, in seconds.
+        min_ack_delay: the shortest delay that the peer may ask for with ACK_FREQUENCY, in seconds; None to take no
+            such wishes (draft-ietf-quic-ack-frequency-14).
+        ack_frequency: what to ask of a peer that takes them; None for acknowledgements as RFC 9000 has them.
         max_pacing_burst: datagrams that may leave at once.
         ecn: mark packets and react to congestion marks.
         pmtud: look for a larger path MTU (RFC 8899).
@@ -99,6 +105,8 @@ class QuicConfig:
     congestion: str = "cubic"
     max_udp_payload: int = 1_452
     max_ack_delay: float = 0.025
+    min_ack_delay: float | None = 0.001
+    ack_frequency: AckFrequency | None = None
     max_pacing_burst: int = 32
     ecn: bool = True
     pmtud: bool = True
@@ -125,6 +133,8 @@ class QuicConfig:
                 raise ValueError(f"{name} must lie between 0 and 2^60")
         if self.max_udp_payload < 1200:  # RFC 9000 §14
             raise ValueError("max_udp_payload must be at least 1200")
+        if self.min_ack_delay is not None and not 0 <= self.min_ack_delay <= self.max_ack_delay:
+            raise ValueError("min_ack_delay is above max_ack_delay")
         if self.preferred_addresses:
             offer(self.preferred_addresses, bytes(8), bytes(16))  # raises when it cannot be said
         if self.parameters is not None:
@@ -168,6 +178,7 @@ def local_parameters(
         max_datagram_frame_size=config.max_datagram_frame_size if config.datagrams else 0,
         reset_stream_at=config.reset_stream_at,
         grease_quic_bit=False,
+        min_ack_delay=None if config.min_ack_delay is None else round(config.min_ack_delay * 1_000_000),
     )
     entries = list(built.entries)
     if config.reset_stream_at:

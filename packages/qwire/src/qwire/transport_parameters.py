@@ -229,9 +229,11 @@ class TransportParameters:
         versions = self.version_information
         if versions is not None and (versions[0] == 0 or 0 in versions[1]):  # RFC 9368 §3
             raise DecodeError("version_information holds version 0")
-        delay = self.min_ack_delay
-        if delay is not None and delay > self.max_ack_delay * 1000:  # draft-ietf-quic-ack-frequency-14 §3
-            raise DecodeError(f"min_ack_delay of {delay} us above max_ack_delay of {self.max_ack_delay} ms")
+        for delay in (self.min_ack_delay, self.min_ack_delay_02):
+            if delay is not None and delay > self.max_ack_delay * 1000:  # draft-ietf-quic-ack-frequency-14 §3
+                raise DecodeError(
+                    f"min_ack_delay of {delay} us above max_ack_delay of {self.max_ack_delay} ms"
+                )
         if self.preferred_address is not None and self.initial_source_connection_id == b"":
             # RFC 9000 §18.2: a server without a connection ID cannot offer one for another address.
             raise DecodeError("preferred_address from a server with an empty connection ID")
@@ -356,6 +358,11 @@ class TransportParameters:
     def min_ack_delay(self) -> int | None:
         """Microseconds; None when ACK_FREQUENCY is not understood. draft-ietf-quic-ack-frequency-14 §3."""
         return self.get_integer(c.TP_MIN_ACK_DELAY)
+
+    @property
+    def min_ack_delay_02(self) -> int | None:
+        """The same as of draft-ietf-quic-ack-frequency-02 §3, whose frames mean something else."""
+        return self.get_integer(c.TP_MIN_ACK_DELAY_02)
 
     def _integer(self, id: int) -> int:
         number = self.get_integer(id)

@@ -325,6 +325,15 @@ class SentPacketHandler:
     def set_peer_ack_delay(self, exponent: int, max_delay: float) -> None:
         """What the peer's transport parameters say; `max_delay` in seconds. RFC 9000 §18.2."""
         self._exponent = exponent
+        self.set_max_ack_delay(max_delay)
+
+    @property
+    def peer_max_ack_delay(self) -> float:
+        """The longest that the peer delays acknowledgements, in seconds."""
+        return self._max_ack_delay
+
+    def set_max_ack_delay(self, max_delay: float) -> None:
+        """The peer delays acknowledgements so long, in seconds, by its own account or on our wish."""
         self._max_ack_delay = max_delay
         self._is_deadline_stale = True
 

@@ -190,11 +190,9 @@ class FrameDispatcher:
             if len(self.tokens) < MAX_TOKENS:
                 self.tokens.append(frame.token)
         elif isinstance(frame, ImmediateAckFrame):
-            parts.spaces[packet.space].received.ack_immediately()
+            parts.ack_frequency.receive_immediate(frame)
         elif isinstance(frame, AckFrequencyFrame):
-            parts.spaces[packet.space].received.set_ack_frequency(
-                frame.ack_eliciting_threshold, frame.requested_max_ack_delay / 1e6, frame.reordering_threshold
-            )
+            parts.ack_frequency.receive(frame)
 
     def _refuse_from_client(self, frame: Frame) -> None:
         """RFC 9000 §19.7, §19.20: only a server sends these."""

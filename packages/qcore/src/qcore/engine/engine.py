@@ -313,14 +313,7 @@ class QuicEngine:
     def _handle_parts(self, now: float) -> None:
         table, parts = self._timers, self.parts
         if table.is_due(timers.LOSS, now):
-            before = parts.recovery.pto_count
-            parts.recovery.handle_timeout(now)
-            if parts.recovery.pto_count > before:
-                # Where both directions lose packets, probes that bring no news of the others keep both sides probing.
-                parts.spaces[APPLICATION].received.repeat()
-                mtu = parts.paths.active.mtu
-                if mtu is not None and mtu.on_pto(parts.recovery.pto_count, now):
-                    parts.recovery.set_datagram_size(mtu.current)
+            parts.handle_loss_timeout(now)
         if table.is_due(timers.ACK, now):
             for space in parts.spaces:
                 space.received.handle_timeout(now)

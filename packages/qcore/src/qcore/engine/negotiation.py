@@ -167,7 +167,8 @@ class Negotiation:
         parts.streams.set_peer_limits(peer)
         parts.local_ids.set_peer_limit(peer.active_connection_id_limit)
         parts.idle.on_peer_timeout(peer.max_idle_timeout / 1000)
-        parts.set_peer_ack_delay(peer.ack_delay_exponent, peer.max_ack_delay / 1000)
+        parts.recovery.set_peer_ack_delay(peer.ack_delay_exponent, peer.max_ack_delay / 1000)
+        parts.ack_frequency.set_peer(peer)
         parts.datagrams.set_peer_limit(peer.max_datagram_frame_size)
         mtu = parts.paths.active.mtu
         if mtu is not None:

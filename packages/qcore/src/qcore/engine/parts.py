@@ -8,6 +8,7 @@ from qwire.transport_parameters import TransportParameters
 
 from ..ackhandler import packet_numbers
 from ..ackhandler.ecn import EcnValidator
+from ..ackhandler.frequency import AckFrequencyControl
 from ..ackhandler.received import ReceivedPacketHandler
 from ..ackhandler.rtt import RttEstimator
 from ..ackhandler.sent import SentPacketHandler
@@ -84,7 +85,7 @@ class Parts:
     """Everything one connection consists of."""
 
     __slots__ = (
-        "_peer_ack_delay",
+        "ack_frequency",
         "base_size",
         "control",
         "datagrams",
@@ -153,6 +154,7 @@ class Parts:
         )
         self.recovery = _recovery(config, is_client, self.base_size)
         self.spaces = _spaces(parameters)
+        self.ack_frequency = AckFrequencyControl(self.spaces[APPLICATION].received, self.recovery, parameters)
         self.handshake = Handshake(tls, [space.crypto for space in self.spaces])
         self.packer = Packer(
             is_client=is_client,
@@ -177,6 +179,7 @@ class Parts:
         self.packer.sources[APPLICATION] = [
             self.spaces[APPLICATION].crypto,
             self.control,
+            self.ack_frequency,
             ActivePath(self.paths),
             self.local_ids,
             self.remote_ids,
@@ -186,7 +189,6 @@ class Parts:
         self.receiver.takes_early = not is_client
         self.receiver.requires_fixed_bit = not parameters.grease_quic_bit
         self.idle = IdleTimer(parameters.max_idle_timeout / 1000, config.keep_alive, now)
-        self._peer_ack_delay = 0.025  # RFC 9000 §18.2: the default until the peer's parameters are known
 
     def install_initial_keys(self, sealer: Sealer, opener: Opener) -> None:
         """Keys of Initial packets, which follow from the client's first destination connection ID."""
@@ -203,14 +205,23 @@ class Parts:
             self.receiver.first_opener = None
         return True
 
-    def set_peer_ack_delay(self, exponent: int, max_delay: float) -> None:
-        """How the peer writes delays into ACK frames, and how long it delays them, in seconds."""
-        self._peer_ack_delay = max_delay
-        self.recovery.set_peer_ack_delay(exponent, max_delay)
+    def handle_loss_timeout(self, now: float) -> None:
+        """Packets count as lost, or probes are due, of which more than the recovery has to know."""
+        recovery = self.recovery
+        before = recovery.pto_count
+        recovery.handle_timeout(now)
+        if recovery.pto_count > before:
+            # Where both directions lose packets, probes that bring no news of the others keep both sides probing.
+            self.spaces[APPLICATION].received.repeat()
+            if self.ack_frequency.is_asking:
+                self.ack_frequency.ask_now()
+            mtu = self.paths.active.mtu
+            if mtu is not None and mtu.on_pto(recovery.pto_count, now):
+                recovery.set_datagram_size(mtu.current)
 
     def pto(self) -> float:
         """The probe timeout without backoff, in seconds."""
-        return self.recovery.rtt.pto(self._peer_ack_delay)
+        return self.recovery.rtt.pto(self.recovery.peer_max_ack_delay)
 
 
 def _recovery(config: QuicConfig, is_client: bool, datagram_size: int) -> SentPacketHandler:

@@ -229,6 +229,9 @@ class Progress:
         parts.recovery.set_handshake_confirmed()
         self.discard(INITIAL, now)
         self.discard(HANDSHAKE, now)
+        wish = self._negotiation.config.ack_frequency
+        if wish is not None:
+            parts.ack_frequency.ask(wish)
         parts.paths.on_confirmed(now, parts.pto())
         mtu = parts.paths.active.mtu
         if mtu is not None:
