@@ -145,6 +145,13 @@ def test_pinned_key_over_a_handshake(
         make_duo({"ca": pins}, client_args={"wall_clock": now + 20 * 86_400}).run()
 
 
+@pytest.mark.parametrize("prefix", ["", "sha256/", "sha256//"])
+def test_a_pin_may_begin_with_a_slash(prefix: str) -> None:
+    pin = "/YhGiqgcTTv75NgqHwX3YQn4QAKYYU2f69xXPfi0zX8="
+
+    assert SpkiPins(pin).__reduce__() == SpkiPins(prefix + pin).__reduce__()
+
+
 @pytest.mark.parametrize("pin", ["", "AAAA", "not base64 at all", "sha1/" + "A" * 28])
 def test_pins_that_are_none(pin: str) -> None:
     with pytest.raises(ValueError, match="is not a SHA-256 in base64"):

@@ -25,6 +25,8 @@ END = b"-----END CERTIFICATE-----"
 
 # Chains remembered as good: some 100 bytes each.
 MAX_VERIFIED: Final = 512
+# Base64 of 32 bytes.
+PIN_SIZE: Final = 44
 
 
 class TrustStore(Protocol):
@@ -124,7 +126,9 @@ class SpkiPins:
 
 def _parse_pin(pin: str) -> bytes:
     # curl writes sha256//PIN, HTTP's key pinning wrote sha256/PIN.
-    text = pin.removeprefix("sha256/").removeprefix("/")
+    text = pin.removeprefix("sha256/")
+    if len(text) > PIN_SIZE:  # a pin may begin with a slash itself
+        text = text.removeprefix("/")
     try:
         found = base64.b64decode(text, validate=True)
     except ValueError:
