@@ -434,6 +434,9 @@ def test_select_sees_the_inner_hello(make_duo: MakeDuo, outside: dict[str, Any])
 
 def test_key_shares_are_not_sent_twice(make_duo: MakeDuo, outside: dict[str, Any]) -> None:
     duo = make_duo({"ech": ech_config_list((KEY,))}, outside, CLIENT).run()
-    inner = duo.client._sent().hello
+    ech = duo.client._hellos.ech
+    assert ech is not None
+    inner = ech.inner
 
+    assert inner is not None
     assert inner.get(EXT_KEY_SHARE) == hellos_of(duo)[0].get(EXT_KEY_SHARE)

@@ -53,6 +53,13 @@ class CryptoStream(FrameSource):
         self._total_limit = total_limit
         self._reassembler = Reassembler()
 
+    def release(self) -> None:
+        """The keys of the space are gone: nothing is sent or received any more."""
+        self._data = bytearray()
+        self._pending.clear()
+        self._acked.clear()
+        self._reassembler = Reassembler()
+
     # Out
 
     @property

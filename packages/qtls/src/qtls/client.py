@@ -43,8 +43,7 @@ from .ech_client import ClientEch
 from .errors import EchRejected, LocalAlert
 from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
 from .handshake import LOG_CLIENT_EARLY, Handshake
-from .key_exchange import KeyShares
-from .key_schedule import KeySchedule
+from .key_schedule import KeySchedule, Transcript
 from .messages import certificate_request, encrypted_extensions, new_session_ticket
 from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import NewSessionTicket
@@ -389,8 +388,10 @@ class ClientHandshake(Handshake):
             self._opener(self._server_application_secret),
         )
         self._events.append(HandshakeDone(self._info()))
-        # Private keys and handshake secrets have done their work.
-        self._hellos.shares = KeyShares(self._random)
+        # Private keys, handshake secrets and what was negotiated from have done their work.
+        self._hellos.release()
+        self._offer = self._retry = self._psk_schedule = None
+        self._transcript = Transcript()
         self._client_handshake_secret = self._server_handshake_secret = b"-"
 
     def _send_flight(self) -> None:

@@ -45,6 +45,12 @@ class ClientHellos:
         self.ech: ClientEch | None = None
         self.sent: ClientHello | None = None
 
+    def release(self) -> None:
+        """Let go of hellos and private keys: the handshake is complete."""
+        self.shares = KeyShares(self._random)
+        self._hello = self.sent = None
+        self._parameters = self._grease = b""
+
     def prepare(self, session: Session | None) -> None:
         """Choose what to do about encryption, before the first hello.
 

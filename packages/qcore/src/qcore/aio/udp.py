@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import sys
-from collections import deque
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -133,6 +133,16 @@ class UdpSocket:
         raise NotImplementedError
 
 
+class ReadBuffer(threading.local):
+    """Where datagrams arrive before they are copied: one for all sockets of a thread, for only one is read at a time."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+READ_BUFFER: Final = ReadBuffer()
+
+
 class PolledSocket(UdpSocket):
     """A socket that the loop watches with `add_reader`.
 
@@ -155,13 +165,13 @@ class PolledSocket(UdpSocket):
         self._socket = sock
         self._address: Address = sock.getsockname()
         self._owner: SocketOwner | None = None
-        self._unsent: deque[SendRun] = deque()
+        self._unsent: list[SendRun] = []
         self._is_ipv6 = sock.family == socket.AF_INET6
         self._has_messages = hasattr(sock, "recvmsg_into")
         self.capabilities: Capabilities = enable(sock) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
         self._has_error_queue = False
-        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._buffer = READ_BUFFER.view
         self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
 
     @property
@@ -296,7 +306,7 @@ class PolledSocket(UdpSocket):
         while unsent:
             if not self._send_run(unsent[0]):
                 return
-            unsent.popleft()
+            del unsent[0]
         self._loop.remove_writer(self._socket.fileno())
         if self._owner is not None:
             self._owner.on_writable()

@@ -4,7 +4,6 @@ Asks the layout of the `InitialPolicy` where the bytes go, checks the answer, an
 of it: at first, after a Retry or Version Negotiation, and in probes.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
@@ -81,7 +80,7 @@ class FlightPlanner:
         self._crypto = b""
         self._base = 0
         self._name_range: tuple[int, int] | None = None
-        self._plan: deque[Sequence[Placement]] = deque()
+        self._plan: list[Sequence[Placement]] = []
         self._placed: list[Sequence[Placement]] = []
         self._pings = FrameSource()
 
@@ -182,7 +181,7 @@ class FlightPlanner:
         """
         crypto = self._space.crypto
         base = self._base
-        placements = self._plan.popleft()
+        placements = self._plan.pop(0)
         excess = self._size(placements) - builder.room
         if excess > sum(placement.count for placement in placements if isinstance(placement, Padding)):
             self._plan.clear()

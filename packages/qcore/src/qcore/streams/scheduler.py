@@ -80,6 +80,7 @@ class Scheduler:
             self._count -= 1
             if not level:
                 self._filled &= ~(1 << stream.urgency)
+                self._levels[stream.urgency] = None  # an empty deque takes 600 bytes
 
     def rotate(self) -> None:
         """The stream whose turn it is had a frame; if it is incremental, it goes behind the others."""
