@@ -26,7 +26,7 @@ class RequestTable:
     def __init__(self) -> None:
         self.next_id = 0
         self._streams: dict[int, RequestStream] = {}
-        self._skipped: set[int] = set()  # ids below next_id that have not been seen
+        self._skipped: dict[int, None] = {}  # ids below next_id that have not been seen
         self._credit = ABANDON_CREDIT
 
     def __len__(self) -> int:
@@ -45,11 +45,13 @@ class RequestTable:
 
     def note(self, stream_id: int) -> None:
         """Count a stream id as seen. Streams arrive in any order; the transport limits how many can be missing."""
-        if stream_id >= self.next_id:
-            self._skipped.update(range(self.next_id, stream_id, 4))
+        if stream_id == self.next_id:
+            self.next_id = stream_id + 4
+        elif stream_id > self.next_id:
+            self._skipped.update(dict.fromkeys(range(self.next_id, stream_id, 4)))
             self.next_id = stream_id + 4
         else:
-            self._skipped.discard(stream_id)
+            self._skipped.pop(stream_id, None)
 
     def add(self, stream: RequestStream) -> None:
         """Add a request."""

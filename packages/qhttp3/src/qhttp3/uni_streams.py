@@ -133,7 +133,7 @@ class PeerStreams:
         self._observer = observer
         self._ids: dict[int, StreamKind] = {}
         self._beginnings: dict[int, bytes] = {}
-        self._refused: set[int] = set()
+        self._refused: dict[int, None] = {}
 
     def read(self, stream_id: int) -> tuple[StreamKind | None, bytes]:
         """Read what a stream has.
@@ -171,7 +171,7 @@ class PeerStreams:
             ConnectionViolation: it was a critical stream.
         """
         self._beginnings.pop(stream_id, None)
-        self._refused.discard(stream_id)
+        self._refused.pop(stream_id, None)
         kind = self._ids.get(stream_id)
         if kind is not None:
             raise ConnectionViolation(H3_CLOSED_CRITICAL_STREAM, f"{_NAMES[kind]} stream reset")
@@ -196,7 +196,7 @@ class PeerStreams:
             raise ConnectionViolation(H3_STREAM_CREATION_ERROR, "push stream from a client")
         # RFC 9114 §6.2: unknown types are not an error; nobody here would read them.
         if not end:
-            self._refused.add(stream_id)
+            self._refused[stream_id] = None
             self.transport.stop_sending(stream_id, H3_STREAM_CREATION_ERROR)
         return None
 

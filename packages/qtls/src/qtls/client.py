@@ -78,6 +78,33 @@ class ClientHandshake(Handshake):
     Unix time.
     """
 
+    __slots__ = (
+        "_alpn",
+        "_config",
+        "_early_accepted",
+        "_group",
+        "_hellos",
+        "_offer",
+        "_peer",
+        "_peer_parameters",
+        "_peer_settings",
+        "_psk_schedule",
+        "_request_compression",
+        "_request_signatures",
+        "_resumed",
+        "_resumption_secret",
+        "_retry",
+        "_retry_configs",
+        "_server_name",
+        "_session_key",
+        "_settings_extension",
+        "_state",
+        "_trust",
+        "_want_early_data",
+        "client_hello",
+        "session",
+    )
+
     def __init__(
         self,
         config: ClientTLS,

@@ -35,6 +35,26 @@ LOG_EXPORTER: Final = "EXPORTER_SECRET"
 class Handshake:
     """Base of ``ClientHandshake`` and ``ServerHandshake``."""
 
+    __slots__ = (
+        "_buffer",
+        "_client_application_secret",
+        "_client_handshake_secret",
+        "_events",
+        "_exporter_secret",
+        "_failure",
+        "_first_version",
+        "_keylog",
+        "_log_random",
+        "_quic_version",
+        "_random",
+        "_schedule",
+        "_server_application_secret",
+        "_server_handshake_secret",
+        "_suite",
+        "_transcript",
+        "wall_clock",
+    )
+
     def __init__(
         self,
         quic_version: int,

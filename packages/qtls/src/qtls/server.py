@@ -79,6 +79,28 @@ class ServerHandshake(Handshake):
     present ones, and says whether 0-RTT may still be taken with them (RFC 9000 §7.4.1). ``wall_clock`` is Unix time.
     """
 
+    __slots__ = (
+        "_alpn",
+        "_config",
+        "_cookie",
+        "_early_accepted",
+        "_early_parameters",
+        "_ech",
+        "_first_hello",
+        "_group",
+        "_make_parameters",
+        "_parameters",
+        "_peer",
+        "_peer_settings",
+        "_resumption",
+        "_scheme",
+        "_server_name",
+        "_settings_extension",
+        "_state",
+        "_wants_tickets",
+        "client_hello",
+    )
+
     def __init__(
         self,
         config: ServerTLS,

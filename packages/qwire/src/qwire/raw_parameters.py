@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import quicvarint
+from qwire.constants import TP_STATELESS_RESET_TOKEN
 from qwire.errors import Truncated
 
 
@@ -21,6 +23,24 @@ class Parameter:
 
     def __reduce__(self) -> "tuple[type[Parameter], tuple[int, bytes, int, int]]":
         return Parameter, (self.id, self.value, self.id_size, self.length_size)
+
+
+# Entries that many connections have alike are one object. Those with identifiers or random bytes are not kept.
+SHARED_IDS: Final = frozenset((*range(0x01, 0x0D), 0x0E, 0x20)) - {TP_STATELESS_RESET_TOKEN}
+SHARED_COUNT: Final = 256
+_shared: Final[dict[tuple[int, bytes], Parameter]] = {}
+
+
+def shared(id: int, value: bytes) -> Parameter:
+    """An entry in the shortest form."""
+    if id not in SHARED_IDS or len(value) > 8:
+        return Parameter(id, value)
+    found = _shared.get((id, value))
+    if found is None:
+        if len(_shared) >= SHARED_COUNT:
+            _shared.clear()
+        found = _shared[(id, value)] = Parameter(id, value)
+    return found
 
 
 def parse_entries(data: bytes) -> list[Parameter]:
@@ -44,14 +64,17 @@ def parse_entries(data: bytes) -> list[Parameter]:
         if stop > total:
             raise Truncated(f"truncated: parameter 0x{id:x} of {length} bytes, {total - start} left")
         id_size, length_size = after_id - position, start - after_id
-        entries.append(
-            Parameter(
-                id,
-                data[start:stop],
-                0 if id_size == quicvarint.size(id) else id_size,
-                0 if length_size == quicvarint.size(length) else length_size,
+        if id_size == quicvarint.size(id) and length_size == quicvarint.size(length):
+            entries.append(shared(id, data[start:stop]))
+        else:
+            entries.append(
+                Parameter(
+                    id,
+                    data[start:stop],
+                    0 if id_size == quicvarint.size(id) else id_size,
+                    0 if length_size == quicvarint.size(length) else length_size,
+                )
             )
-        )
         position = stop
     return entries
 

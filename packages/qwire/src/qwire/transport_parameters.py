@@ -13,7 +13,7 @@ from qwire import constants as c
 from qwire.buffer import Reader, Writer
 from qwire.errors import DecodeError, Truncated
 from qwire.preferred_address import PreferredAddress
-from qwire.raw_parameters import Parameter, encode_entries, parse_entries
+from qwire.raw_parameters import Parameter, encode_entries, parse_entries, shared
 
 __all__ = ["Parameter", "PreferredAddress", "TransportParameters"]
 
@@ -145,7 +145,7 @@ class TransportParameters:
             (c.TP_GREASE_QUIC_BIT, b"" if grease_quic_bit else None),
             (c.TP_MIN_ACK_DELAY, min_ack_delay_value),
         ]
-        return cls([Parameter(id, value) for id, value in values if value is not None])
+        return cls([shared(id, value) for id, value in values if value is not None])
 
     @property
     def entries(self) -> tuple[Parameter, ...]:

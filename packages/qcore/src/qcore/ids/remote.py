@@ -80,7 +80,7 @@ class RemoteIds(FrameSource):
         self._retire_prior_to = 0
         self._due: list[int] = []
         # Retired, and not known to be known by the peer; bounded by RETIRING_PER_ACTIVE.
-        self._retiring: set[int] = set()
+        self._retiring: dict[int, None] = {}  # an empty set takes four times as much
 
     @property
     def spare_count(self) -> int:
@@ -172,7 +172,7 @@ class RemoteIds(FrameSource):
                 frame.type,
                 f"{len(self._retiring)} retired connection IDs not acknowledged",
             )
-        self._retiring.add(sequence)
+        self._retiring[sequence] = None
         self._due.append(sequence)
 
     def _drop(self, remote_id: RemoteId) -> None:
@@ -238,7 +238,7 @@ class RemoteIds(FrameSource):
 
     def on_acked(self, frame: Frame) -> None:
         if isinstance(frame, RetireConnectionIdFrame):
-            self._retiring.discard(frame.sequence_number)
+            self._retiring.pop(frame.sequence_number, None)
             if frame.sequence_number in self._due:
                 self._due.remove(frame.sequence_number)
 
