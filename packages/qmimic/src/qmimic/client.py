@@ -23,8 +23,9 @@ from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.config import H3Config
 from qhttp3.priority import Priority
 from qhttp3.settings import H3Settings
+from qtls.adapters.trust_store import Trust
 from qtls.certificates import CertificateChain
-from qtls.config import ClientTLS, Trust
+from qtls.config import ClientTLS
 
 from .catalog import profile as built_in
 from .memory import Memory

@@ -7,7 +7,7 @@ Sends what a ``ClientHelloBuilder`` drew, negotiates from those very bytes, veri
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from . import extensions
 from .client_hellos import ClientHellos
@@ -49,14 +49,13 @@ from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
 from .names import ascii_host
-from .own_certificate import answer_request
-from .peer_certificate import PeerCertificate, open_certificate
 from .protection import SUITES, sealer_from_secret, suite_parameters
 from .resumption import Session
-from .signatures import SERVER_CONTEXT
 from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
-from .trust import TrustStore
-from .verification import load_certificates, verify_server, warn_unverified
+
+if TYPE_CHECKING:
+    from .peer_certificate import PeerCertificate
+    from .trust import TrustStore
 
 __all__ = ["ClientHandshake"]
 
@@ -164,6 +163,8 @@ class ClientHandshake(Handshake):
                 raise ValueError("verification needs a server name")
             self._trust = self._config.trust_store()
         else:
+            from .verification import warn_unverified
+
             warn_unverified(self._server_name)
         self.session = self._usable_session()
         self._hellos.prepare(self.session)
@@ -365,6 +366,10 @@ class ClientHandshake(Handshake):
         self._state = advance_client(self._state, ClientInput.CERTIFICATE_REQUEST)
 
     def _on_certificate(self, raw: bytes) -> None:
+        # What reads certificates takes longer to load than all the rest, and is not needed before.
+        from .peer_certificate import PeerCertificate, open_certificate
+        from .verification import verify_server
+
         offer = self._sent()
         received = open_certificate(raw, offer.certificate_compression)
         if received.context:
@@ -379,6 +384,8 @@ class ClientHandshake(Handshake):
         self._state = advance_client(self._state, ClientInput.CERTIFICATE)
 
     def _on_certificate_verify(self, raw: bytes) -> None:
+        from .signatures import SERVER_CONTEXT
+
         peer, offer = self._peer, self._sent()
         if peer is None:
             raise refuse(CERTIFICATE_VERIFY, self._state)
@@ -429,6 +436,8 @@ class ClientHandshake(Handshake):
             flight.append(encrypted_extensions.encode((settings,)))
             self._transcript.add(flight[-1])
         if self._request_signatures is not None:
+            from .own_certificate import answer_request
+
             flight += answer_request(
                 self._config.client_cert,
                 self._request_signatures,
@@ -443,6 +452,8 @@ class ClientHandshake(Handshake):
         peer = self._peer
         certificates = () if peer is None else peer.certificates
         if self._resumed and self.session is not None:
+            from .verification import load_certificates
+
             certificates = load_certificates(self.session.certificates)
         return TlsInfo(
             alpn=self._alpn,

@@ -9,19 +9,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from .adapters.trust_store import Trust, resolve_trust
-from .certificates import CertificateChain
 from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
 from .constants import SECP256R1, SECP384R1, X25519, X25519MLKEM768
 from .ech import EchKey
 from .key_exchange import IMPLEMENTED
 from .resumption import SessionStore
 from .tickets import ReplayGuard, ReplayWindow
-from .trust import TrustStore
 
-__all__ = ["ClientTLS", "KeyLog", "ServerTLS", "Trust"]
+if TYPE_CHECKING:
+    from .adapters.trust_store import Trust
+    from .certificates import CertificateChain
+    from .trust import TrustStore
+
+__all__ = ["ClientTLS", "KeyLog", "ServerTLS"]
 
 KeyLog = Callable[[str], None]
 
@@ -58,6 +60,8 @@ class ClientTLS:
             OSError: a file cannot be read, or the system has no roots.
             ValueError: no certificate in it.
         """
+        from .adapters.trust_store import resolve_trust  # what reads certificates is loaded by who needs any
+
         return resolve_trust(self.ca)
 
 
@@ -103,9 +107,7 @@ class ServerTLS:
 
     def chains(self) -> tuple[CertificateChain, ...]:
         """All chains, in order of preference."""
-        if isinstance(self.certs, CertificateChain):
-            return (self.certs,)
-        return tuple(self.certs)
+        return tuple(self.certs) if isinstance(self.certs, Sequence) else (self.certs,)
 
     def client_trust(self) -> TrustStore:
         """The roots of ``client_ca``.
@@ -114,4 +116,6 @@ class ServerTLS:
             OSError: a file cannot be read, or the system has no roots.
             ValueError: no certificate in it.
         """
+        from .adapters.trust_store import resolve_trust
+
         return resolve_trust(self.client_ca)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
-
-from cryptography import x509
+from typing import TYPE_CHECKING, TypeAlias
 
 from .constants import Level, group_name, suite_name
 from .protection import Opener, Sealer
 from .resumption import Session
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = [
     "ClientHelloReceived",

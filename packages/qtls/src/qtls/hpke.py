@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .hkdf import expand, extract
+from .key_exchange import point_of
 
 __all__ = [
     "AEADS",
@@ -104,7 +104,7 @@ def public_key_of(kem: int, private_key: bytes) -> bytes:
     if kem == KEM_X25519:
         return X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
     public = _p256(private_key).public_key()
-    return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return point_of(public)
 
 
 def setup_sender(

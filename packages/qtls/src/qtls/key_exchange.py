@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from . import constants
 from .constants import ILLEGAL_PARAMETER, X25519, X25519MLKEM768, group_name
@@ -60,6 +59,16 @@ class Curve:
         # FIPS 186-5 A.2.1: 64 bits more than the order make the bias of the remainder negligible.
         number = int.from_bytes(random((self.order.bit_length() + 64 + 7) // 8), "big")
         return derive_private_key(number % (self.order - 1) + 1, self.curve)
+
+
+def point_of(key: EllipticCurvePublicKey) -> bytes:
+    """A public key as shares carry it: an uncompressed point. RFC 8446 §4.2.8.2."""
+    from cryptography.hazmat.primitives.serialization import (  # slow to load, rarely used
+        Encoding,
+        PublicFormat,
+    )
+
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 CURVES: Final[dict[int, Curve]] = {
@@ -124,7 +133,7 @@ class KeyShares:
             raise ValueError(f"group {group_name(group)} is not implemented")
         key = curve.generate(self._random)
         self._curves[group] = key
-        return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return point_of(key.public_key())
 
     def _new_x25519(self) -> X25519PrivateKey:
         return X25519PrivateKey.from_private_bytes(self._random(X25519_SIZE))
@@ -172,7 +181,7 @@ def respond(group: int, peer_share: bytes, random: Random) -> tuple[bytes, bytes
     if curve is None:
         raise ValueError(f"group {group_name(group)} is not implemented")
     curve_key = curve.generate(random)
-    share = curve_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    share = point_of(curve_key.public_key())
     return share, _exchange_curve(curve_key, curve, peer_share)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
+if TYPE_CHECKING:
+    from cryptography import x509
 
 __all__ = ["Address", "address_of", "ascii_host", "is_ldh_name", "matches", "matches_dns_name", "names_of"]
 
@@ -58,6 +59,8 @@ def names_of(certificate: x509.Certificate) -> tuple[list[str], list[Address]]:
 
     A certificate whose extensions cannot be read has no names.
     """
+    from cryptography import x509  # takes longer to load than all of TLS, and hosts have names without it
+
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         addresses = [each for each in names.get_values_for_type(x509.IPAddress) if hasattr(each, "packed")]

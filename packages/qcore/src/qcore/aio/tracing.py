@@ -9,11 +9,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from importlib.metadata import entry_points
 from typing import Final, TypeAlias, TypeVar
 
 from qtls import ClientTLS, ServerTLS
-from qtls.adapters.files import KeyLogFile
 
 from ..config import QuicConfig
 from ..errors import UsageError
@@ -33,6 +31,8 @@ def with_key_log(tls: TLS, environment: Mapping[str, str] = os.environ) -> TLS:
     path = environment.get(KEY_LOG_VARIABLE)
     if not path or tls.keylog is not None:
         return tls
+    from qtls.adapters.files import KeyLogFile  # with what reads certificates, which takes long to load
+
     return replace(tls, keylog=KeyLogFile(path))
 
 
@@ -57,6 +57,8 @@ def observer_factory(
 
 @cache
 def _observer_maker() -> MakeObserver | None:
+    from importlib.metadata import entry_points  # most connections are not traced
+
     for entry_point in entry_points(group=OBSERVER_GROUP):
         make: MakeObserver = entry_point.load()
         return make

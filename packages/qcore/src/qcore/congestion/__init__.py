@@ -1,12 +1,14 @@
 """How much may be in flight: congestion controllers by name."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import UsageError
 from .base import CongestionController
-from .bbr import Bbr
 from .cubic import Cubic
 from .new_reno import NewReno
+
+if TYPE_CHECKING:
+    from .bbr import Bbr as Bbr
 
 __all__ = ["NAMES", "Bbr", "CongestionController", "Cubic", "NewReno", "make"]
 
@@ -24,5 +26,15 @@ def make(name: str, datagram_size: int) -> CongestionController:
     if name == "newreno":
         return NewReno(datagram_size)
     if name == "bbr":
+        from .bbr import Bbr  # larger than the others together, and loaded only where it is used
+
         return Bbr(datagram_size)
     raise UsageError(f"no congestion controller {name!r}; known are {', '.join(NAMES)}")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Bbr":
+        from .bbr import Bbr
+
+        return Bbr
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,6 @@ from qtls.errors import LocalAlert
 from qtls.events import KeysInstalled, TlsEvent
 from qtls.initial import InitialKeys, initial_keys
 from qtls.resumption import Session
-from qtls.server import ServerHandshake
 from qwire.errors import DecodeError
 from qwire.headers import LongHeader
 from qwire.transport_parameters import TransportParameters
@@ -185,6 +184,8 @@ def open_server(
     negotiation.peer_cid = first.source_cid
     if first.is_retried:
         negotiation.retry_cid = first.destination_cid
+    from qtls.server import ServerHandshake  # with what reads certificates, which clients may never need
+
     handshake = ServerHandshake(
         tls,
         transport_parameters=on_client_parameters,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Final, TypeAlias
 
 from qcore.aio.connection import Connection
@@ -31,6 +30,8 @@ def observer_for(connection: Connection) -> Observer | None:
 
 @cache
 def _maker() -> MakeObserver | None:
+    from importlib.metadata import entry_points  # most connections are not traced
+
     for entry_point in entry_points(group=OBSERVER_GROUP):
         make: MakeObserver = entry_point.load()
         return make
