@@ -6,6 +6,7 @@ RFC 9000 §7.4, §18; RFC 9221 §3; RFC 9287 §3; RFC 9368 §3.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, final
 
 import quicvarint
@@ -384,6 +385,7 @@ class TransportParameters:
         return TransportParameters, (self._entries,)
 
 
+@lru_cache(maxsize=256)  # connections of one configuration say the same
 def _integer(value: int) -> bytes:
     data = bytearray()
     quicvarint.append(data, value)
