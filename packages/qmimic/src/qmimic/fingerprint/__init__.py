@@ -86,9 +86,12 @@ def fingerprint_flight(flight: Flight) -> Fingerprint | None:
 
 def canonical_records(fingerprints: Iterable[Fingerprint]) -> list[dict[str, object]]:
     """Canonical records in their canonical order, by connection key."""
-    return [
-        item.record for item in sorted(fingerprints, key=lambda item: (item.connection.hex(), item.v2.super))
-    ]
+    return [item.record for item in canonical_order(fingerprints)]
+
+
+def canonical_order(fingerprints: Iterable[Fingerprint]) -> list[Fingerprint]:
+    """Sorted by connection key."""
+    return sorted(fingerprints, key=lambda item: (item.connection.hex(), item.v2.super))
 
 
 __all__ = [
@@ -101,6 +104,7 @@ __all__ = [
     "FlightCounts",
     "ObservedHello",
     "Perk",
+    "canonical_order",
     "canonical_record",
     "canonical_records",
     "fingerprint",
