@@ -124,3 +124,59 @@ def test_cancelling_cancels_all(attempts: Attempts) -> None:
 
     assert ["a started", "a cancelled"] == attempts.log
     assert ["b"] == attempts.released
+
+
+def test_later_attempts_join(attempts: Attempts) -> None:
+    async def main() -> str:
+        async def later() -> list[Attempt]:
+            return [attempts.success("b")]
+
+        return await race(
+            [attempts.hanging("a")], release=attempts.released.append, delay=3600, later=later()
+        )
+
+    assert "b" == asyncio.run(main())
+    assert ["a started", "b started", "a cancelled"] == attempts.log
+
+
+def test_later_attempts_are_waited_for_when_all_others_failed(attempts: Attempts) -> None:
+    async def main() -> str:
+        may_come = asyncio.Event()
+
+        async def failing() -> str:
+            may_come.set()
+            raise ConnectionRefused("a")
+
+        async def later() -> list[Attempt]:
+            await may_come.wait()
+            return [attempts.success("b")]
+
+        return await race([failing], release=attempts.released.append, later=later())
+
+    assert "b" == asyncio.run(main())
+
+
+def test_later_attempts_that_never_come_change_nothing(attempts: Attempts) -> None:
+    async def main() -> None:
+        async def later() -> list[Attempt]:
+            raise OSError("no further addresses")
+
+        with pytest.raises(ConnectionRefused, match="first"):
+            await race(
+                [attempts.failure("a", ConnectionRefused("first"))],
+                release=attempts.released.append,
+                later=later(),
+            )
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_for_later_attempts_after_a_success(attempts: Attempts) -> None:
+    async def main() -> str:
+        async def later() -> list[Attempt]:
+            await asyncio.get_running_loop().create_future()
+            return []
+
+        return await race([attempts.success("a")], release=attempts.released.append, later=later())
+
+    assert "a" == asyncio.run(main())

@@ -4,10 +4,10 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from qtls import ClientTLS, ServerTLS
 from qwire.constants import INTERNAL_ERROR
@@ -24,7 +24,7 @@ from .connection import Connection, ConnectionOwner
 from .driver import Driver
 from .errors import UnknownHost, Unreachable
 from .listener import Listener
-from .race import race
+from .race import Attempt, race
 from .resolve import for_family, resolve
 from .sockets import open_socket
 from .tracing import observer_factory, with_key_log
@@ -34,6 +34,7 @@ from .udp_transport import wrap_socket
 ANY_IPV6: Final = ("::", 0)
 ANY_IPV4: Final = ("0.0.0.0", 0)
 DEFAULT_CONFIG: Final = QuicConfig()
+Result = TypeVar("Result")
 
 
 class Dial(ConnectionOwner):
@@ -156,12 +157,15 @@ class Endpoint:
         if self._is_closed:
             raise UsageError("the endpoint is closed")
         dial = Dial(host, port, tls, config, early, tokens)
-        addresses = for_family(await resolve(host, port), self._udp.family)
-        if not addresses:
-            raise UnknownHost(f"{host!r} has no IPv4 address")
         self._udp.watch_errors()
-        attempts = [partial(self._attempt, dial, address) for address in addresses]
-        return await race(attempts, release=Connection.abort)
+        return await _race_to(
+            host,
+            port,
+            partial(self._attempt, dial),
+            release=Connection.abort,
+            family=self._udp.family,
+            unreachable=f"{host!r} has no IPv4 address",
+        )
 
     async def _attempt(self, dial: Dial, address: Address) -> Connection:
         engine = self._router.connect(
@@ -251,14 +255,17 @@ async def connect(
         CertificateError, TransportError, HandshakeTimeout, ...: no attempt succeeded.
     """
     dial = Dial(host, port, tls, config, early, tokens)
-    addresses = await resolve(host, port)
+    family: int | None = None
     if local is not None:
         family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
-        addresses = for_family(addresses, family)
-        if not addresses:
-            raise UnknownHost(f"{host!r} has no address of the family of {local[0]}")
-    attempts = [partial(_dial_alone, dial, address, local) for address in addresses]
-    endpoint, connection = await race(attempts, release=lambda pair: pair[0]._driver.close())
+    endpoint, connection = await _race_to(
+        host,
+        port,
+        partial(_dial_alone, dial, local),
+        release=lambda pair: pair[0]._driver.close(),
+        family=family,
+        unreachable=f"{host!r} has no address of the family of {local[0] if local else 'this host'}",
+    )
     try:
         async with connection:
             yield connection
@@ -266,7 +273,46 @@ async def connect(
         await endpoint.close()
 
 
-async def _dial_alone(dial: Dial, address: Address, local: Address | None) -> tuple[Endpoint, Connection]:
+async def _race_to(
+    host: str,
+    port: int,
+    attempt: Callable[[Address], Coroutine[Any, Any, Result]],
+    *,
+    release: Callable[[Result], object],
+    family: int | None,
+    unreachable: str,
+) -> Result:
+    """Try the addresses of a host side by side; `family` is that of the socket, if there is only one.
+
+    Raises:
+        UnknownHost: there is no address, or none of the family.
+    """
+
+    def attempts(addresses: list[Address]) -> list[Attempt[Result]]:
+        reachable = addresses if family is None else for_family(addresses, family)
+        return [partial(attempt, address) for address in reachable]
+
+    resolved = await resolve(host, port)
+    later = resolved.later
+    first = attempts(resolved.addresses)
+    if later is None:
+        if not first:
+            raise UnknownHost(unreachable)
+        return await race(first, release=release)
+
+    async def others() -> list[Attempt[Result]]:
+        found = attempts([address for address in await later if address not in resolved.addresses])
+        if not first and not found:
+            raise UnknownHost(unreachable)
+        return found
+
+    try:
+        return await race(first, release=release, later=others())
+    finally:
+        later.cancel()
+
+
+async def _dial_alone(dial: Dial, local: Address | None, address: Address) -> tuple[Endpoint, Connection]:
     """An attempt with a connected socket, which hears of refused ports."""
     try:
         endpoint = await Endpoint._open(local or (ANY_IPV6 if len(address) == 4 else ANY_IPV4), address)

@@ -1,48 +1,118 @@
 """From a host name to addresses to try, in the order to try them. RFC 8305 §3-4.
 
 The system's resolver has sorted the addresses by RFC 6724; here the two families take turns, so that a broken
-one costs one step. Literal addresses never reach a resolver.
+one costs one step. A resolver that is slow about one family does not hold up the other. Literal addresses never
+reach a resolver.
 """
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from ..batch import Address
 from .errors import UnknownHost
 
 GetAddrInfo: TypeAlias = Callable[..., Awaitable[Sequence[tuple[Any, Any, Any, Any, Any]]]]
+Query: TypeAlias = Callable[[int], Coroutine[Any, Any, list[Address]]]
 
 
-async def resolve(host: str, port: int, *, getaddrinfo: GetAddrInfo | None = None) -> list[Address]:
-    """Addresses of a host, first the one to try first.
+# The resolver answers for both families together, in the right order, unless one takes longer than this: then each
+# family is asked for alone. Long enough for a name server on another continent.
+PATIENCE: Final = 0.3
+# RFC 8305 §8: how long IPv4 waits for IPv6 once it is there.
+RESOLUTION_DELAY: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Addresses of a host, first the one to try first; `later` brings those that the resolver was too slow for."""
+
+    addresses: list[Address]
+    later: asyncio.Task[list[Address]] | None = None
+
+
+async def resolve(
+    host: str,
+    port: int,
+    *,
+    getaddrinfo: GetAddrInfo | None = None,
+    patience: float = PATIENCE,
+    delay: float = RESOLUTION_DELAY,
+) -> Resolved:
+    """Look a host up.
 
     Args:
         getaddrinfo: with the signature of the event loop's, which is the default.
+        patience: seconds in which the resolver may answer for both families together.
+        delay: seconds that IPv4 addresses wait for IPv6 ones.
+
+    Returns:
+        At least one address. Whoever has got enough of them cancels `later`.
 
     Raises:
         UnknownHost: the name has no address, or resolving it failed.
     """
     literal = literal_address(host, port)
     if literal is not None:
-        return [literal]
-    if getaddrinfo is None:
-        getaddrinfo = asyncio.get_running_loop().getaddrinfo
+        return Resolved([literal])
+    query = partial(_query, getaddrinfo or asyncio.get_running_loop().getaddrinfo, host, port)
+    both = asyncio.create_task(query(socket.AF_UNSPEC))
     try:
-        found = await getaddrinfo(host, port, type=socket.SOCK_DGRAM, proto=socket.IPPROTO_UDP)
+        done, _ = await asyncio.wait((both,), timeout=patience)
+        if done:
+            return Resolved(interleave(both.result()))
+        return await _resolve_apart(query, both, delay)
+    except BaseException:
+        both.cancel()
+        raise
+
+
+async def _resolve_apart(query: Query, both: asyncio.Task[list[Address]], delay: float) -> Resolved:
+    """Take the addresses of the family that comes first. RFC 8305 §3."""
+    ipv6 = asyncio.create_task(query(socket.AF_INET6))
+    ipv4 = asyncio.create_task(query(socket.AF_INET))
+    waiting = {both, ipv6, ipv4}
+    try:
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if both in done:
+                return Resolved(interleave(both.result()))
+            if ipv4 in done and ipv6 in waiting and ipv4.exception() is None:
+                await asyncio.wait((ipv6, both), timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            found = [
+                address
+                for task in (ipv6, ipv4)
+                if task.done() and task.exception() is None
+                for address in task.result()
+            ]
+            if found and not both.done():
+                return Resolved(interleave(found), both)
+        return Resolved(interleave(both.result()))
+    finally:
+        ipv6.cancel()
+        ipv4.cancel()
+        await asyncio.gather(ipv6, ipv4, return_exceptions=True)
+
+
+async def _query(getaddrinfo: GetAddrInfo, host: str, port: int, family: int) -> list[Address]:
+    """What the resolver has of one family, or of both."""
+    try:
+        found = await getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM, proto=socket.IPPROTO_UDP)
     except (OSError, UnicodeError) as error:  # an overlong label fails in the IDNA codec
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UnknownHost(f"cannot resolve {host!r}: {reason}") from error
     addresses: list[Address] = []
-    for family, _, _, _, address in found:
-        if family in (socket.AF_INET, socket.AF_INET6) and address not in addresses:
+    for kind, _, _, _, address in found:
+        if kind in (socket.AF_INET, socket.AF_INET6) and address not in addresses:
             addresses.append(cast(Address, address))
     if not addresses:
         raise UnknownHost(f"cannot resolve {host!r}: it has no address")
-    return interleave(addresses)
+    return addresses
 
 
 def literal_address(host: str, port: int) -> Address | None:
