@@ -112,6 +112,15 @@ def aioquic_server(folder: Path, certificates: Certificates, logs: Path) -> Iter
 
 
 @pytest.fixture(scope="session")
+def qh3_server(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
+    port = free_port()
+    command: list[str | Path] = [sys.executable, PEERS / "qh3_server.py", folder, str(port)]
+    command += [certificates.chain, certificates.key]
+    with running("qh3", command, port, logs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def caddy(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
     program = needed("caddy")
     port = free_port()

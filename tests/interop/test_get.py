@@ -45,3 +45,16 @@ def test_missing_file_is_a_failed_request(
     assert 1 == answer.code
     assert 1 == len(answer.errors.splitlines()), answer.errors
     assert "404" in answer.errors
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("name", ["empty.bin", "20m.bin"])
+@pytest.mark.parametrize("profile", ["plain", "firefox"])
+def test_body_of_qh3_arrives_byte_for_byte(
+    profile: str, name: str, folder: Path, qh3_server: Server, get_with_qmimic: Get
+) -> None:
+    """Not as Chrome: qh3 takes an empty connection ID for none, and the parameter that repeats it for a lie."""
+    answer = get_with_qmimic(qh3_server, name, "--as", profile)
+
+    assert (0, "") == (answer.code, answer.errors)
+    assert (folder / name).read_bytes() == answer.body

@@ -19,6 +19,7 @@ from qcore.config import QuicConfig
 from qcore.errors import StatelessReset, UsageError
 from qcore.ids.routable import RoutingConfig
 from qcore.ids.workers import WorkerIds
+from qcore.testing.aio import Relay
 from qtls import ClientTLS, ServerTLS
 from qtls.adapters.self_signed import MadeCertificate
 from qtls.resumption import Session
@@ -26,7 +27,6 @@ from qtls.resumption import Session
 from ..conftest import ALPN, HOST
 from ..test_endpoint import exchange
 from ..test_stream import run, send_all
-from .relay import Relay
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 ENCRYPTED = WorkerIds(RoutingConfig(rotation=3, server_id_size=3, nonce_size=9, key=bytes(16)), b"ho")
@@ -95,20 +95,21 @@ def test_datagrams_that_reach_the_wrong_worker_are_handed_on(
     server_tls: ServerTLS, client_tls: ClientTLS, ids: WorkerIds | None
 ) -> None:
     async def main() -> None:
-        async with reporting(server_tls, steering=False, ids=ids) as group:
-            relay = Relay(port_of(group))
-            async with connect(HOST, relay.port, tls=client_tls) as connection:
-                number, pid, taken_over = await ask(connection)
-                assert 0 == taken_over
-                for _ in range(100):
-                    relay.rebind()
-                    seen = await ask(connection)
-                    assert (number, pid) == seen[:2]
-                    taken_over = seen[2]
-                    if taken_over:
-                        break
-                assert taken_over > 0, "100 ports, and all led to one worker"
-            relay.close()
+        async with (
+            reporting(server_tls, steering=False, ids=ids) as group,
+            Relay(port_of(group)) as relay,
+            connect(HOST, relay.port, tls=client_tls) as connection,
+        ):
+            number, pid, taken_over = await ask(connection)
+            assert 0 == taken_over
+            for _ in range(100):
+                relay.rebind()
+                seen = await ask(connection)
+                assert (number, pid) == seen[:2]
+                taken_over = seen[2]
+                if taken_over:
+                    break
+            assert taken_over > 0, "100 ports, and all led to one worker"
 
     run(main())
 
@@ -138,15 +139,16 @@ def test_workers_share_a_preferred_address(server_tls: ServerTLS, client_tls: Cl
 
 def test_kernel_steers_to_the_worker(server_tls: ServerTLS, client_tls: ClientTLS) -> None:
     async def main() -> None:
-        async with reporting(server_tls) as group:
-            relay = Relay(port_of(group))
-            async with connect(HOST, relay.port, tls=client_tls) as connection:
-                seen = []
-                for _ in range(20):
-                    seen.append(await ask(connection))
-                    relay.rebind()
-                assert {(seen[0][0], seen[0][1], 0)} == set(seen)
-            relay.close()
+        async with (
+            reporting(server_tls) as group,
+            Relay(port_of(group)) as relay,
+            connect(HOST, relay.port, tls=client_tls) as connection,
+        ):
+            seen = []
+            for _ in range(20):
+                seen.append(await ask(connection))
+                relay.rebind()
+            assert {(seen[0][0], seen[0][1], 0)} == set(seen)
 
     run(main())
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from ..certificates import CertificateChain
+from ..names import address_of
 from .self_signed import MadeCertificate
 
 # Random bytes in each certificate: nothing that certificate compression could make smaller.
@@ -26,7 +27,7 @@ FILLER_EXTENSION: Final = ObjectIdentifier("1.3.6.1.4.1.5923.99")
 def make_long_chain(
     names: Iterable[str], *, count: int = 9, wall_clock: float | None = None
 ) -> MadeCertificate:
-    """`count` certificates for DNS names, each signed by the next, and the authority at their end.
+    """`count` certificates for DNS names and addresses, each signed by the next, and the authority at their end.
 
     They are good for nine days from an hour before `wall_clock`, which is now unless given.
     """
@@ -55,7 +56,7 @@ def make_long_chain(
             )
         )
         if index == 0:
-            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+            alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
             builder = builder.add_extension(alternatives, critical=False)
         else:
             builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
@@ -64,6 +65,11 @@ def make_long_chain(
         [certificate.public_bytes(Encoding.DER) for certificate in made[:count]], keys[0]
     )
     return MadeCertificate(chain, made[count].public_bytes(Encoding.PEM))
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    address = address_of(name)
+    return x509.DNSName(name) if address is None else x509.IPAddress(address)
 
 
 def _name(index: int) -> x509.Name:
