@@ -209,3 +209,13 @@ def test_behaves_like_a_dictionary(steps: list[tuple[str, int]]) -> None:
         assert number == history.next_number or not sent
         if history.packets:
             assert history.packets[history.head] is not None
+
+
+def test_forgotten_packet_has_no_fate() -> None:
+    history = history_of(0, 1, 2)
+    for number in (0, 1, 1, 9):
+        history.forget(number)
+
+    assert [2] == numbers(history.outstanding())
+    assert 1 == len(history)
+    assert not history.passed_acked

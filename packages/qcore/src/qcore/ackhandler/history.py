@@ -204,6 +204,15 @@ class SentHistory:
         self.passed_acked = was_passed
         return taken
 
+    def forget(self, number: int) -> None:
+        """Drop a packet whose fate does not matter; nothing happens if it is not outstanding."""
+        index = number - self.base
+        if 0 <= index < len(self.packets) and self.packets[index] is not None:
+            self.packets[index] = None
+            was_passed = self.passed_acked
+            self._trim()
+            self.passed_acked = was_passed
+
     def take_all(self) -> list[SentPacket]:
         """Remove and return everything outstanding. Numbers go on; nothing that was lost is remembered."""
         taken = [packet for packet in self.packets if packet is not None]

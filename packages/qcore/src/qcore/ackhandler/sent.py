@@ -6,6 +6,7 @@ RFC 9002.
 """
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from typing import Final, final
@@ -31,8 +32,9 @@ MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
 MAX_OUTSTANDING: Final = 65_536
 # RFC 9000 §13.2.4: acknowledgements are acknowledged only beside something that elicits one.
 PING_AFTER: Final = 32
-# Beyond this, packets that elicit nothing are forgotten instead of kept.
-MAX_UNANSWERABLE: Final = 1_024
+# Packets of a space that elicit nothing and are remembered, the newest ones: to hear that an ACK has arrived only saves
+# repeating it. Some 800 bytes each.
+MAX_UNANSWERABLE: Final = 256
 # A server's acknowledgement and its flight arrive together unless part of them is lost; as long as an ACK may take.
 HURRY_DELAY: Final = 0.025
 # How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
@@ -99,6 +101,7 @@ class SentPacketHandler:
         "_is_deadline_stale",
         "_is_discarded",
         "_is_loss_deadline",
+        "_kept",
         "_loss",
         "_max_ack_delay",
         "_numbers",
@@ -143,6 +146,7 @@ class SentPacketHandler:
         self._histories = [SentHistory() for _ in range(COUNT)]
         self._is_discarded = [False] * COUNT
         self._unanswerable = [0] * COUNT
+        self._kept: list[deque[SentPacket]] = [deque() for _ in range(COUNT)]
         self._probes = ProbeTimer(is_client, probes_per_timeout)
         self._skip_before_probe = skip_before_probe
         self._exponent = ACK_DELAY_EXPONENT
@@ -206,7 +210,7 @@ class SentPacketHandler:
             if self._probes.total and self._probes.on_sent(space) and self.observer is not None:
                 self.observer.probe_sent(now, space)
         else:
-            self._on_unanswerable_sent(space)
+            self._on_unanswerable_sent(packet)
         if packet.ecn and self._ecn is not None:
             self._ecn.on_sent(space)
 
@@ -630,11 +634,22 @@ class SentPacketHandler:
 
     # Inside: bookkeeping
 
-    def _on_unanswerable_sent(self, space: int) -> None:
-        """A packet was sent that the peer need not acknowledge."""
-        count = self._unanswerable[space] = self._unanswerable[space] + 1
-        if count >= MAX_UNANSWERABLE and not self._histories[space].ack_eliciting:
-            self._unanswerable[space] = PING_AFTER
+    def _on_unanswerable_sent(self, packet: SentPacket) -> None:
+        """A packet was sent that the peer need not acknowledge: the oldest such one may be forgotten."""
+        space = packet.space
+        self._unanswerable[space] += 1
+        kept = self._kept[space]
+        kept.append(packet)
+        if len(kept) <= MAX_UNANSWERABLE:
+            return
+        oldest = kept.popleft()
+        history = self._histories[space]
+        if history.find(oldest.packet_number) is oldest:
+            history.forget(oldest.packet_number)
+            self._forget([oldest])
+            _report_lost(oldest)
+        if len(history) > MAX_OUTSTANDING:
+            # Nothing was acknowledged for that long, and each packet since has its place here.
             self.requeue_all(space)
 
     def _forget(self, packets: list[SentPacket]) -> None:

@@ -5,7 +5,7 @@ and applies header protection to all of them at the end. RFC 9000 §8.1, RFC 900
 """
 
 import math
-from typing import final
+from typing import Final, final
 
 from qwire.frames import Frame
 
@@ -14,9 +14,13 @@ from ..ackhandler.sent import SendMode
 from ..batch import Address, SendBatch
 from ..packing.packer import MIN_INITIAL_SIZE, PackedDatagram
 from ..paths.mtu import BASE_SIZE
-from ..paths.path import Path
+from ..paths.path import MAX_RESPONSES, Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 from .parts import Parts
+
+# Bytes of probes of paths, and of answers to them, beyond the congestion window: what one path may be owed. Somebody
+# who asks without end and acknowledges nothing would have us remember an answer for each question.
+PAST_WINDOW: Final = MAX_RESPONSES * BASE_SIZE
 
 
 @final
@@ -79,7 +83,11 @@ class Transmitter:
             if mode is SendMode.ANY and path.mtu is not None and path.mtu.deadline <= now:
                 self._send_mtu_probe(now, path)
             datagram = None
-            if (mode is SendMode.ACK_ONLY or mode is SendMode.PACED) and path.has_frames(APPLICATION):
+            if (
+                (mode is SendMode.ACK_ONLY or mode is SendMode.PACED)
+                and path.has_frames(APPLICATION)
+                and self._may_pass_window()
+            ):
                 # Past the window: a peer that waits for an answer may not even acknowledge what fills it.
                 cid = parts.remote_ids.current_cid
                 datagram = parts.packer.pack_path(now, path, min(BASE_SIZE, budget), cid)
@@ -103,6 +111,11 @@ class Transmitter:
         path.on_sent(datagram.size)
         self._pending.append((path.address, parts.recovery.ecn_codepoint(), path.local))
         return self._flush(batch)
+
+    def _may_pass_window(self) -> bool:
+        """Whether probes of paths may go where the congestion window would hold other packets back."""
+        recovery = self._parts.recovery
+        return recovery.bytes_in_flight < recovery.congestion.window + PAST_WINDOW
 
     def _size_limit(self, path: Path) -> int:
         parts = self._parts
@@ -152,6 +165,8 @@ class Transmitter:
         for path in parts.paths.paths():
             if path is parts.paths.active or not path.has_frames(APPLICATION) or len(self._pending) >= room:
                 continue
+            if not self._may_pass_window():
+                return
             limit = min(BASE_SIZE, path.budget())
             datagram = parts.packer.pack_path(now, path, limit, self._cid_of(path)) if limit > 0 else None
             if datagram is not None:
