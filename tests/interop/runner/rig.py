@@ -17,6 +17,9 @@ from qwire.constants import PacketType
 
 from .sides import Download, Side
 
+# Where the server is, and where it may prefer to be.
+PREFERRED_ADDRESS = ("10.0.0.3", 444)
+SERVER_ADDRESSES: list[Address] = [SERVER_ADDRESS, PREFERRED_ADDRESS]
 # aioquic takes the ages of certificates and tickets from the clock of the machine.
 WALL_OFFSET = time.time() - START
 
@@ -63,7 +66,7 @@ class Rig:
         self.to_client.filter(lambda datagram: datagram.address == self.client_address)
 
     def _note(self, wire: list[Sent], datagram: Datagram) -> bool:
-        wire.append(Sent(self.now, Datagram(datagram.data, datagram.address, datagram.ecn)))
+        wire.append(Sent(self.now, Datagram(datagram.data, datagram.address, datagram.ecn, datagram.local)))
         return True
 
     def run_until(self, client: Client, holds: Callable[[], bool], limit: float = LIMIT) -> None:
@@ -91,10 +94,21 @@ class Rig:
                     side.handle_timeout(self.now)
             arrived = self.to_server.deliver(self.now)
             if arrived:
-                self._server.receive([_from(self.client_address, datagram) for datagram in arrived], self.now)
+                self._server.receive(
+                    [
+                        Datagram(
+                            each.data, self.client_address, each.ecn, SERVER_ADDRESSES.index(each.address)
+                        )
+                        for each in arrived
+                    ],
+                    self.now,
+                )
             arrived = self.to_client.deliver(self.now)
             if arrived:
-                client.receive([_from(SERVER_ADDRESS, datagram) for datagram in arrived], self.now)
+                client.receive(
+                    [Datagram(each.data, SERVER_ADDRESSES[each.local], each.ecn) for each in arrived],
+                    self.now,
+                )
 
     def _flush(self, client: Client) -> None:
         for side, link in ((client, self.to_server), (self._server, self.to_client)):
@@ -152,7 +166,3 @@ class Rig:
 
     def is_retried(self) -> bool:
         return any(sent.kind is PacketType.RETRY for sent in self.answered)
-
-
-def _from(address: Address, datagram: Datagram) -> Datagram:
-    return Datagram(datagram.data, address, datagram.ecn)

@@ -1,8 +1,8 @@
 """The two ways round: this stack as the client of an aioquic server, and the other way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.tls import CipherSuite, load_pem_private_key, load_pem_x509_certificates
@@ -19,7 +19,7 @@ from qtls.resumption import MemorySessionStore
 from qwire.constants import VERSION_1, VERSION_2
 
 from . import aioquic_sides, ours
-from .rig import WALL_OFFSET, Client
+from .rig import PREFERRED_ADDRESS, WALL_OFFSET, Client
 from .sides import Application, Side
 
 MADE = make_certificate([SERVER_NAME])
@@ -37,6 +37,7 @@ class Options:
         version: what the client begins with; `versions` are what both can, their favourite first.
         chacha20: whether the client offers that cipher and nothing else.
         grant_early: whether the server takes 0-RTT.
+        prefers_another: whether the server asks its clients to go to its other address.
     """
 
     alpn: str = "hq-interop"
@@ -48,37 +49,48 @@ class Options:
     chacha20: bool = False
     retry: bool = False
     grant_early: bool = True
+    prefers_another: bool = False
     congestion: str = "cubic"
 
 
-class Stacks(Protocol):
-    """One way round. It keeps the sessions of its client."""
+class Stacks:
+    """One way round. It keeps the sessions of its client.
+
+    Attributes:
+        is_our_client: whether the client is this stack, and the server aioquic.
+        make_our_connection, make_their_connection: what is spoken over connections, HTTP/0.9 unless changed.
+    """
 
     is_our_client: bool
-    make_our_connection: ours.MakeConnection
-    make_their_connection: aioquic_sides.MakeConnection
+
+    def __init__(self) -> None:
+        self.make_our_connection: ours.MakeConnection = ours.Connection
+        self.make_their_connection: aioquic_sides.MakeConnection = aioquic_sides.Connection
 
     def serve(self, make_application: Callable[[], Application], options: Options, seed: int) -> Side:
         """Make a server."""
+        raise NotImplementedError
 
     def dial(
         self, application: Application, options: Options, seed: int, now: float, *, early: bool = False
     ) -> Client:
         """Make a client; it resumes if an earlier one got a session."""
+        raise NotImplementedError
 
     def our_trace(self) -> Trace:
         """What this stack observed of the last connection."""
+        raise NotImplementedError
 
 
-@dataclass
-class OurClient:
+class OurClient(Stacks):
     """This stack at an aioquic server."""
 
     is_our_client = True
-    make_our_connection: ours.MakeConnection = ours.Connection
-    make_their_connection: aioquic_sides.MakeConnection = aioquic_sides.Connection
-    sessions: MemorySessionStore = field(default_factory=MemorySessionStore)
-    client: ours.OurClient | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sessions = MemorySessionStore()
+        self.client: ours.OurClient | None = None
 
     def serve(self, make_application: Callable[[], Application], options: Options, seed: int) -> Side:
         made = options.certificate
@@ -127,15 +139,15 @@ class OurClient:
         return self.client.trace
 
 
-@dataclass
-class OurServer:
+class OurServer(Stacks):
     """aioquic at a server of this stack."""
 
     is_our_client = False
-    make_our_connection: ours.MakeConnection = ours.Connection
-    make_their_connection: aioquic_sides.MakeConnection = aioquic_sides.Connection
-    server: ours.OurServer | None = None
-    client: aioquic_sides.AioquicClient | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server: ours.OurServer | None = None
+        self.client: aioquic_sides.AioquicClient | None = None
 
     def serve(self, make_application: Callable[[], Application], options: Options, seed: int) -> Side:
         self.server = ours.OurServer(
@@ -147,6 +159,7 @@ class OurServer:
                 _config(options),
                 max_bidi=options.max_streams,
                 congestion=options.congestion,
+                preferred_addresses=(PREFERRED_ADDRESS,) if options.prefers_another else (),
             ),
             admit=always_retry if options.retry else None,
             seed=seed,

@@ -13,7 +13,7 @@ pytest.importorskip("aioquic")
 
 from qcore.testing import LinkConfig, Seeded
 from qcore.testing.interop import LIMIT, LINK, damage, lossy
-from qcore.testing.pair import SERVER_NAME, START
+from qcore.testing.pair import SERVER_ADDRESS, SERVER_NAME, START
 from qtls.adapters.long_chain import make_long_chain
 from qwire.constants import VERSION_1, VERSION_2, PacketType
 from qwire.frames import (
@@ -28,7 +28,7 @@ from qwire.frames import (
 from qwire.headers import parse_long_header
 
 from .http3 import OurHttp3, TheirHttp3
-from .rig import Client, Rig
+from .rig import PREFERRED_ADDRESS, Client, Rig
 from .sides import Download, FileServer
 from .stacks import Options, OurClient, OurServer, Stacks
 
@@ -325,6 +325,31 @@ def test_rebind(stacks: Stacks, changes_host: bool, size: int) -> None:
         begin = next(sent.time for sent in case.rig.answered if sent.datagram.address == address)
         packet = next(packet for packet in trace.sent if packet.time >= begin)
         assert any(isinstance(frame, PathChallengeFrame) for frame in packet.frames)
+
+
+def test_connectionmigration() -> None:
+    stacks = OurServer()  # aioquic's server has no preferred address to offer
+    case = Case(stacks, [2 * MIB], replace(PLAIN, prefers_another=True))
+    case.fetch()
+
+    assert 1 == case.rig.handshakes()
+    wire = case.rig.sent
+    assert [SERVER_ADDRESS, PREFERRED_ADDRESS] == list(dict.fromkeys(sent.datagram.address for sent in wire))
+    assert PREFERRED_ADDRESS == wire[-1].datagram.address
+    cids = {
+        address: {
+            sent.datagram.data[1:9]
+            for sent in wire
+            if sent.datagram.address == address and not sent.datagram.data[0] & 0x80
+        }
+        for address in (SERVER_ADDRESS, PREFERRED_ADDRESS)
+    }
+    assert cids[SERVER_ADDRESS].isdisjoint(cids[PREFERRED_ADDRESS]), (
+        "the new path has connection IDs of its own"
+    )
+    trace = stacks.our_trace()
+    assert trace.frames_received(PathChallengeFrame)
+    assert trace.frames_sent(PathResponseFrame)
 
 
 def test_goodput(stacks: Stacks) -> None:
