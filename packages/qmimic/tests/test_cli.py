@@ -156,6 +156,9 @@ MISUSE = [
     pytest.param(["draw", "chrome", "--family", "5"], "'5' is not one of", id="family"),
     pytest.param(["draw", "chrome", "--server-name", "@/absent"], "No such file", id="names"),
     pytest.param(["fingerprint"], "give a FILE, or --listen PORT", id="nothing to fingerprint"),
+    pytest.param(
+        ["get", "https://a.example/", "--ca", __file__], "no certificates in it", id="other file for ca"
+    ),
     pytest.param(["fingerprint", "x", "--answer"], "--answer needs --listen", id="answer"),
     pytest.param(["lint", "netscape"], "there are chrome", id="lint"),
     pytest.param(["diff", "chrome", "netscape"], "there are chrome", id="diff"),

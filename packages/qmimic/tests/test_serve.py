@@ -111,6 +111,14 @@ def test_body_goes_to_a_file(serving: Serving, tmp_path: Path) -> None:
     assert BODY == file.read_bytes()
 
 
+def test_a_file_that_cannot_be_written_is_named(serving: Serving, tmp_path: Path) -> None:
+    file = tmp_path / "absent" / "file"
+    done = get(serving, "/", "-o", file)
+
+    assert 1 == done.returncode
+    assert f"qmimic: {file}: No such file or directory\n".encode() == done.stderr
+
+
 def test_report(serving: Serving) -> None:
     found = report(serving, "/body.bin", "-H", "x-test: 1")
 

@@ -20,6 +20,7 @@ from qmimic.dissection import parameter_objects
 from qmimic.memory import Memory
 from qmimic.profile import ClientProfile
 from qmimic.randomness import RandomBytes, SeededBytes
+from qtls import ClientTLS
 from qtls.adapters.files import KeyLogFile
 
 from .errors import Failure, one_line
@@ -90,6 +91,7 @@ def get_command(
 ) -> None:
     """Fetch URL as the client of a profile; the body goes to standard output or a file."""
     check_url(url)
+    check_trust(ca)
     body = None if data is None else read_data(data)
     asked = Asked(
         url=url,
@@ -140,6 +142,18 @@ def check_url(url: str) -> None:
         valid = False
     if not valid:
         raise click.BadParameter(f"{url!r} is not an https URL", param_hint="URL")
+
+
+def check_trust(ca: Path | None) -> None:
+    """Refuse a file without certificates."""
+    if ca is None:
+        return
+    try:
+        ClientTLS(ca=ca).trust_store()
+    except OSError as error:
+        raise Failure(f"{ca}: {one_line(error)}") from None
+    except ValueError:
+        raise click.BadParameter(f"{ca}: no certificates in it", param_hint="--ca") from None
 
 
 def with_content_type(headers: tuple[tuple[str, str], ...], body: bytes | None) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from .errors import Failure, one_line
+
 
 class Output:
     """Takes pieces of a body; nothing is opened before the first one, so a failed request leaves no file.
@@ -61,7 +63,10 @@ class Output:
             if self._path is None:
                 self._file = sys.stdout.buffer
             else:
-                self._file = self._stack.enter_context(self._path.open("wb"))
+                try:
+                    self._file = self._stack.enter_context(self._path.open("wb"))
+                except OSError as error:
+                    raise Failure(f"{self._path}: {one_line(error)}") from None
         if self._progress is not None:
             self._stack.enter_context(self._progress)
             self._progress.add_task(name, total=total)
