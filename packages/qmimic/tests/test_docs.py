@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from qmimic import ClientProfile, fingerprint
 from qmimic.catalog import ALIASES, BUILT_IN
+from qmimic.draw import draw_flows
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "mimicry.md").read_text(encoding="utf-8")
@@ -31,6 +33,17 @@ def test_the_page_has_every_kind_of_specification() -> None:
         "VariableLengthGREASEQTP",
     ):
         assert word in PAGE
+
+
+def test_the_profile_of_the_readme_is_one() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    mine = ClientProfile.from_toml(text)
+    [flow] = draw_flows(mine, seed=1, server_names=["www.example.com"])
+
+    assert f"qmimic draw {mine.name}.toml" in readme
+    assert [1250, 1250] == [len(data) for data in flow.payloads]
+    assert 70 == len(fingerprint(flow.payloads)[0].flight.header.token)
 
 
 def test_the_readme_names_all_profiles_and_commands() -> None:
