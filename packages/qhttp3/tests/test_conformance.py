@@ -474,6 +474,76 @@ def test_a_header_bomb_is_answered_with_431() -> None:  # RFC 9114 §4.2.2, rigs
     assert peer.closed is None
 
 
+BOMB = field_lines.section_prefix(1, 1, 128) + field_lines.indexed_dynamic(0) * 150
+MANY = head([*GET, *((b"x", b"") for _ in range(300))])
+
+
+def arm(peer: BadPeer) -> None:
+    """Insert an entry of 4,000 bytes, to which one byte refers."""
+    peer.greet()
+    peer.uni(ENCODER + instructions.set_capacity(4096) + instructions.insert_literal(b"n", b"v" * 4000))
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [
+        pytest.param(frames.frame(frames.HEADERS, BOMB), id="large"),
+        pytest.param(head([(b"x", b"")] * 300), id="many"),
+    ],
+)
+def test_a_bomb_in_trailers_of_a_request(trailers: bytes) -> None:  # RFC 9114 §4.2.2
+    peer = BadPeer(is_client=True)
+    arm(peer)
+    stream_id = peer.request(head(GET) + data(b"x") + trailers)
+    peer.pair.server.read_body(stream_id)
+    peer.pair.run()
+
+    failed = [event for event in peer.pair.server_events if isinstance(event, RequestFailed)]
+    assert [H3_EXCESSIVE_LOAD] == [event.code for event in failed]
+    assert peer.closed is None
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(frames.frame(frames.HEADERS, BOMB), id="large"),
+        pytest.param(head([*OK, *((b"x", b"") for _ in range(300))]), id="many"),
+        pytest.param(head(OK) + data(b"x") + frames.frame(frames.HEADERS, BOMB), id="large trailers"),
+        pytest.param(head(OK) + data(b"x") + head([(b"x", b"")] * 300), id="many trailers"),
+    ],
+)
+def test_a_bomb_in_a_response(response: bytes) -> None:  # RFC 9114 §4.2.2
+    peer = BadPeer(is_client=False)
+    arm(peer)
+    stream_id = peer.respond(response)
+    peer.pair.client.read_body(stream_id)
+    peer.pair.run()
+
+    failed = [event for event in peer.pair.client_events if isinstance(event, RequestFailed)]
+    assert [H3_EXCESSIVE_LOAD] == [event.code for event in failed]
+    assert peer.closed is None
+
+
+def test_many_fields_are_answered_with_431() -> None:  # RFC 9114 §4.2.2
+    peer = BadPeer(is_client=True)
+    peer.greet()
+    stream_id = peer.request(MANY, end=False)
+
+    assert {stream_id: H3_EXCESSIVE_LOAD} == peer.theirs.stopped
+
+
+def test_blocked_streams_hold_no_more_than_their_number_and_size() -> None:  # RFC 9204 §2.1.2
+    peer = BadPeer(is_client=True)
+    peer.greet()
+    large = frames.frame(frames.HEADERS, b"\x02\0\x80" + bytes(60_000))
+    for _ in range(16):
+        peer.request(large, end=False)
+    assert peer.closed is None
+    peer.request(large, end=False)
+
+    assert QPACK_DECOMPRESSION_FAILED == peer.closed
+
+
 def test_a_frame_of_fields_beyond_the_limit_is_not_collected() -> None:
     peer = BadPeer(is_client=True)
     peer.greet()
