@@ -10,9 +10,11 @@ from qcore.batch import SendBatch
 from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.errors import StatelessReset, TransportError, UsageError
+from qcore.ids.routable import RoutableIds, RoutingCodec, RoutingConfig, server_id_in
 from qcore.packing.initial_flight import InitialPolicy
 from qcore.packing.packer import MIN_INITIAL_SIZE
 from qcore.stateless_reset import RESET_BURST
+from qcore.testing import Seeded
 from qcore.testing.pair import START
 from qtls.initial import initial_keys
 from qtls.retry import integrity_tag
@@ -636,3 +638,18 @@ def test_reset_reaches_the_right_one_of_several_clients() -> None:  # RFC 9000 Â
     wire.settle()
 
     assert [False, True, False] == [isinstance(engine.error, StatelessReset) for engine in engines]
+
+
+def test_load_balancer_finds_the_server_in_all_that_clients_send() -> None:
+    config = RoutingConfig(server_id_size=2, nonce_size=7, key=b"k" * 16)
+    client, server = Site(HERE), Site(THERE, cids=RoutableIds(config, b"s1", Seeded("ids"))).listen()
+    wire = Wire(client, server)
+    engine = client.dial(THERE)
+    wire.settle()
+    rotate(engine)
+    client.sent.clear()
+    engine.send(engine.open_stream(), bytes(10_000), True)
+    wire.settle()
+
+    assert client.sent
+    assert {b"s1"} == {server_id_in(data, (RoutingCodec(config),)) for _, data in client.sent}

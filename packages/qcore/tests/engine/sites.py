@@ -8,6 +8,7 @@ from qcore.admission import Admit
 from qcore.batch import Address, Datagram, SendBatch
 from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
+from qcore.ids.generator import ConnectionIdGenerator
 from qcore.router import Router
 from qcore.testing import Seeded
 from qcore.testing.pair import SERVER_NAME, START, WALL, throwaway_certificate
@@ -27,12 +28,17 @@ class Site:
     """
 
     def __init__(
-        self, address: Address, *, seed: int | str = 0, groups: tuple[int, ...] | None = None
+        self,
+        address: Address,
+        *,
+        seed: int | str = 0,
+        groups: tuple[int, ...] | None = None,
+        cids: ConnectionIdGenerator | None = None,
     ) -> None:
         self.address = address
         self.groups = groups or DEFAULT_GROUPS
         self.random = Seeded(f"{seed} {address}")
-        self.router = Router(random=self.random, wall_offset=WALL - START)
+        self.router = Router(random=self.random, wall_offset=WALL - START, cids=cids)
         self.engines: list[QuicEngine] = []
         self.sent: list[tuple[Address, bytes]] = []
 

@@ -7,9 +7,10 @@ back-pressure. The extension ``http.response.trailers`` is offered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from secrets import token_bytes
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +21,7 @@ from qcore.aio.workers.replays import with_shared_replays
 from qcore.batch import Address
 from qcore.config import QuicConfig
 from qcore.errors import QuicError
+from qcore.ids.workers import WorkerIds
 from qhttp3.aio.server import DEFAULT_DRAIN, DEFAULT_H3, DEFAULT_QUIC, Request, Server, serve_on
 from qhttp3.config import H3Config
 from qhttp3.errors import UsageError
@@ -303,6 +305,9 @@ async def serve_asgi(
     alt_svc: bool = True,
     admit: Admit | None = None,
     drain: float = DEFAULT_DRAIN,
+    ids: WorkerIds | None = None,
+    reset_key: bytes | None = None,
+    token_keys: Sequence[bytes] = (),
 ) -> AsyncIterator[RunningServer]:
     """Serve an ASGI application over HTTP/3; leaving the context winds it down.
 
@@ -313,6 +318,9 @@ async def serve_asgi(
         alt_svc: Add an Alt-Svc field to responses, so that clients come back over HTTP/3 (RFC 7838).
         admit: Decides about each new client; `qcore.always_retry` has every one prove its address first.
         drain: Seconds that requests under way have to end.
+        ids: How connection IDs are made; behind a load balancer, so that it can read them.
+        reset_key, token_keys: Secrets for stateless resets and address validation tokens, as of
+            `qcore.Endpoint.open`; the same ones after a restart.
 
     Raises:
         RuntimeError: The application says that it cannot start.
@@ -323,7 +331,12 @@ async def serve_asgi(
     if workers == 1:
         async with (
             _running(app) as state,
-            Endpoint.open(local) as endpoint,
+            Endpoint.open(
+                local,
+                cids=None if ids is None else ids.generator(0, token_bytes),
+                reset_key=reset_key,
+                token_keys=token_keys,
+            ) as endpoint,
             _serve(app, state, endpoint, settings, drain) as server,
         ):
             yield server
@@ -339,7 +352,15 @@ async def serve_asgi(
             worker.ready()
             await server.close(drain=await worker.stopped())
 
-    async with start_workers(main, local, workers=workers, drain=drain) as group:
+    async with start_workers(
+        main,
+        local,
+        workers=workers,
+        drain=drain,
+        ids=ids,
+        reset_key=reset_key,
+        token_keys=token_keys,
+    ) as group:
         yield _SeveralProcesses(group)
 
 

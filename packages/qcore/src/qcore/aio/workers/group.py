@@ -213,7 +213,8 @@ async def start_workers(
 
     The processes are forked, so `main` may be any coroutine function. It opens `Worker.endpoint`, calls `Worker.ready`
     and, once `Worker.stopped` returns, ends within the time that it was given. Whatever has to be the same in all of
-    them, as the keys of session tickets, is to be made before.
+    them, as the keys of session tickets, is to be made before. An address validation token, good for one connection
+    (RFC 9000 §8.1.4), can be used once at each of the workers: all it proves is an address.
 
     Args:
         ids: how connection IDs carry the workers' numbers; with a load balancer in front, those that it can read.
