@@ -6,6 +6,7 @@ anyway; formats (qlog and others) live in layers above. An observer that raises 
 
 from collections.abc import Sequence
 
+from qwire.compiling import mypyc_attr
 from qwire.constants import PacketType
 from qwire.frames import Frame
 from qwire.transport_parameters import TransportParameters
@@ -13,6 +14,7 @@ from qwire.transport_parameters import TransportParameters
 from .batch import Address
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Observer:
     """Override what is of interest. `now` is the engine's clock in seconds throughout."""
 

@@ -3,8 +3,9 @@ import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,23 @@ async def polled_without_offload(sock: socket.socket, *, is_connected: bool = Fa
 
 async def transport(sock: socket.socket, *, is_connected: bool = False) -> UdpSocket:
     return await TransportSocket.open(asyncio.get_running_loop(), sock, is_connected=is_connected)
+
+
+class LosslessSocket(socket.socket):
+    """A Unix socket, whose queue blocks its sender instead of dropping; its peer has an address as UDP ones do."""
+
+    ADDRESS: Address = ("left", 0)
+
+    def __init__(self) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
+        return super().recvfrom(bufsize, flags)[0], self.ADDRESS
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[int, list[tuple[int, int, bytes]], int, Address]:
+        return *super().recvmsg_into(buffers, ancbufsize, flags)[:3], self.ADDRESS
 
 
 Wrap = Callable[[socket.socket], Awaitable[UdpSocket]]
@@ -239,7 +257,7 @@ def test_a_full_system_buffer_keeps_the_rest_until_there_is_room(
     wrap: Callable[..., Awaitable[UdpSocket]], tmp_path: Path
 ) -> None:
     async def main() -> None:
-        left, right = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+        left, right = (LosslessSocket() for _ in range(2))
         for sock, name in ((left, "left"), (right, "right")):
             sock.setblocking(False)
             sock.bind(str(tmp_path / name))

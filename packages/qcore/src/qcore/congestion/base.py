@@ -8,6 +8,8 @@ sends too little, undoing a reaction to losses that were none. RFC 9002 §7.
 import math
 from typing import ClassVar, Final
 
+from qwire.compiling import mypyc_attr
+
 INITIAL_WINDOW_DATAGRAMS: Final = 10  # RFC 9002 §7.2
 INITIAL_WINDOW_BYTES: Final = 14_720  # RFC 9002 §7.2
 MINIMUM_WINDOW_DATAGRAMS: Final = 2  # RFC 9002 §7.2
@@ -20,6 +22,7 @@ SLOW_START_PACING_GAIN: Final = 2.0
 MINIMUM_RTT: Final = 0.000_001
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class CongestionController:
     """A window, and the reactions that all controllers have in common.
 
@@ -88,7 +91,7 @@ class CongestionController:
         """A datagram may be sent now. When nothing was by the next call, the application had nothing to send."""
 
     def on_sent(self, size: int, in_flight: int, now: float) -> None:
-        """A packet that counts as in flight was sent; `in_flight` includes it."""
+        """A packet that counts as in flight was sent, or several; `in_flight` includes them."""
 
     def on_acked(
         self, size: int, sent_time: float, now: float, rtt: float, smoothed_rtt: float, in_flight: int

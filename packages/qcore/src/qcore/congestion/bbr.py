@@ -465,7 +465,7 @@ class Bbr(CongestionController):
         model = self.model
         phase = self.phase
         target = self._with_quanta(self._bdp(WINDOW_GAINS[phase]) + model.extra_acked)
-        window: float = self.window
+        window = float(self.window)
         if model.is_full:
             window = min(window + acked, target)
         elif window < target or self._sampler.delivered < initial_window(self.datagram_size):

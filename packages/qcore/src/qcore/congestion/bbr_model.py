@@ -206,7 +206,7 @@ class PathModel:
         if self._rate_short == math.inf:
             self._rate_short = self.max_rate
         if self.inflight_short == math.inf:
-            self.inflight_short = window
+            self.inflight_short = float(window)
         self._rate_short = max(self._rate_latest, BETA * self._rate_short)
         self.inflight_short = max(self.inflight_latest, BETA * self.inflight_short)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwire.frames import Frame
+from qwire.compiling import mypyc_attr
+from qwire.frames import Frame, StreamFrame
 
 if TYPE_CHECKING:
     from .builder import PacketBuilder
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class FrameSource:
     """Base class of everything that puts frames into packets."""
 
@@ -24,8 +26,20 @@ class FrameSource:
     def write_frames(self, builder: PacketBuilder) -> None:
         """Append frames until there are none, or until `builder.append` says that there is no room."""
 
+    def fill_packets(self, room: int, count: int) -> list[StreamFrame]:
+        """Up to `count` frames of exactly `room` bytes, each to travel alone, in a packet without any other.
+
+        None at all where something else should go first. What is left goes the ordinary way.
+        """
+        return []
+
     def on_acked(self, frame: Frame) -> None:
         """The peer has received the frame."""
+
+    def on_all_acked(self, frames: list[Frame]) -> None:
+        """The peer has received these frames, told by one ACK."""
+        for frame in frames:
+            self.on_acked(frame)
 
     def on_lost(self, frame: Frame) -> None:
         """The packet that carried the frame counts as lost, or its space was restarted."""

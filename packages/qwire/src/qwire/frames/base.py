@@ -7,8 +7,10 @@ encoding, before or after bytes were written, so a writer that failed is thrown 
 from typing import ClassVar
 
 from qwire.buffer import Writer
+from qwire.compiling import mypyc_attr
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Frame:
     """Base of all frames.
 
