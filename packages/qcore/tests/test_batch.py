@@ -114,3 +114,21 @@ def test_batch_keeps_everything_in_order(datagrams: list[tuple[Address, int, int
 
 def test_datagram_has_no_mark_unless_told() -> None:
     assert 0 == Datagram(b"x", HERE).ecn
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1]), st.sampled_from([900, 1_350]), st.integers(1, 150)), max_size=6
+    )
+)
+def test_a_run_is_queued_as_its_datagrams_are(runs: list[tuple[int, int, int]]) -> None:
+    one_by_one, together = SendBatch(limit=1_000), SendBatch(limit=1_000)
+    for ecn, size, count in runs:
+        datagrams = [index.to_bytes(2, "big") + bytes(size - 2) for index in range(count)]
+        together.add_run(HERE, ecn, datagrams, size)
+        for datagram in datagrams:
+            one_by_one.add(HERE, ecn, datagram)
+
+    assert shapes(one_by_one) == shapes(together)
+    assert [each.data for each in one_by_one.datagrams()] == [each.data for each in together.datagrams()]
+    assert (one_by_one.count, one_by_one.size) == (together.count, together.size)

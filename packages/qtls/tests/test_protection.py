@@ -142,3 +142,28 @@ def test_wycheproof(vectors: Callable[[str], Any], name: str) -> None:
                 assert sealed == aead.encrypt(nonce, message, associated), case["tcId"]
                 assert message == aead.decrypt(nonce, sealed, associated), case["tcId"]
     assert count > 50
+
+
+@SUITES
+@VERSIONS
+@pytest.mark.parametrize("number_size", [1, 2, 3, 4])
+def test_a_run_of_packets_is_what_it_is_packet_by_packet(suite: int, version: int, number_size: int) -> None:
+    sealer = sealer_from_secret(suite, bytes(suite_parameters(suite).hash_size), version)
+    first = (1 << 32) - 3
+    numbers = [(first + index) % (1 << 8 * number_size) for index in range(6)]
+    headers = [
+        bytes((0x40 | number_size - 1 | (index & 1) << 5,)) + b"a CID" + number.to_bytes(number_size, "big")
+        for index, number in enumerate(numbers)
+    ]
+    payloads = [bytes(size) for size in (4, 5, 20, 1200, 1201, 30)]
+
+    expected = []
+    for index, (header, payload) in enumerate(zip(headers, payloads, strict=True)):
+        ciphertext = sealer.seal(first + index, header, payload)
+        mask = sealer.masks(ciphertext[4 - number_size :][:16])
+        end = len(header) - number_size
+        protected = bytes(a ^ b for a, b in zip(header[end:], mask[1:5], strict=False))
+        expected.append(bytes((header[0] ^ mask[0] & 0x1F,)) + header[1:end] + protected + ciphertext)
+
+    assert expected == sealer.protect_run(first, number_size, headers, payloads)
+    assert [] == sealer.protect_run(first, number_size, [], [])

@@ -80,6 +80,24 @@ class SendBatch:
                 return
         self.runs.append(SendRun(address, ecn, data, local))
 
+    def add_run(self, address: Address, ecn: int, datagrams: list[bytes], size: int, local: int = 0) -> None:
+        """Queue datagrams of `size` bytes each."""
+        first = 0
+        while first < len(datagrams):
+            self.add(address, ecn, datagrams[first], local)
+            first += 1
+            run = self.runs[-1]
+            if not run.is_open:
+                continue
+            count = min(
+                len(datagrams) - first, MAX_SEGMENTS - len(run.parts), (MAX_RUN_SIZE - run.total) // size
+            )
+            run.parts += datagrams[first : first + count]
+            run.total += count * size
+            self.count += count
+            self.size += count * size
+            first += count
+
     def datagrams(self) -> list[Datagram]:
         """The same, one by one, for networks that do not know runs."""
         return [Datagram(part, run.address, run.ecn, run.local) for run in self.runs for part in run.parts]

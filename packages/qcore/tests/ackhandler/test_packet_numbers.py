@@ -10,6 +10,7 @@ from qcore.ackhandler.packet_numbers import (
     shared,
 )
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
+from qcore.testing.seeded import Seeded
 
 
 def test_counts_from_the_first_number() -> None:
@@ -86,3 +87,17 @@ def test_going_back_is_refused(count: int) -> None:
         PacketNumbers(count)
     with pytest.raises(ValueError, match=f"{count}"):
         PacketNumbers().skip(count)
+
+
+def test_runs_use_the_same_numbers_up_as_single_packets() -> None:
+    one_by_one, in_runs = (PacketNumbers(0, Seeded("numbers")) for _ in range(2))
+    expected = [one_by_one.pop() for _ in range(5_000)]
+    numbers: list[int] = []
+    while len(numbers) < 5_000:
+        first = in_runs.peek()
+        count = in_runs.run_length(64)
+        assert 1 <= count <= 64
+        numbers += range(first, first + count)
+        in_runs.pop_run(count)
+
+    assert expected == numbers[:5_000]

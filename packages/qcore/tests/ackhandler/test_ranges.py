@@ -145,3 +145,15 @@ def test_bound_keeps_the_highest(numbers: list[int], limit: int) -> None:
 
     assert len(ranges) <= limit
     assert runs_of({number for number in model if number >= ranges.floor}) == ranges.ascending()
+
+
+def test_what_lies_above_extends_the_last_run_or_begins_one() -> None:
+    ranges = RangeSet(2)
+    ranges.extend(0, 3)
+    ranges.extend(4, 5)
+    ranges.extend(7, 7)
+    assert [(0, 5), (7, 7)] == ranges.ascending()
+
+    ranges.extend(10, 12)
+    assert [(7, 7), (10, 12)] == ranges.ascending()
+    assert 6 == ranges.floor

@@ -456,3 +456,39 @@ def test_first_gap_can_be_ignored(ignores: bool) -> None:
     handler.on_received(5, True, 1.0)
     handler.on_received(7, True, 1.0)
     assert handler.ack_due(1.0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12), st.integers(0, 3)), max_size=12),
+    st.integers(1, 6),
+    st.integers(0, 4),
+    st.sampled_from([0, 1, 5]),
+)
+def test_a_run_is_noted_as_its_packets_are(
+    runs: list[tuple[int, int, int]], threshold: int, reordering: int, acks_every: int
+) -> None:
+    one_by_one, together = ReceivedPacketHandler(APPLICATION), ReceivedPacketHandler(APPLICATION)
+    for handler in (one_by_one, together):
+        handler.set_ack_frequency(threshold, 0.01, reordering)
+    number, now = 0, 1.0
+    for step, (skip, count, ecn) in enumerate(runs):
+        now += 0.001
+        if skip:  # a gap, made by a packet that goes the ordinary way
+            number += skip
+            for handler in (one_by_one, together):
+                handler.on_received(number, True, now, ecn)
+            number += 1
+        elif not step:
+            for handler in (one_by_one, together):
+                handler.on_received(number, True, now, ecn)
+            number += 1
+        for each in range(number, number + count):
+            one_by_one.on_received(each, True, now, ecn)
+        together.on_run_received(count, now, ecn)
+        number += count
+        assert one_by_one.ack_frame(now) == together.ack_frame(now)
+        assert one_by_one.ack_due(now) == together.ack_due(now)
+        assert (one_by_one.deadline, one_by_one.ack_pending) == (together.deadline, together.ack_pending)
+        if acks_every and step % acks_every == 0:
+            for handler in (one_by_one, together):
+                handler.on_ack_sent()

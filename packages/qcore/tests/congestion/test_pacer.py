@@ -140,3 +140,27 @@ def test_a_deadline_is_kept(rate: float, burst: int, now: float, changes: list[t
             assert pacer.is_ready(now)
             assert pacer.is_ready(now + pause)
         now += pause
+
+
+@pytest.mark.parametrize("size", [1_000, 1_200])
+@pytest.mark.parametrize("rate", [0.0, 2e6, 5e7])
+def test_a_run_is_as_long_as_asking_for_each_datagram_allows(size: int, rate: float) -> None:
+    one_by_one, together = (Pacer(1_200, 16) for _ in range(2))
+    now = 1.0
+    for step in range(40):
+        now += 0.0007 * (step % 4)
+        for pacer in (one_by_one, together):
+            pacer.set_rate(rate, now)
+        if not together.is_ready(now):
+            assert not one_by_one.is_ready(now)
+            continue
+        count = together.run_length(size, 64)
+        together.on_sent(size * count)
+        allowed = 0
+        while allowed < 64 and one_by_one.is_ready(now):
+            one_by_one.on_sent(size)
+            allowed += 1
+
+        assert allowed == count
+        assert one_by_one.is_ready(now) == together.is_ready(now)
+        assert one_by_one.deadline == together.deadline

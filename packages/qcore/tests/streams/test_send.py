@@ -64,6 +64,10 @@ def test_a_bulk_transfer_leaves_no_byte_of_a_packet_empty(packet: MakePacket, ro
         assert not frame.has_length
 
 
+def acked(stream: SendStream, frame: StreamFrame) -> bool:
+    return stream.on_acked(frame.offset, len(frame.data), frame.fin)
+
+
 def test_cuts_no_crumbs(packet: MakePacket) -> None:
     stream = new_stream()
     stream.write(bytes(1000), fin=False)
@@ -143,11 +147,11 @@ def test_over_when_everything_is_acknowledged(packet: MakePacket) -> None:
     stream.write(b"cd", fin=True)
     last = written(stream, packet())
 
-    assert not stream.on_acked(last)
+    assert not acked(stream, last)
     assert not stream.is_over
-    assert stream.on_acked(first)
+    assert acked(stream, first)
     assert SendState.DATA_RECVD is stream.state
-    assert not stream.on_acked(first)
+    assert not acked(stream, first)
 
 
 def test_reset_drops_what_waits_and_fixes_the_size(packet: MakePacket) -> None:
@@ -160,7 +164,7 @@ def test_reset_drops_what_waits_and_fixes_the_size(packet: MakePacket) -> None:
     assert (7, len(frame.data)) == (stream.reset_code, stream.final_size)
     stream.on_lost(frame)
     assert IDLE == stream.readiness(MUCH)
-    assert not stream.on_acked(frame)
+    assert not acked(stream, frame)
     stream.on_reset_acked()
     assert stream.is_over
 
@@ -168,7 +172,7 @@ def test_reset_drops_what_waits_and_fixes_the_size(packet: MakePacket) -> None:
 def test_a_finished_stream_cannot_be_reset(packet: MakePacket) -> None:
     stream = new_stream()
     stream.write(b"", fin=True)
-    stream.on_acked(written(stream, packet()))
+    acked(stream, written(stream, packet()))
 
     assert not stream.reset(1)
     assert SendState.DATA_RECVD is stream.state
@@ -182,7 +186,7 @@ def test_writable_once_a_quarter_is_free(packet: MakePacket) -> None:
     assert -200 == stream.capacity
     told = []
     for frame in frames:
-        stream.on_acked(frame)
+        acked(stream, frame)
         told.append((stream.capacity, stream.take_writable()))
 
     assert [capacity for capacity, is_told in told if is_told] == [

@@ -6,6 +6,8 @@ Packets, packet numbers and when to update belong to the connection. RFC 9001 §
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from struct import Struct
 from typing import Final, final
 
 from cryptography.exceptions import InvalidTag
@@ -38,6 +40,14 @@ TAG_SIZE: Final = 16
 SAMPLE_SIZE: Final = 16
 IV_SIZE: Final = 12
 ZEROS: Final = bytes(SAMPLE_SIZE)
+# RFC 9001 §5.4.2: the sample starts four bytes behind the start of the packet number.
+SAMPLE_OFFSET: Final = 4
+# RFC 9001 §5.4.1: what a mask may change in the first byte of a short header.
+SHORT_HEADER_BITS: Final = 0x1F
+# A mask of 16 bytes: one for the first byte, four for the packet number, and eleven that nobody needs.
+MASKS: Final = Struct(">BI11x")
+# Every byte as bytes: cheaper than to make them anew.
+BYTES: Final = [bytes((value,)) for value in range(256)]
 
 
 @final
@@ -201,6 +211,47 @@ class Sealer:
     def seal(self, packet_number: int, header: bytes, payload: bytes) -> bytes:
         """Ciphertext of ``payload`` followed by the 16-byte tag; ``header`` is authenticated as it stands."""
         return self._aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
+
+    def protect_run(
+        self, first_number: int, number_size: int, headers: Sequence[bytes], payloads: Sequence[bytes]
+    ) -> list[bytes]:
+        """1-RTT packets as they leave, of which the numbers follow one another. RFC 9001 §5.3, §5.4.
+
+        All their masks are made in one call.
+
+        Args:
+            number_size: bytes of the packet number that ends each header.
+            headers: short headers without header protection.
+            payloads: what they protect; with the packet number at least 4 bytes each.
+        """
+        encrypt = self._aead.encrypt
+        iv = self._iv
+        number = first_number
+        start = SAMPLE_OFFSET - number_size
+        stop = start + SAMPLE_SIZE
+        sealed: list[bytes] = []
+        samples: list[bytes] = []
+        for header, payload in zip(headers, payloads, strict=True):
+            ciphertext = encrypt((iv ^ number).to_bytes(12, "big"), payload, header)
+            sealed.append(ciphertext)
+            samples.append(ciphertext[start:stop])
+            number += 1
+        shift = 32 - 8 * number_size
+        bits = (1 << 8 * number_size) - 1
+        end = len(headers[0]) - number_size if headers else 0
+        number = first_number
+        packets: list[bytes] = []
+        for (first_mask, number_mask), header, ciphertext in zip(
+            MASKS.iter_unpack(self._header.masks(b"".join(samples))), headers, sealed, strict=True
+        ):
+            packets.append(
+                BYTES[header[0] ^ first_mask & SHORT_HEADER_BITS]
+                + header[1:end]
+                + ((number & bits) ^ number_mask >> shift).to_bytes(number_size, "big")
+                + ciphertext
+            )
+            number += 1
+        return packets
 
     def masks(self, samples: bytes) -> bytes:
         """Header-protection masks of a batch, RFC 9001 §5.4.

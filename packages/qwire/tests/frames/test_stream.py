@@ -1,9 +1,20 @@
 """Which type a STREAM frame gets, and integers that no frame can hold."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qwire.buffer import Writer
-from qwire.frames import CryptoFrame, Frame, MaxDataFrame, ResetStreamFrame, StreamFrame
+from qwire.errors import DecodeError
+from qwire.frames import (
+    CryptoFrame,
+    Frame,
+    MaxDataFrame,
+    ResetStreamFrame,
+    StreamFrame,
+    parse_frames,
+    parse_sole_stream,
+)
 
 
 @pytest.mark.parametrize("offset", [0, 1])
@@ -32,3 +43,40 @@ def test_type_tells_what_is_there(offset: int, has_length: bool, fin: bool) -> N
 def test_integers_without_encoding_are_misuse(frame: Frame) -> None:
     with pytest.raises(ValueError):
         frame.append(Writer())
+
+
+@given(
+    st.sampled_from([0, 3, 63, 64, 16_383, 1 << 40]),
+    st.sampled_from([0, 1, 0x3FFF, 0x4000, 0x3FFF_FFFF, 0x4000_0000, (1 << 62) - 3000]),
+    st.binary(max_size=2000),
+    st.booleans(),
+    st.booleans(),
+)
+def test_alone_it_is_read_as_among_others(
+    stream_id: int, offset: int, data: bytes, fin: bool, has_length: bool
+) -> None:
+    frame = StreamFrame(stream_id, offset, data, fin, has_length)
+    payload = frame.encode()
+    writer = Writer()
+    frame.append(writer)
+
+    assert writer.getvalue() == payload
+    assert parse_sole_stream(payload) in (None, frame)
+    assert len(payload) < 40 or parse_sole_stream(payload) == frame
+
+
+@given(st.binary(max_size=60), st.integers(0, 15))
+def test_what_is_not_alone_is_left_to_the_parser(data: bytes, frame_type: int) -> None:
+    payload = bytes((frame_type,)) + data
+    sole = parse_sole_stream(payload)
+
+    if sole is not None:
+        assert [sole] == parse_frames(payload)
+
+
+def test_data_beyond_the_last_offset_is_left_to_the_parser() -> None:  # RFC 9000 §19.8
+    payload = bytes.fromhex("0c 00 ff ff ff ff ff ff ff ff") + bytes(30)
+
+    assert parse_sole_stream(payload) is None
+    with pytest.raises(DecodeError, match="beyond"):
+        parse_frames(payload)

@@ -65,11 +65,16 @@ class EcnValidator:
         state = self.state
         return ECT0 if state is EcnState.CAPABLE or state is EcnState.TESTING else NOT_ECT
 
-    def on_sent(self, space: int) -> None:
-        """A packet marked ECT(0) was sent."""
-        self._sent[space] += 1
+    @property
+    def is_testing(self) -> bool:
+        """Whether the mark may change with the next packet."""
+        return self.state is EcnState.TESTING
+
+    def on_sent(self, space: int, count: int = 1) -> None:
+        """Packets marked ECT(0) were sent."""
+        self._sent[space] += count
         if self.state is EcnState.TESTING:
-            self._sent_testing += 1
+            self._sent_testing += count
             if self._sent_testing >= TESTING_PACKETS:
                 self.state = EcnState.UNKNOWN
 

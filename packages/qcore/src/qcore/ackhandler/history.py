@@ -143,6 +143,13 @@ class SentHistory:
             self.ack_eliciting += 1
             self.last_eliciting_time = packet.sent_time
 
+    def extend(self, packets: Sequence[SentPacket]) -> None:
+        """Remember ack-eliciting packets that left together, whose numbers follow one another."""
+        self.append(packets[0])
+        self.packets.extend(packets[1:])
+        self.next_number += len(packets) - 1
+        self.ack_eliciting += len(packets) - 1
+
     def was_never_sent(self, ranges: Sequence[tuple[int, int]]) -> bool:
         """Whether any of the inclusive `ranges`, highest first, names a number that was not sent."""
         if ranges and ranges[0][1] >= self.next_number:

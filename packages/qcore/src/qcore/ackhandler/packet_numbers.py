@@ -54,6 +54,15 @@ class PacketNumbers:
             self._plan_skip(self._random)
         return number
 
+    def run_length(self, limit: int) -> int:
+        """How many numbers, up to `limit`, follow one another from the next one on."""
+        return min(limit, max(self._skip_at - self.next_number, 1))
+
+    def pop_run(self, count: int) -> None:
+        """Use up the next `count` numbers, of which `run_length` has told."""
+        self.next_number += count - 1
+        self.pop()
+
     def skip(self, count: int = 1) -> None:
         """Leave the next `count` numbers out."""
         if count < 0:

@@ -45,6 +45,17 @@ class RangeSet:
             self._forget_lowest()
         return True
 
+    def extend(self, first: int, last: int) -> None:
+        """Put in all numbers from `first` to `last`, which lie above all others."""
+        lasts = self._lasts
+        if lasts and lasts[-1] == first - 1:
+            lasts[-1] = last
+            return
+        lasts.append(last)
+        self._firsts.append(first)
+        if len(lasts) > self._limit:
+            self._forget_lowest()
+
     def add_range(self, first: int, last: int) -> None:
         """Put all numbers from `first` to `last` in.
 

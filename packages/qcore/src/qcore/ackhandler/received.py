@@ -128,6 +128,32 @@ class ReceivedPacketHandler(FrameSource):
         if packet_number > self._largest_eliciting:  # noqa: PLR1730 - per packet, and max() is a call
             self._largest_eliciting = packet_number
 
+    def on_run_received(self, count: int, now: float, ecn: int = 0) -> None:
+        """Take note of `count` ack-eliciting packets that follow the largest one without a gap."""
+        first = self.largest_received + 1
+        last = self.largest_received + count
+        if self._reordering_threshold > 1 or ecn == CE:
+            for number in range(first, last + 1):
+                self.on_received(number, True, now, ecn)
+            return
+        self._ranges.extend(first, last)
+        self.largest_received = last
+        self._largest_time = now
+        self._largest_eliciting = last
+        if ecn == ECT0:
+            self.ect0 += count
+        elif ecn == ECT1:
+            self.ect1 += count
+        was_pending = self._unacked > 0
+        self._unacked += count
+        self.ack_pending = True
+        if not self._is_owed:
+            if self._unacked >= self._eliciting_threshold:
+                self._is_owed = True
+                self.deadline = math.inf
+            elif not was_pending:
+                self.deadline = now + self._delay
+
     def ack_frame(self, now: float, max_ranges: int = MAX_RANGES) -> AckFrame | None:
         """What there is to acknowledge, newest ranges first; None when the peer knows everything.
 

@@ -12,12 +12,13 @@ from enum import Enum
 from typing import Final, final
 
 from qwire.constants import PROTOCOL_VIOLATION
-from qwire.frames import AckFrame
+from qwire.frames import AckFrame, Frame
 
 from ..congestion.base import CongestionController
 from ..congestion.pacer import Pacer
 from ..errors import TransportError
 from ..observer import Observer
+from ..packing.source import FrameSource
 from ..spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
 from .ecn import NOT_ECT, EcnValidator
 from .history import SentHistory, SentPacket
@@ -37,6 +38,7 @@ PING_AFTER: Final = 32
 MAX_UNANSWERABLE: Final = 256
 # A server's acknowledgement and its flight arrive together unless part of them is lost; as long as an ACK may take.
 HURRY_DELAY: Final = 0.025
+NOBODY: Final = FrameSource()
 # How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
 LATE_PTOS: Final = 3
 
@@ -214,6 +216,31 @@ class SentPacketHandler:
         if packet.ecn and self._ecn is not None:
             self._ecn.on_sent(space)
 
+    def run_length(self, size: int, limit: int) -> int:
+        """How many 1-RTT packets of `size` bytes, up to `limit`, may leave together.
+
+        Asked after `send_mode` has said `ANY`, which it would say before each of them.
+        """
+        if self._ecn is not None and self._ecn.is_testing:
+            return 1
+        congestion = self.congestion
+        window = congestion.window - congestion.datagram_size - self.bytes_in_flight
+        count = min(limit, window // size + 1, MAX_OUTSTANDING - self._histories[APPLICATION].ack_eliciting)
+        return self._numbers[APPLICATION].run_length(self.pacer.run_length(size, count))
+
+    def on_run_sent(self, packets: Sequence[SentPacket], size: int, now: float) -> None:
+        """1-RTT packets of the same kind, `size` bytes in all, are on their way, as `run_length` has allowed."""
+        self._numbers[APPLICATION].pop_run(len(packets))
+        self._histories[APPLICATION].extend(packets)
+        self._is_deadline_stale = True
+        self._probes.last_activity = now
+        self.bytes_in_flight += size
+        self.pacer.on_sent(size)
+        self.congestion.on_sent(size, self.bytes_in_flight, now)
+        self._unanswerable[APPLICATION] = 0
+        if packets[0].ecn and self._ecn is not None:
+            self._ecn.on_sent(APPLICATION, len(packets))
+
     def needs_ping(self, space: int) -> bool:
         """Whether the next packet should carry a PING, since the peer had nothing to answer for long.
 
@@ -268,6 +295,9 @@ class SentPacketHandler:
         eliciting = 0
         marked = 0
         newest_time = -math.inf
+        # Who is told next, and of which frames: of all that follow one another at once.
+        told = NOBODY
+        frames: list[Frame] = []
         for packet in acked:
             if packet.in_flight:
                 acked_bytes += packet.size
@@ -281,7 +311,14 @@ class SentPacketHandler:
             if packet.ecn:
                 marked += 1
             for sent_frame, owner in packet.frames:
-                owner.on_acked(sent_frame)
+                if owner is not told:
+                    if frames:
+                        told.on_all_acked(frames)
+                        frames = []
+                    told = owner
+                frames.append(sent_frame)
+        if frames:
+            told.on_all_acked(frames)
         history.ack_eliciting -= eliciting
         self.bytes_in_flight -= acked_bytes
 

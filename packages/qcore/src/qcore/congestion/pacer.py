@@ -78,6 +78,12 @@ class Pacer:
         self._is_waiting = True
         return False
 
+    def run_length(self, size: int, limit: int) -> int:
+        """How many datagrams of `size` bytes, up to `limit`, may leave at once when `is_ready` has allowed one."""
+        if self._rate <= 0.0:
+            return limit
+        return min(limit, int((self._budget - self._datagram_size) // size) + 1)
+
     def on_sent(self, size: int) -> None:
         """Bytes have left."""
         self._budget -= size

@@ -20,6 +20,7 @@ from ..observer import Observer
 from ..packing.packer import MIN_INITIAL_SIZE
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE
+from .bulk import RunReceiver
 from .dispatch import FrameDispatcher
 from .ending import Ending
 from .lifecycle import Lifecycle
@@ -53,6 +54,7 @@ class Intake:
         "_parts",
         "_progress",
         "_restart",
+        "_runs",
         "count",
         "has_heard",
         "size",
@@ -82,33 +84,55 @@ class Intake:
         self._ending = ending
         self._observer = observer
         self._dispatcher = FrameDispatcher(parts, parts.is_client)
+        self._runs = RunReceiver(parts, observer)
 
     def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
         """Take datagrams that arrived together; a violation in one ends the connection."""
         parts = self._parts
         parts.receiver.prepare(datagrams, parts.pto(), parts.recovery.next_packet_number(APPLICATION))
-        size = 0
-        for index, datagram in enumerate(datagrams):
+        size = sum([len(datagram.data) for datagram in datagrams])
+        index = 0
+        while index < len(datagrams):
+            opened: OpenedPacket | None = None
+            if self._lifecycle.is_open and len(datagrams) > 1:
+                index += self._receive_run(datagrams, index, now)
+                if index == len(datagrams):
+                    break
+                opened = self._runs.opened
+            datagram = datagrams[index]
             data = datagram.data
-            size += len(data)
             path = parts.paths.on_datagram(datagram.address, len(data), datagram.local)
             if path is None:
                 self._drop(now, "unknown address", len(data))
             elif data:
-                self._receive_datagram(datagram, index, path, now)
+                self._receive_datagram(datagram, index, path, now, opened)
+            index += 1
         self.count += len(datagrams)
         self.size += size
         if self._observer is not None:
             self._observer.datagrams_received(now, len(datagrams), size)
 
-    def _receive_datagram(self, datagram: Datagram, index: int, path: Path, now: float) -> None:
+    def _receive_run(self, datagrams: Sequence[Datagram], start: int, now: float) -> int:
+        """The packets of bulk transfer from `start` on."""
+        try:
+            return self._runs.receive(datagrams, start, now)
+        except TransportError as error:
+            self._ending.fail(error, now)
+            return 0
+
+    def _receive_datagram(
+        self, datagram: Datagram, index: int, path: Path, now: float, opened: OpenedPacket | None
+    ) -> None:
         if not self._lifecycle.is_open:
             self._ending.on_received()
             return
         try:
             if self._parts.is_client and not self.has_heard and self._is_restarted(datagram, now):
                 return
-            self._receive_packets(datagram, index, path, now)
+            if opened is not None:
+                self._receive_packet(opened, datagram, path, now)
+            else:
+                self._receive_packets(datagram, index, path, now)
             receiver = self._parts.receiver
             # What one packet brings may open another that came before it.
             while receiver.waiting and any(map(self._can_open_waiting, receiver.waiting)):

@@ -86,6 +86,7 @@ class PacketReceiver:
             `versions` (RFC 9368 §2.3); `changed_version` then holds it.
         takes_early: 0-RTT packets may still be opened, now or once there are keys.
         held_for: seconds that what is being opened has waited for keys.
+        run_masks: 16 bytes for each datagram of the batch, if `prepare` found nothing but short headers; else empty.
         early_version: the version of 0-RTT packets, that of the first flight (RFC 9369 §4.1).
         first_opener: server: for Initial packets of that version, which come until the client has heard of another.
     """
@@ -100,6 +101,7 @@ class PacketReceiver:
         "held_for",
         "is_version_change_allowed",
         "requires_fixed_bit",
+        "run_masks",
         "spaces",
         "takes_early",
         "version",
@@ -123,6 +125,7 @@ class PacketReceiver:
         self.requires_fixed_bit = True
         self.held_for = 0.0
         self.waiting: list[WaitingPacket] = []
+        self.run_masks = b""
         self._masks: dict[int, bytes] = {}
 
     def prepare(self, datagrams: Sequence[Datagram], pto: float, next_packet_number: int) -> None:
@@ -132,6 +135,7 @@ class PacketReceiver:
             pto, next_packet_number: what a key update by the peer has to know.
         """
         self._masks.clear()
+        self.run_masks = b""
         phases = self.spaces[APPLICATION].phases
         if phases is None:
             return
@@ -149,6 +153,9 @@ class PacketReceiver:
                 samples.append(data[at : at + SAMPLE_SIZE])
         if samples:
             masks = phases.opener.masks(b"".join(samples))
+            if len(samples) == len(datagrams):
+                self.run_masks = masks
+                return
             for number, index in enumerate(indexes):
                 self._masks[index] = masks[number * SAMPLE_SIZE : number * SAMPLE_SIZE + 5]
 
@@ -182,7 +189,7 @@ class PacketReceiver:
         if phases is None or not space.can_open_application:
             self._keep(datagram, position, len(data), now)
             return None
-        mask = self._masks.get(index) if position == 0 else None
+        mask = self._mask(index) if position == 0 else None
         if mask is None:
             sample_at = number_at + SAMPLE_OFFSET
             mask = phases.opener.masks(data[sample_at : sample_at + SAMPLE_SIZE])
@@ -206,6 +213,12 @@ class PacketReceiver:
         return OpenedPacket(
             PacketType.ONE_RTT, APPLICATION, packet_number, payload, None, len(data) - position, first
         )
+
+    def _mask(self, index: int) -> bytes | None:
+        """What `prepare` made for datagram number `index`."""
+        if self.run_masks and index >= 0:
+            return self.run_masks[index * SAMPLE_SIZE : index * SAMPLE_SIZE + 5]
+        return self._masks.get(index)
 
     def _open_long(self, datagram: Datagram, position: int, now: float) -> tuple[OpenedPacket | None, int]:
         data = datagram.data

@@ -21,6 +21,8 @@ from .parts import Parts
 # Bytes of probes of paths, and of answers to them, beyond the congestion window: what one path may be owed. Somebody
 # who asks without end and acknowledges nothing would have us remember an answer for each question.
 PAST_WINDOW: Final = MAX_RESPONSES * BASE_SIZE
+# Fewer equal datagrams are not worth a way of their own.
+SHORTEST_RUN: Final = 2
 
 
 @final
@@ -66,11 +68,12 @@ class Transmitter:
         self.pacing_deadline = math.inf
         self.last_pass = now
         self.sent_ack_eliciting = False
-        room = batch.limit - batch.count
+        before = batch.count
+        room = batch.limit - before
         parts.packer.begin_pass()
         if len(parts.paths.paths()) > 1:
             self._send_probes_of_paths(now, room)
-        while len(self._pending) < room:
+        while batch.count + len(self._pending) < batch.limit:
             path = parts.paths.active
             budget = path.budget()
             # RFC 9000 §14.1: a server that may not fill a datagram may not send an Initial packet that asks for an
@@ -80,8 +83,11 @@ class Transmitter:
             mode = recovery.send_mode(now)
             if mode is SendMode.NONE:
                 break
-            if mode is SendMode.ANY and path.mtu is not None and path.mtu.deadline <= now:
-                self._send_mtu_probe(now, path)
+            if mode is SendMode.ANY:
+                if path.mtu is not None and path.mtu.deadline <= now:
+                    self._send_mtu_probe(now, path)
+                if path.validated and self._send_run(now, path, batch):
+                    continue
             datagram = None
             if (
                 (mode is SendMode.ACK_ONLY or mode is SendMode.PACED)
@@ -98,7 +104,29 @@ class Transmitter:
                     self.pacing_deadline = recovery.pacing_deadline()
                 break
             self._record(datagram, path, now, recovery.ecn_codepoint())
-        return self._flush(batch)
+        self._flush(batch)
+        return batch.count - before
+
+    def _send_run(self, now: float, path: Path, batch: SendBatch) -> bool:
+        """Send as many equal datagrams as may go, if the next ones are equal."""
+        parts = self._parts
+        recovery = parts.recovery
+        size = self._size_limit(path)
+        count = recovery.run_length(size, batch.limit - batch.count - len(self._pending))
+        if count < SHORTEST_RUN:
+            return False
+        ecn = recovery.ecn_codepoint()
+        run = parts.packer.pack_run(now, size, count, ecn)
+        if run is None:
+            return False
+        self._flush(batch)
+        count = len(run.datagrams)
+        recovery.on_run_sent(run.sent, count * size, now)
+        path.on_sent(count * size)
+        self._count_sealed(count)
+        batch.add_run(path.address, ecn, run.datagrams, size, path.local)
+        self.sent_ack_eliciting = True
+        return True
 
     def transmit_close(self, now: float, batch: SendBatch, frames: list[Frame | None]) -> int:
         """Add a datagram with CONNECTION_CLOSE frames."""

@@ -22,6 +22,7 @@ from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 from .builder import LONG_HEADER_SIZE, TAG_SIZE, HeaderMasker, PacketBuilder, token_size
 from .flight import FlightPlanner
 from .initial_flight import FlightReason, InitialPolicy
+from .run import PacketRun, numbers_of_size, pack_run
 from .source import FrameSource
 
 # RFC 9000 §14.1.
@@ -186,7 +187,7 @@ class Packer:
         Returns:
             None when there is nothing to send in this mode, or when what must be sent needs more than `limit`.
         """
-        if self.spaces[INITIAL].is_discarded and self.spaces[HANDSHAKE].is_discarded:
+        if self._is_settled():
             return self._pack_settled(now, mode, limit)
         builders: list[PacketBuilder] = []
         used = 0
@@ -246,8 +247,7 @@ class Packer:
             active = self._active if may_send else NOBODY
             is_fresh = active is None
             if active is None:
-                active = [source for source in self.sources[APPLICATION] if source.has_frames(APPLICATION)]
-                self._active = active
+                active = self._active = self._find_active()
             if not active and not space.received.has_frames(APPLICATION) and not owes_probe:
                 return None
             builder = self._settled_builder(space, phases, now, limit)
@@ -276,6 +276,49 @@ class Packer:
         self._seal(builder, datagram, now)
         self.masker.end_datagram(1, 0)
         return datagram
+
+    def pack_run(self, now: float, size: int, count: int, ecn: int) -> PacketRun | None:
+        """Up to `count` datagrams of `size` bytes at once, full of one source's frames.
+
+        Returns:
+            None where packets have to be built one by one, by `pack`.
+        """
+        space = self.spaces[APPLICATION]
+        phases = space.phases
+        if phases is None or space.received.ack_pending or not self._is_settled():
+            return None
+        active = self._active
+        if active is None:
+            active = self._active = self._find_active()
+        if len(active) != 1:
+            return None
+        recovery = self._recovery
+        number = recovery.next_packet_number(APPLICATION)
+        largest_acked = recovery.largest_acked(APPLICATION)
+        number_size = encoded_size(number, largest_acked)
+        count = min(count, numbers_of_size(number_size, number, largest_acked))
+        spins = [self.spin] * count if self._spins else [self._unreal_spin() for _ in range(count)]
+        return pack_run(
+            active[0],
+            phases.sealer,
+            self.destination_cid,
+            number,
+            number_size,
+            phases.send_phase,
+            spins,
+            size,
+            now,
+            ecn,
+            self.observer,
+        )
+
+    def _is_settled(self) -> bool:
+        """Whether only 1-RTT packets are left."""
+        return self.spaces[INITIAL].is_discarded and self.spaces[HANDSHAKE].is_discarded
+
+    def _find_active(self) -> list[FrameSource]:
+        """The sources that have something to say in 1-RTT packets."""
+        return [source for source in self.sources[APPLICATION] if source.has_frames(APPLICATION)]
 
     def _settled_builder(
         self, space: PacketSpace, phases: KeyPhases, now: float, limit: int

@@ -5,6 +5,7 @@ Puts the table of streams, their halves and the outgoing queues together. RFC 90
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, final
 
 from qwire.constants import FRAME_ENCODING_ERROR
@@ -313,9 +314,32 @@ class StreamManager(FrameSource):
             if stream is None or receive is None:
                 return
         receive.receive(frame, self._flow)
+        self._after_receipt(stream, receive)
+
+    def receive_run(self, frames: Sequence[StreamFrame]) -> None:
+        """STREAM frames of packets that arrived together."""
+        first = 0
+        count = len(frames)
+        while first < count:
+            stream_id = frames[first].stream_id
+            stop = first + 1
+            while stop < count and frames[stop].stream_id == stream_id:
+                stop += 1
+            stream = self._streams.get(stream_id)
+            receive = None if stream is None else stream.receive
+            if stop == first + 1 or stream is None or receive is None:
+                stop = first + 1
+                self.receive_stream(frames[first])
+            else:
+                receive.receive_run(frames[first:stop], self._flow)
+                self._after_receipt(stream, receive)
+            first = stop
+
+    def _after_receipt(self, stream: Stream, receive: ReceiveStream) -> None:
+        """Tell the application once that there is something to read."""
         if not receive.is_announced and not receive.is_stopped and receive.is_readable:
             receive.is_announced = True
-            self._events.append(StreamReadable(frame.stream_id))
+            self._events.append(StreamReadable(stream.stream_id))
         elif receive.is_stopped:
             self._table.forget_if_over(stream)
 
@@ -397,19 +421,12 @@ class StreamManager(FrameSource):
     def write_frames(self, builder: PacketBuilder) -> None:
         self._outgoing.write_frames(builder)
 
+    def fill_packets(self, room: int, count: int) -> list[StreamFrame]:
+        return self._outgoing.fill_packets(room, count)
+
     def on_acked(self, frame: Frame) -> None:
         if isinstance(frame, StreamFrame):
-            stream = self._streams.get(frame.stream_id)
-            if stream is None or stream.send is None:
-                return
-            send = stream.send
-            if send.on_acked(frame):
-                self._events.append(StreamFinished(frame.stream_id))
-                self._table.forget_if_over(stream)
-            elif send.is_over:
-                self._table.forget_if_over(stream)
-            elif send.is_full and send.take_writable():
-                self._events.append(StreamWritable(frame.stream_id))
+            self._on_data_acked(frame.stream_id, frame.offset, len(frame.data), frame.fin)
         elif isinstance(frame, ResetStreamFrame):
             stream = self._streams.get(frame.stream_id)
             if stream is not None and stream.send is not None and stream.send.is_dropped:
@@ -423,6 +440,45 @@ class StreamManager(FrameSource):
                     stream.owed &= ~OWES_RESET
                 stream.send.on_reset_at_acked(frame.reliable_size)
                 self._table.forget_if_over(stream)
+
+    def on_all_acked(self, frames: list[Frame]) -> None:
+        index = 0
+        count = len(frames)
+        while index < count:
+            frame = frames[index]
+            index += 1
+            if not isinstance(frame, StreamFrame):
+                self.on_acked(frame)
+                continue
+            # Data that lies together is counted together.
+            stream_id = frame.stream_id
+            stop = frame.offset + len(frame.data)
+            fin = frame.fin
+            while index < count:
+                behind = frames[index]
+                if (
+                    not isinstance(behind, StreamFrame)
+                    or behind.offset != stop
+                    or behind.stream_id != stream_id
+                ):
+                    break
+                stop += len(behind.data)
+                fin = fin or behind.fin
+                index += 1
+            self._on_data_acked(stream_id, frame.offset, stop - frame.offset, fin)
+
+    def _on_data_acked(self, stream_id: int, offset: int, size: int, fin: bool) -> None:
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.send is None:
+            return
+        send = stream.send
+        if send.on_acked(offset, size, fin):
+            self._events.append(StreamFinished(stream_id))
+            self._table.forget_if_over(stream)
+        elif send.is_over:
+            self._table.forget_if_over(stream)
+        elif send.is_full and send.take_writable():
+            self._events.append(StreamWritable(stream_id))
 
     def on_lost(self, frame: Frame) -> None:
         self._outgoing.on_lost(frame)

@@ -176,15 +176,37 @@ class SendStream:
             self.state = SendState.SEND
         return fresh
 
-    def on_acked(self, frame: StreamFrame) -> bool:
-        """Count a frame as received; True when that was the last thing missing."""
+    def fill_packets(self, room: int, count: int, credit: int) -> list[StreamFrame]:
+        """Up to `count` frames of new data, each of exactly `room` bytes and without a Length field.
+
+        The last data of a stream, and what is sent again, is left to `write_frame`.
+        """
+        buffer = self.buffer
+        frames: list[StreamFrame] = []
+        if buffer.lost or self.reliable_size >= 0:
+            return frames
+        stream_id = self.stream_id
+        offset = buffer.next_offset
+        stop = min(buffer.end, self.limit, offset + credit)
+        room -= 1 + self._id_size
+        while len(frames) < count:
+            size = room - _offset_size(offset)
+            if offset + size >= stop:
+                break
+            frames.append(StreamFrame(stream_id, offset, buffer.take(size), False, False))
+            offset += size
+        if frames and self.state is SendState.READY:
+            self.state = SendState.SEND
+        return frames
+
+    def on_acked(self, offset: int, size: int, fin: bool) -> bool:
+        """Count bytes, and perhaps the end, as received; True when that was the last thing missing."""
         if self.is_dropped:
             return False
         buffer = self.buffer
-        size = len(frame.data)
         if size:
-            buffer.on_acked(frame.offset, size)
-        if frame.fin:
+            buffer.on_acked(offset, size)
+        if fin:
             self._fin_acked = True
             self._fin_due = False
         if self.reliable_size >= 0:

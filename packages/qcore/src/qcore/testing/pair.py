@@ -59,6 +59,7 @@ class Pair:
         now: virtual time in seconds.
 
     Args:
+        observed: whether the traces are kept.
         wall: Unix time at the start; a pair that resumes a session starts later than the pair that got it.
     """
 
@@ -74,6 +75,7 @@ class Pair:
         admit: Admit | None = None,
         seed: int = 0,
         auto_read: bool = True,
+        observed: bool = True,
         wall: float = WALL,
     ) -> None:
         self.seed = seed
@@ -94,7 +96,7 @@ class Pair:
             tls=server_tls or ServerTLS(certs=made.chain, alpn=("test",)),
             config=_seeded(server_config or QuicConfig(), random),
             admit=admit,
-            observer_factory=lambda: self.server_trace,
+            observer_factory=(lambda: self.server_trace) if observed else None,
         )
         self.server: QuicEngine | None = None
         client_random = Seeded(f"{seed} client")
@@ -106,7 +108,7 @@ class Pair:
             server_name=SERVER_NAME,
             now=self.now,
             wall_clock=wall,
-            observer=self.client_trace,
+            observer=self.client_trace if observed else None,
         )
         self.client_address = CLIENT_ADDRESS
         self.server_address = SERVER_ADDRESS

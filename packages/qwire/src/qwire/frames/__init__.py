@@ -19,7 +19,7 @@ from qwire.frames.flow_control import (
     StreamDataBlockedFrame,
     StreamsBlockedFrame,
 )
-from qwire.frames.parser import KNOWN_FRAME_TYPES, allowed_frame_types, parse_frames
+from qwire.frames.parser import KNOWN_FRAME_TYPES, allowed_frame_types, parse_frames, parse_sole_stream
 from qwire.frames.stream import ResetStreamAtFrame, ResetStreamFrame, StopSendingFrame, StreamFrame
 
 __all__ = [
@@ -51,4 +51,5 @@ __all__ = [
     "StreamsBlockedFrame",
     "allowed_frame_types",
     "parse_frames",
+    "parse_sole_stream",
 ]

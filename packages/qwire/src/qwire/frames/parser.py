@@ -91,6 +91,9 @@ KNOWN_FRAME_TYPES: Final = frozenset(range(FRAME_PADDING, FRAME_IMMEDIATE_ACK + 
 _ZERO_RTT: Final = KNOWN_FRAME_TYPES - _NOT_IN_ZERO_RTT
 _NOTHING: Final[frozenset[int]] = frozenset()
 
+# Type, ID, Offset and Length in eight bytes each: nothing shorter is worth the quick look.
+SMALLEST_SOLE_STREAM: Final = 25
+
 _ZEROS: Final = re.compile(rb"\0*")
 
 
@@ -201,6 +204,40 @@ def parse_frames(
     except IndexError:  # only the stream ID above is read unchecked
         raise Truncated("truncated: a stream ID wanted, 0 bytes left", frame_type) from None
     return frames
+
+
+def parse_sole_stream(payload: bytes) -> StreamFrame | None:
+    """The STREAM frame that a payload consists of, as packets of bulk transfer do; None if it is another payload.
+
+    Never raises: a payload that is refused here has something else in it, or something wrong, which `parse_frames`
+    finds out. RFC 9000 §19.8.
+    """
+    end = len(payload)
+    if end < SMALLEST_SOLE_STREAM:
+        return None
+    frame_type = payload[0]
+    if not FRAME_STREAM <= frame_type <= FRAME_STREAM_LAST:
+        return None
+    stream_id = payload[1]
+    position = 2
+    if stream_id >= 0x40:
+        stream_id, position = varint_at(payload, 1)
+    offset = 0
+    if frame_type & STREAM_OFFSET:
+        if payload[position] >> 6 == 2:  # what most of a bulk transfer shows: 16 KiB to 1 GiB
+            offset = int.from_bytes(payload[position : position + 4], "big") & 0x3FFF_FFFF
+            position += 4
+        else:
+            offset, position = varint_at(payload, position)
+    if frame_type & STREAM_LENGTH:
+        size, position = varint_at(payload, position)
+        if position + size != end:
+            return None
+    if offset + end > MAX_VARINT:
+        return None
+    return StreamFrame(
+        stream_id, offset, payload[position:], frame_type & STREAM_FIN != 0, frame_type & STREAM_LENGTH != 0
+    )
 
 
 def _long_frame_type(payload: bytes, position: int) -> tuple[int, int]:

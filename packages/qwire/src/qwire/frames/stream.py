@@ -3,7 +3,7 @@
 The body of STREAM is read by ``qwire.frames.parser`` in place, for speed.
 """
 
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
 from qwire.buffer import Reader, Writer, append_varint, varint_size
 from qwire.constants import (
@@ -17,6 +17,9 @@ from qwire.constants import (
 )
 from qwire.errors import DecodeError
 from qwire.frames.base import Frame
+
+# The first six bytes of a STREAM frame without Length whose offset takes four; ID and offset are still 0.
+BULK_STREAM: Final = (FRAME_STREAM | STREAM_OFFSET) << 40 | 0x8000_0000
 
 
 @final
@@ -70,6 +73,16 @@ class StreamFrame(Frame):
         if self.has_length:
             append_varint(buffer, len(data))
         buffer += data
+
+    def encode(self) -> bytes:
+        """What ``append`` writes, as a string of its own."""
+        offset = self.offset
+        if 0x4000 <= offset < 0x4000_0000 and self.stream_id < 0x40 and not (self.has_length or self.fin):
+            # The frame that bulk transfer consists of: type, one byte of ID, four of offset.
+            return (BULK_STREAM | self.stream_id << 32 | offset).to_bytes(6, "big") + self.data
+        writer = Writer()
+        self.append(writer)
+        return writer.getvalue()
 
     def size(self) -> int:
         """Bytes that ``append`` writes."""
