@@ -22,9 +22,16 @@ pytestmark = pytest.mark.skipif(UV is None, reason="uv is missing: run through .
 def uv(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     # From the root, since the environment names constraints.txt relative to it; without the hooks that make
     # compiled wheels, which are not what most get.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HATCH_BUILD_HOOK")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("HATCH_BUILD_HOOK")
+    }
     return subprocess.run(
-        [str(UV), *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [str(UV), *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
