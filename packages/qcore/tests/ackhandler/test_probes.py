@@ -117,10 +117,20 @@ def test_early_data_alone_does_not_stop_the_guard_against_deadlock() -> None:  #
     assert INITIAL == timer.space
 
 
-def test_validated_client_needs_no_guard() -> None:  # RFC 9002 §6.2.2.1
+def test_client_guards_against_deadlock_until_the_handshake_is_confirmed() -> None:  # RFC 9002 §6.2.2.1
+    # Also when the server has acknowledged a Handshake packet: its view of the address may have changed since.
     timer = client()
     timer.last_activity = 1.0
     timer.is_address_validated = True
+    assert pytest.approx(1.3) == deadline(timer, histories(application=1.0))
+
+    timer.is_confirmed = True
+    assert math.inf == deadline(timer, histories())
+
+
+def test_server_guards_against_nothing() -> None:
+    timer = server()
+    timer.last_activity = 1.0
 
     assert math.inf == deadline(timer, histories())
 

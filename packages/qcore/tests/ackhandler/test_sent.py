@@ -449,10 +449,12 @@ def test_client_guards_against_deadlock() -> None:  # RFC 9002 §6.2.2.1
     assert (1, 0) == (wire.handler.probes_owed(INITIAL), wire.handler.probes_owed(HANDSHAKE))
 
 
-def test_handshake_ack_ends_the_guard() -> None:  # RFC 9002 §6.2.2.1
+def test_confirmation_ends_the_guard() -> None:  # RFC 9002 §6.2.2.1
     wire = Wire(confirmed=False)
     wire.send(0.0, space=HANDSHAKE)
     wire.ack(0.1, (0, 0), space=HANDSHAKE)
+    assert math.inf > wire.handler.next_timeout()
+    wire.handler.set_handshake_confirmed()
 
     assert math.inf == wire.handler.next_timeout()
 

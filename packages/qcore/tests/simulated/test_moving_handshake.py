@@ -148,3 +148,21 @@ def test_copies_from_elsewhere_do_not_end_the_handshake(index: int) -> None:
 
     pair.to_server.filter(copy)
     download(pair, ledger)
+
+
+def test_client_goes_on_asking_while_its_new_address_is_not_proved() -> None:
+    # The server answers a small Handshake packet from a new address with three times as much, and what it says is lost.
+    pair = Pair()
+    ledger = Ledger(pair)
+    moved_at = 0.0
+
+    def move(datagram: Datagram) -> bool:
+        nonlocal moved_at
+        if not moved_at and pair.client.parts.spaces[1].sealer is not None:
+            moved_at = pair.now
+            pair.client_address = (CLIENT_ADDRESS[0], 50_001)
+        return True
+
+    pair.to_server.filter(move)
+    pair.to_client.filter(lambda datagram: not moved_at or pair.now > moved_at + 3 or len(datagram.data) < 60)
+    download(pair, ledger)

@@ -44,6 +44,7 @@ class ProbeTimer:
         "_expired_at",
         "_hurried_at",
         "_hurries",
+        "_is_client",
         "_lacks_keys",
         "_owed",
         "_per_timeout",
@@ -59,6 +60,7 @@ class ProbeTimer:
     )
 
     def __init__(self, is_client: bool, per_timeout: int = PROBES_PER_TIMEOUT) -> None:
+        self._is_client = is_client
         self._per_timeout = per_timeout
         self._owed = [0] * COUNT
         self._expired_at = -math.inf
@@ -100,8 +102,14 @@ class ProbeTimer:
             if deadline < earliest:
                 earliest = deadline
                 self.space = space
-        if earliest == math.inf and not self.is_address_validated and self.last_activity != -math.inf:
-            # RFC 9002 §6.2.2.1: the server may be waiting for more bytes before it may answer.
+        if (
+            earliest == math.inf
+            and self._is_client
+            and not self.is_confirmed
+            and self.last_activity > -math.inf
+        ):
+            # RFC 9002 §6.2.2.1: the server may be waiting for more bytes before it may answer. An acknowledged Handshake
+            # packet is no end of that if the address has changed since.
             self.space = HANDSHAKE if self.has_handshake_keys else INITIAL
             started = max(self.last_activity, self._expired_at)
             earliest = started + min(rtt.pto(0.0) * backoff, MAX_PTO)

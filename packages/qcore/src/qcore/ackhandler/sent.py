@@ -480,11 +480,6 @@ class SentPacketHandler:
         self._probes.is_address_validated = True
         self._is_deadline_stale = True
 
-    def set_peer_address_validated(self) -> None:
-        """The server can send without limit; there is no deadlock to guard against. RFC 9002 §6.2.2.1."""
-        self._probes.is_address_validated = True
-        self._is_deadline_stale = True
-
     def set_amplification_blocked(self, blocked: bool) -> None:
         """A server has used up what it may send to an address that is not validated. RFC 9002 §6.2.2.1."""
         if blocked != self._probes.is_blocked:
