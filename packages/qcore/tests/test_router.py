@@ -530,6 +530,20 @@ def test_flood_turns_retry_on_and_honest_clients_still_get_in() -> None:
     assert engine.is_confirmed
 
 
+def test_nobody_is_let_in_beyond_the_limit() -> None:
+    server = Site(THERE).listen(admit=LoadLimits(max_half_open=5))
+    flood(server, 5)
+    server.transmit()
+    client = Site(HERE, seed="late")
+    wire = Wire(client, server)
+    engine = client.dial(THERE)
+    wire.settle()
+
+    assert 5 == server.router.half_open
+    assert isinstance(engine.error, TransportError)
+    assert CONNECTION_REFUSED == engine.error.code
+
+
 def test_network_turns_retry_on_for_itself_alone() -> None:
     server = Site(THERE).listen(admit=LoadLimits(retry_above_per_network=5))
     flood(server, 20, host="192.0.2.77")

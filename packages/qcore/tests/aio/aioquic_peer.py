@@ -44,7 +44,7 @@ async def rebind(client: EchoProtocol, host: str = "::") -> None:
 
 
 @asynccontextmanager
-async def echo_server(folder: Path, made: MadeCertificate) -> AsyncIterator[int]:
+async def echo_server(folder: Path, made: MadeCertificate, host: str = HOST) -> AsyncIterator[int]:
     """An aioquic server that echoes streams and datagrams."""
     writers = set()
 
@@ -65,7 +65,7 @@ async def echo_server(folder: Path, made: MadeCertificate) -> AsyncIterator[int]
     key.write_bytes(made.chain.key_pem())
     configuration.load_cert_chain(chain, key)
     server = await serve(
-        HOST, 0, configuration=configuration, create_protocol=EchoProtocol, stream_handler=on_stream
+        host, 0, configuration=configuration, create_protocol=EchoProtocol, stream_handler=on_stream
     )
     try:
         transport = cast(asyncio.DatagramTransport, server._transport)
@@ -76,13 +76,15 @@ async def echo_server(folder: Path, made: MadeCertificate) -> AsyncIterator[int]
 
 
 @asynccontextmanager
-async def dial(made: MadeCertificate, port: int, **options: Any) -> AsyncIterator[EchoProtocol]:
+async def dial(
+    made: MadeCertificate, port: int, host: str = HOST, **options: Any
+) -> AsyncIterator[EchoProtocol]:
     """An aioquic client; `options` go to its configuration."""
     configuration = QuicConfiguration(
         alpn_protocols=list(ALPN), max_datagram_frame_size=65_535, server_name="localhost", **options
     )
     configuration.load_verify_locations(cadata=made.ca_pem)
-    async with connect(HOST, port, configuration=configuration, create_protocol=EchoProtocol) as client:
+    async with connect(host, port, configuration=configuration, create_protocol=EchoProtocol) as client:
         yield cast(EchoProtocol, client)
     if client._transport is not None:  # by which `rebind` has replaced the one that was closed
         client._transport.abort()

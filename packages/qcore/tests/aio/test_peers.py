@@ -15,7 +15,7 @@ from qtls.adapters.self_signed import MadeCertificate
 from qwire.constants import VERSION_1, VERSION_2
 
 from .conftest import ALPN, HOST
-from .test_endpoint import echo_all, exchange
+from .test_endpoint import IPV6, echo_all, exchange
 from .test_path import free_port
 from .test_stream import run, send_all
 
@@ -47,6 +47,30 @@ def test_our_client_at_aioquic(
             assert CONTENTS == await asyncio.gather(*[exchange(connection, data) for data in CONTENTS])
             await connection.send_datagram(b"ping")
             assert b"ping" == await anext(connection.datagrams())
+
+    run(main())
+
+
+@IPV6
+def test_ipv6_both_ways(
+    peer: ModuleType, made: MadeCertificate, client_tls: ClientTLS, server_tls: ServerTLS, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with (
+            peer.echo_server(tmp_path, made, "::1") as port,
+            connect("::1", port, tls=client_tls) as connection,
+        ):
+            assert "::1" == connection.address[0]
+            assert CONTENTS == [await exchange(connection, data) for data in CONTENTS]
+        async with (
+            serve(echo_all, ("::1", 0), tls=server_tls) as listener,
+            peer.dial(made, listener.addresses[0][1], "::1") as client,
+        ):
+            for data in CONTENTS:
+                reader, writer = await client.create_stream()
+                writer.write(data)
+                writer.write_eof()
+                assert data == await reader.read()
 
     run(main())
 
