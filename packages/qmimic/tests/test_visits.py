@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from telling.visits import Visit, outline, run
 
 import qmimic
 from qmimic.capture import CapturedFlow, read_capture
-
-from .visits import Visit, outline, run
 
 pytestmark = pytest.mark.peer
 pytest.importorskip("aioquic")

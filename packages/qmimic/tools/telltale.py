@@ -1,174 +1,266 @@
-"""How well drawn flights can be told from captured ones: classifiers, and a test of each feature.
+"""How well connections of profiles can be told from captured ones, by classifiers and by tests of each feature.
 
+    python packages/qmimic/tools/telltale.py --all [FOLDER]
     python packages/qmimic/tools/telltale.py CAPTURE PROFILE [CAPTURE PROFILE ...]
 
-PROFILE is a name, a TOML file, or `learn`, which learns from one half of the capture and is tested on the other. A
-random forest, boosted trees and logistic regression are cross-validated over features of layout, headers, ClientHello
-and transport parameters; an AUC of 0.5 is a coin. Exit status 1 if one exceeds `--auc`, or a feature differs with a
-corrected p below `--level`. Needs scikit-learn, which nothing else here does.
+`--all` compares whatever the captures in a folder allow: first flights, fresh and resumed, over IPv4 and IPv6; what
+follows the server's answer, up to the first request; and profiles learned from the captures of other clients. PROFILE is
+a name, a TOML file, or `learn`, which learns from one half of the capture and is tested on the other. A random forest,
+boosted trees and logistic regression are cross-validated over more than a thousand features; an AUC of 0.5 is a coin.
+`--hashes` draws thousands of flights instead, and compares what they hash to.
+
+Exit status 1 if an AUC is above the bar and beyond what draws of the same profile reach among themselves, or a feature
+differs with a corrected p below the level. Needs scikit-learn: `./hatchw run telltale:run` has it.
 """
 
 import argparse
+import json
 import sys
-import warnings
-from collections.abc import Hashable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-# Neither is a dependency; whoever runs this installs scikit-learn, which brings numpy.
-import numpy  # type: ignore[import-not-found,unused-ignore] # see above
-from sklearn.ensemble import (  # type: ignore[import-untyped,import-not-found,unused-ignore] # see above
-    HistGradientBoostingClassifier,
-    RandomForestClassifier,
-)
-from sklearn.linear_model import (  # type: ignore[import-untyped,import-not-found,unused-ignore] # see above
-    LogisticRegression,
-)
-from sklearn.metrics import (  # type: ignore[import-untyped,import-not-found,unused-ignore] # see above
-    roc_auc_score,
-)
-from sklearn.model_selection import (  # type: ignore[import-untyped,import-not-found,unused-ignore] # see above
-    StratifiedKFold,
-    cross_val_predict,
-)
-from sklearn.pipeline import (  # type: ignore[import-untyped,import-not-found,unused-ignore] # see above
-    make_pipeline,
-)
-from sklearn.preprocessing import (  # type: ignore[import-untyped,import-not-found,unused-ignore] # see above
-    StandardScaler,
-)
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from telling.cases import Case, all_cases, captured_kinds, flight_case
+from telling.hashes import Tally, Unlike, tally, unlike
 
 from qmimic import learn
-from qmimic.capture import CapturedFlow, read_capture
+from qmimic.capture import read_capture
 from qmimic.catalog import profile
-from qmimic.draw import draw_flows
-from qmimic.observation import Observed, numbers, observe, orders, values
+from qmimic.observation import Observed
 from qmimic.profile import ClientProfile
-from qmimic.statistics import kolmogorov_smirnov_p
 
-FOLDS: Final = 5
-FEWEST: Final = FOLDS  # connections a side, below which nothing can be cross-validated
-#: Hashes repeat what other features say.
-NOT_A_FEATURE: Final = ("hash.",)
+ROOT: Final = Path(__file__).resolve().parents[3]
+DEFAULT_FOLDERS: Final = (ROOT.parent / "shared/captures", ROOT / "packages/qmimic/tests/captures")
+AUC: Final = 0.60
+LEARNED_AUC: Final = 0.65
+LEVEL: Final = 0.01
+#: Steps of one comparison: three classifiers and the tests.
+STEPS: Final = 4
 
 
 def main() -> int:
-    """Run every pair and print what was found."""
+    """Run what was asked for, and print what was found."""
+    options = arguments()
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        results = list(hash_results(options, bar) if options.hashes else results_of(options, bar))
+    if options.json:
+        print(json.dumps(results, indent=1))
+    elif options.hashes:
+        print_hashes(results)
+    else:
+        print_table(results)
+    return 0 if results and all(result["verdict"] != "FAILS" for result in results) else 1
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("pairs", nargs="+", metavar="CAPTURE PROFILE")
-    parser.add_argument("--count", type=int, default=300, help="flights drawn")
+    parser.add_argument("pairs", nargs="*", metavar="CAPTURE PROFILE")
+    parser.add_argument("--all", action="store_true", help="everything in a folder of captures")
+    parser.add_argument("--hashes", action="store_true", help="hash thousands of draws of each profile")
+    parser.add_argument("--only", default="", help="comparisons whose names hold this text")
+    parser.add_argument("--count", type=int, help="flights drawn: 300, or 10,000 to hash")
+    parser.add_argument("--floor", type=int, default=2, help="comparisons of draws with draws, for the floor")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--resumed", action="store_true", help="compare resumed connections instead of fresh ones"
-    )
-    parser.add_argument("--auc", type=float, default=0.60)
-    parser.add_argument("--level", type=float, default=0.01)
+    parser.add_argument("--resumed", action="store_true", help="of a pair: resumed connections, not fresh ones")
+    parser.add_argument("--auc", type=float, default=AUC)
+    parser.add_argument("--learned-auc", type=float, default=LEARNED_AUC)
+    parser.add_argument("--level", type=float, default=LEVEL)
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if len(options.pairs) % 2:
+    options.folder = Path(options.pairs.pop(0)) if options.all and options.pairs else default_folder()
+    if not options.all and not options.hashes and (len(options.pairs) % 2 or not options.pairs):
         parser.error("captures and profiles come in pairs")
-    passed = True
+    return options
+
+
+def default_folder() -> Path:
+    return next((folder for folder in DEFAULT_FOLDERS if folder.is_dir()), DEFAULT_FOLDERS[-1])
+
+
+# Comparisons
+
+
+def results_of(options: argparse.Namespace, bar: Progress) -> Iterator[dict[str, Any]]:
+    """One result for each comparison."""
+    count = options.count or 300
+    cases = (
+        all_cases(options.folder, count, options.auc, options.learned_auc)
+        if options.all
+        else pair_cases(options, count)
+    )
+    for case in cases:
+        if options.only in case.name:
+            yield compare(case, options, bar)
+
+
+def pair_cases(options: argparse.Namespace, count: int) -> Iterator[Case]:
+    """The comparisons of captures with profiles that the command line names."""
     for capture, name in zip(options.pairs[::2], options.pairs[1::2], strict=True):
-        passed = compare(Path(capture), name, options) and passed
-    return 0 if passed else 1
+        flows = read_capture(capture)
+        chosen = learn(flows[::2]) if name == "learn" else load(name)
+        tested = flows[1::2] if name == "learn" else flows
+        case = flight_case(chosen, tested, options.resumed, count, options.auc)
+        if case is None:
+            print(f"{capture}: too few connections", file=sys.stderr)
+        else:
+            yield case
 
 
-def compare(capture: Path, name: str, options: argparse.Namespace) -> bool:
-    """One capture against one profile; whether it passes."""
-    flows = read_capture(capture)
-    chosen, flows = load(name, flows)
-    real = [item for item in observe(flows) if item.is_resumed == options.resumed]
-    if len(real) < FEWEST:
-        print(f"{capture.name}: {len(real)} connections are too few")
-        return False
-    names = [item.fingerprint.server_name or "localhost" for item in real]
-    drawn = observe(
-        draw_flows(
-            chosen,
-            seed=options.seed,
-            count=options.count,
-            server_names=names,
-            family=6 if real[0].family == 6 else 4,
-            resumed=options.resumed,
-        )
-    )
-    table, titles = features([*real, *drawn])
-    labels = numpy.array([0] * len(real) + [1] * len(drawn))
-    print(
-        f"{chosen.name} against {capture.name}: {len(real)} captured, {len(drawn)} drawn, {len(titles)} features"
-    )
-    best = 0.0
-    for title, model in models(options.seed):
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=options.seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # constant columns make the solvers complain
-            chances = cross_val_predict(model, table, labels, cv=folds, method="predict_proba")[:, 1]
-        area = roc_auc_score(labels, chances)
-        best = max(best, area)
-        print(f"  AUC {area:.3f}  {title}")
-    found = suspicious(table, titles, len(real))
-    worst = found[0][0] if found else 1.0
-    for corrected, title in found[:5]:
-        print(f"  p {corrected:.3g} (corrected)  {title}")
-    passed = best <= options.auc and worst >= options.level
-    # What an AUC of 0.5 strays by chance (Mann and Whitney), for the reader: the bar stays where it is.
-    noise = ((len(real) + len(drawn) + 1) / (12 * len(real) * len(drawn))) ** 0.5
-    print(
-        f"  {'passes' if passed else 'FAILS'}: best AUC {best:.3f} (chance strays by {noise:.3f}), smallest p {worst:.3g}"
-    )
-    return bool(passed)
-
-
-def load(name: str, flows: list[CapturedFlow]) -> tuple[ClientProfile, list[CapturedFlow]]:
-    """The profile, and the flows to test it on."""
-    if name == "learn":
-        return learn(flows[::2]), flows[1::2]
+def load(name: str) -> ClientProfile:
+    """A built-in profile, or one in a file."""
     if name.endswith(".toml"):
-        return ClientProfile.from_toml(Path(name).read_text(encoding="utf-8")), flows
-    return profile(name), flows
+        return ClientProfile.from_toml(Path(name).read_text(encoding="utf-8"))
+    return profile(name)
 
 
-def models(seed: int) -> list[tuple[str, Any]]:
-    """The three classifiers."""
-    return [
-        ("random forest", RandomForestClassifier(300, min_samples_leaf=2, random_state=seed)),
-        ("boosted trees", HistGradientBoostingClassifier(max_iter=120, random_state=seed)),
-        ("logistic regression", make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))),
-    ]
+def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str, Any]:
+    """One comparison, and the same among draws alone."""
+    from telling.separation import classify, separate, tabulate  # only here is scikit-learn needed
+
+    is_visit = "after" in case.name
+    floors = 0 if is_visit else options.floor
+    task = bar.add_task(case.name, total=STEPS + floors * (STEPS - 1))
+
+    def step() -> None:
+        bar.advance(task)
+
+    drawn = case.draw(options.seed, case.count)
+    found = separate(case.real, drawn, options.seed, step)
+    floor: list[float] = []
+    for number in range(floors):
+        # Draws in the place of captures: what is found between them is chance.
+        rows = case.draw(options.seed + 1_000 + number, len(case.real) + case.count)
+        table = tabulate(rows)
+        floor.append(max(classify(table, len(case.real), options.seed + number, step).values()))
+    is_chance = bool(floor) and found.best <= max(floor)
+    differs = found.smallest_p < options.level
+    verdict = "passes"
+    if differs or found.best > case.bar:
+        verdict = "within chance" if is_chance and not differs else "FAILS"
+    return {
+        "name": case.name,
+        "captured": found.real,
+        "drawn": found.drawn,
+        "features": found.features,
+        "auc": {title: round(area, 3) for title, area in found.areas.items()},
+        "best": round(found.best, 3),
+        "bar": case.bar,
+        "floor": [round(value, 3) for value in floor],
+        "p": found.smallest_p,
+        "suspects": [
+            {"feature": item.title, "p": item.p, "corrected": item.corrected, "real": item.real, "drawn": item.drawn}
+            for item in found.suspects[:3]
+        ],
+        "verdict": verdict,
+    }
 
 
-def features(items: Sequence[Observed]) -> tuple[Any, list[str]]:
-    """A table with a row a flight: numbers as they are, values one column each, places in orders."""
-    rows: list[dict[str, float]] = []
-    for item in items:
-        row = dict(numbers(item))
-        for name, value in values(item).items():
-            if not name.startswith(NOT_A_FEATURE):
-                row[f"{name} = {shown(value)}"] = 1.0
-                if isinstance(value, int):
-                    row[name] = float(value)
-        for name, order in orders(item).items():
-            for place, entry in enumerate(order):
-                row[f"{name}: place of {entry}"] = float(place)
-        rows.append(row)
-    titles = sorted({name for row in rows for name in row})
-    table = numpy.array([[row.get(title, 0.0) for title in titles] for row in rows])
-    varying = [index for index in range(len(titles)) if len(set(table[:, index])) > 1]
-    return table[:, varying], [titles[index] for index in varying]
+def print_table(results: Sequence[dict[str, Any]]) -> None:
+    """What was found, a line a comparison."""
+    table = Table(caption="floor: the best AUC of draws against draws, in as many rows")
+    for title in ("comparison", "captured", "drawn", "features", "forest", "trees", "logistic", "floor", "least p", ""):
+        table.add_column(title, justify="left" if title in ("comparison", "") else "right")
+    for result in results:
+        floor = " ".join(f"{value:.2f}" for value in result["floor"])
+        table.add_row(
+            result["name"],
+            str(result["captured"]),
+            str(result["drawn"]),
+            str(result["features"]),
+            *(f"{area:.3f}" for area in result["auc"].values()),
+            floor,
+            f"{result['p']:.2g}",
+            result["verdict"],
+        )
+    wide = Console(width=max(Console().width, 140))
+    wide.print(table)
+    for result in results:
+        if result["verdict"] != "passes":
+            wide.print(f"{result['name']}:", highlight=False)
+            for item in result["suspects"]:
+                wide.print(
+                    f"  p {item['p']:.2g}, corrected {item['corrected']:.2g}: {item['feature']}: "
+                    f"captured {item['real']}, drawn {item['drawn']}",
+                    highlight=False,
+                )
 
 
-def shown(value: Hashable) -> str:
-    return str(value)[:60]
+# Hashes
 
 
-def suspicious(table: Any, titles: Sequence[str], split: int) -> list[tuple[float, str]]:
-    """Corrected p-values (Bonferroni) of the features, smallest first."""
-    tested = [
-        (min(1.0, kolmogorov_smirnov_p(table[:split, index], table[split:, index]) * len(titles)), title)
-        for index, title in enumerate(titles)
-    ]
-    return sorted(tested)
+def hash_results(options: argparse.Namespace, bar: Progress) -> Iterator[dict[str, Any]]:
+    """One result for each profile with captures, fresh and resumed."""
+    count = options.count or 10_000
+    for name, kind, items in captured_kinds(options.folder):
+        label = f"{name}, {kind}"
+        if options.only not in label:
+            continue
+        task = bar.add_task(label, total=count)
+        found = tally(profile(name), items, count, partial(bar.advance, task))
+        yield hash_result(label, found, items)
+
+
+def hash_result(label: str, found: Tally, items: Sequence[Observed]) -> dict[str, Any]:
+    """Both sides' hashes, and which of them chance does not explain."""
+    captured = Counter(item.fingerprint.v2.super for item in items)
+    strange = list(unlike(found.v2, captured, found.causes))
+    foreign = set(found.ja4) - {item.fingerprint.ja4.value for item in items}
+    return {
+        "name": label,
+        "captured": captured.total(),
+        "drawn": found.v2.total(),
+        "invalid": [f"seed {seed}: {reason}" for seed, reason in found.invalid],
+        "hashes": [
+            {"v2": value, "drawn": times, "captured": captured[value], "cause": found.causes[value]}
+            for value, times in found.v2.most_common()
+        ],
+        "unseen": sum(times for value, times in found.v2.items() if value not in captured),
+        "unlike": [vars_of(item) for item in strange],
+        "foreign_ja4": sorted(foreign),
+        "verdict": "FAILS" if found.invalid or strange or foreign else "passes",
+    }
+
+
+def vars_of(item: Unlike) -> dict[str, Any]:
+    return {"v2": item.value, "cause": item.cause, "drawn": item.drawn, "captured": item.captured, "p": item.p}
+
+
+def print_hashes(results: Sequence[dict[str, Any]]) -> None:
+    """A line for each hash, with what it follows from."""
+    for result in results:
+        table = Table(
+            title=f"{result['name']}: {result['verdict']}; {len(result['invalid'])} invalid draws; "
+            f"{result['unseen']} of {result['drawn']} with a hash that {result['captured']} captures do not show"
+        )
+        for title in ("v2", "follows from", "drawn", "captured"):
+            table.add_column(title, justify="right" if title in ("drawn", "captured") else "left")
+        for row in result["hashes"]:
+            table.add_row(
+                row["v2"],
+                row["cause"],
+                f"{100 * row['drawn'] / result['drawn']:.2f} %",
+                f"{100 * row['captured'] / result['captured']:.1f} %" if row["captured"] else "none",
+            )
+        Console(width=max(Console().width, 120)).print(table)
+        for line in (*result["invalid"][:5], *map(str, result["unlike"]), *result["foreign_ja4"]):
+            print(f"  {line}")
 
 
 if __name__ == "__main__":

@@ -139,6 +139,23 @@ def test_requests_to_one_origin_share_a_connection(serve: Serve) -> None:
     run(main())
 
 
+def test_a_connection_can_stand_before_the_first_request(serve: Serve) -> None:
+    async def main() -> None:
+        async with serve(describe) as (server, client, url):
+            await client.preconnect(url)
+            response = await client.request("GET", url)
+            await response.read()
+
+            assert 1 == server.connections
+            with pytest.raises(ValueError, match="https"):
+                await client.preconnect("http://localhost/")
+            await client.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                await client.preconnect(url)
+
+    run(main())
+
+
 def test_a_body_is_given_in_pieces(serve: Serve) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -153,13 +153,20 @@ def sent_by(engine: Sender, now: float) -> list[bytes]:
     return [datagram.data for datagram in batch.datagrams()]
 
 
-def sample_resumption(profile: ClientProfile, random: RandomBytes, server_name: str) -> Resumption:
+def sample_resumption(
+    profile: ClientProfile,
+    random: RandomBytes,
+    server_name: str,
+    *,
+    ticket_size: int = TICKET_SIZE,
+    token_size: int = TOKEN_SIZE,
+) -> Resumption:
     """What a client might remember of a server: a ticket that allows 0-RTT, a token, a round-trip time."""
     sessions = MemorySessionStore()
     # A server that knows every version of the client's has switched to the one it likes best, RFC 9368 §2.3.
     version = profile.engine.versions[-1] if profile.engine.resumes_version else profile.engine.versions[0]
     session = Session(
-        ticket=random(TICKET_SIZE),
+        ticket=random(ticket_size),
         secret=random(48),
         suite=AES_256_GCM_SHA384,
         alpn=profile.alpn[0] if profile.alpn else None,
@@ -173,7 +180,7 @@ def sample_resumption(profile: ClientProfile, random: RandomBytes, server_name: 
     )
     sessions.put(server_name, session)
     rtt = PATH_RTT + ADDED_RTT * math.exp(ADDED_SPREAD * normal(random))
-    token = TOKEN_MARK + random(TOKEN_SIZE - len(TOKEN_MARK))
+    token = TOKEN_MARK + random(token_size - len(TOKEN_MARK)) if token_size else b""
     return Resumption(sessions=sessions, token=token, rtt=rtt, version=version, settings=SETTINGS)
 
 

@@ -2,7 +2,9 @@
 
 from collections import Counter
 
-from qcore.packing.initial_flight import Crypto, FlightContext, Ping
+import pytest
+
+from qcore.packing.initial_flight import Crypto, FlightContext, Ping, check_layout
 from qmimic.layouts import MultiChaos
 from qmimic.randomness import SeededBytes
 
@@ -44,6 +46,15 @@ def test_two_packets_suffice_up_to_2415_bytes() -> None:
     assert 2 == packets(1_300)
     assert 2 == packets(2_415)
     assert 3 == packets(2_416)
+
+
+@pytest.mark.parametrize("size", range(2_408, 2_420))
+def test_later_packets_have_a_byte_less_where_their_numbers_take_one_more(size: int) -> None:
+    for seed in range(60):
+        context = flight(size, seed)
+        plan = MultiChaos().lay_out(context)
+        assert plan is not None
+        check_layout(context, plan)
 
 
 def test_counts_of_frames() -> None:

@@ -142,6 +142,26 @@ class Client:
         """Seconds that each step of a request may take."""
         return self._patience.seconds
 
+    async def preconnect(self, url: str) -> None:
+        """Have a connection to the server of a URL stand before there is something to ask it.
+
+        Raises:
+            ValueError: the URL is not one of https.
+            TimeoutError: no connection within the client's timeout.
+            QuicError: it failed.
+        """
+        if self._is_closed:
+            raise RuntimeError("the client is closed")
+        async with asyncio.timeout(self.timeout):
+            await self._origin(Target.parse(url)).connection(False)
+
+    def _origin(self, target: Target) -> _Origin:
+        key = (target.host, target.port)
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._origins[key] = _Origin(self, target.host, target.port)
+        return origin
+
     async def request(
         self,
         method: str,
@@ -183,10 +203,7 @@ class Client:
         early: bool,
         url: str,
     ) -> Response:
-        key = (target.host, target.port)
-        origin = self._origins.get(key)
-        if origin is None:
-            origin = self._origins[key] = _Origin(self, target.host, target.port)
+        origin = self._origin(target)
         can_repeat = content is None or isinstance(content, bytes | str)
         attempt = 0
         while True:

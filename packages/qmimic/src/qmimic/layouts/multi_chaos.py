@@ -42,20 +42,28 @@ class MultiChaos:
         # Largest CRYPTO frame header in this flight; the first packet has two such frames.
         overhead = 1 + quicvarint.size(flight.base + total - 1) + quicvarint.size(total)
         other_max = flight.room(0) - overhead
-        packets = ceil_div(total + overhead, other_max)
-        other = ceil_div(total + overhead, packets)
-        first = other - overhead
         head = self.min_head + below(flight.random, self.head_span)
-        if head >= first:
-            return None
-        tail_start = total - (first - head)
-        ranges = [[(0, head), (tail_start, total)]]
-        position = head
-        while position < tail_start:
-            stop = min(position + other, tail_start)
-            ranges.append([(position, stop)])
-            position = stop
-        return ranges
+        packets = ceil_div(total + overhead, other_max)
+        while True:
+            other = ceil_div(total + overhead, packets)
+            if head >= other - overhead:
+                return None
+            ranges = parts(total, head, other - overhead, other)
+            if all(flight.crypto_size(*part[0]) <= flight.room(index) for index, part in enumerate(ranges) if index):
+                return ranges
+            packets += 1  # numbers that take more bytes leave the later packets less room than the first
+
+
+def parts(total: int, head: int, first: int, other: int) -> list[list[tuple[int, int]]]:
+    """`first` bytes from both ends, `head` of them from the beginning, and the middle in pieces of `other` bytes."""
+    tail_start = total - (first - head)
+    ranges = [[(0, head), (tail_start, total)]]
+    position = head
+    while position < tail_start:
+        stop = min(position + other, tail_start)
+        ranges.append([(position, stop)])
+        position = stop
+    return ranges
 
 
 def ceil_div(dividend: int, divisor: int) -> int:

@@ -4,8 +4,8 @@ A relay between the two holds back what the server says and notes every datagram
 the client's key log that makes a `CapturedFlow` like those of kind `h3`, `resumed`, `retry` and `pto`. `outline`
 puts a flow into a few words per datagram, so that two of them can be laid side by side:
 
-    python visits.py chrome-156 h3                    # a visit of our own
-    python visits.py FILE.jsonl 0                     # one that was captured
+    python -m telling.visits chrome-156 h3                    # a visit of our own
+    python -m telling.visits FILE.jsonl 0                     # one that was captured
 """
 
 import asyncio
@@ -27,7 +27,13 @@ from qtls.adapters.self_signed import MadeCertificate, make_certificate
 HOST: Final = "127.0.0.1"
 HELD_BACK: Final = 0.02
 # The chain of the captured server fills two datagrams and a half.
-NAMES: Final = ("localhost", *(f"alternative-name-{number:02}.example.net" for number in range(50)))
+NAMES: Final = (
+    "localhost",
+    "example.org",
+    "www.example.com",
+    "test.example.net",
+    *(f"alternative-name-{number:02}.example.net" for number in range(48)),
+)
 LONG_FLIGHT: Final = 10
 SECONDS_TO_REST: Final = 0.15
 
@@ -43,6 +49,10 @@ class Visit:
     """One run of a client.
 
     Attributes:
+        host: name of the server.
+        headers: of each request, besides the client's.
+        gap: seconds between the server's first two datagrams, as far as the relay has a say; None as they come.
+        pause: seconds between the handshake and the first request.
         requests: asked one after the other.
         memory: what the client knows of the server; tickets and tokens end up there.
         early: the first request goes in 0-RTT where that is possible.
@@ -52,6 +62,10 @@ class Visit:
     """
 
     profile: str
+    host: str = "localhost"
+    headers: tuple[tuple[str, str], ...] = ()
+    gap: float | None = None
+    pause: float = 0.0
     requests: int = 1
     memory: qmimic.Memory = field(default_factory=qmimic.Memory)
     early: bool = False
@@ -63,11 +77,15 @@ class Visit:
 class Relay(asyncio.DatagramProtocol):
     """Passes datagrams on, in both directions, and keeps them."""
 
-    def __init__(self, server: tuple[str, int], held_back: float, is_silent: bool) -> None:
+    def __init__(
+        self, server: tuple[str, int], held_back: float, is_silent: bool, gap: float | None = None
+    ) -> None:
         self.datagrams: list[CapturedDatagram] = []
         self._server = server
         self._held_back = held_back
         self._is_silent = is_silent
+        self._gap = gap
+        self._answers: list[float] = []
         self._client: Any = None
         self._start = 0.0
         self._transport: asyncio.DatagramTransport | None = None
@@ -78,7 +96,7 @@ class Relay(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if addr == self._server:
             if not self._is_silent:
-                asyncio.get_running_loop().call_later(self._held_back, self._pass_to_client, data)
+                self._hold_back(data)
             return
         if not self.datagrams:
             self._start = time.monotonic()
@@ -86,6 +104,16 @@ class Relay(asyncio.DatagramProtocol):
         self._note(True, data)
         assert self._transport is not None
         self._transport.sendto(data, self._server)
+
+    def _hold_back(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._held_back
+        if self._gap is not None and len(self._answers) == 1:
+            due = self._answers[0] + self._gap
+        elif self._answers:
+            due = max(due, self._answers[-1])  # nothing overtakes what was moved
+        self._answers.append(due)
+        loop.call_at(due, self._pass_to_client, data)
 
     def _pass_to_client(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -170,12 +198,12 @@ async def run(visit: Visit, tickets: dict[bytes, Any] | None = None) -> Captured
     """Make a visit; `tickets` are what the server remembers from one to the next."""
     lines: list[str] = []
     async with site({} if tickets is None else tickets, visit.retry) as server:
-        relay = Relay((HOST, server.port), HELD_BACK, visit.silent > 0)
+        relay = Relay((HOST, server.port), HELD_BACK, visit.silent > 0, visit.gap)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: relay, local_addr=(HOST, 0))
         try:
             port = transport.get_extra_info("sockname")[1]
-            resolve = {("localhost", 443): (HOST, port)}
+            resolve = {(visit.host, 443): (HOST, port)}
             async with qmimic.Client(
                 visit.profile,
                 ca=certificate().ca_pem,
@@ -189,20 +217,24 @@ async def run(visit: Visit, tickets: dict[bytes, Any] | None = None) -> Captured
     secrets: dict[str, bytes] = {}
     for known in parse_key_log("\n".join(lines)).values():
         secrets.update(known)
-    about = {"client": visit.profile, "kind": "visit"}
+    about = {"client": visit.profile, "kind": "visit", "host": visit.host}
     return CapturedFlow(about, relay.datagrams, secrets)
 
 
 async def _browse(client: qmimic.Client, visit: Visit, server: Site) -> None:
+    url = f"https://{visit.host}/"
     if visit.silent:
         try:
             async with asyncio.timeout(visit.silent):
-                await client.request("GET", "https://localhost/")
+                await client.request("GET", url)
         except (TimeoutError, OSError):
             await asyncio.sleep(SECONDS_TO_REST)  # the relay has its last words to read
         return
+    if visit.pause:
+        await client.preconnect(url)
+        await asyncio.sleep(visit.pause)
     for _ in range(visit.requests):
-        response = await client.request("GET", "https://localhost/", early=visit.early)
+        response = await client.request("GET", url, headers=visit.headers, early=visit.early)
         await response.read()
     await asyncio.sleep(SECONDS_TO_REST)
     if visit.close:

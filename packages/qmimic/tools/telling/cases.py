@@ -1,0 +1,173 @@
+"""What is compared with what: captures of real clients, and connections of profiles made like them."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from qmimic import learn
+from qmimic.capture import CapturedFlow, read_capture
+from qmimic.catalog import profile
+from qmimic.draw import Family, draw_flows
+from qmimic.observation import Observed, observe
+from qmimic.profile import ClientProfile
+
+from .hashes import Kind
+from .later import gap_of, later_traits, pause_of
+from .traits import Traits, traits
+from .visits import Visit, run
+
+#: Capture files of the clients that built-in profiles stand for; the beginnings of their names.
+BUILT_IN: Final = {
+    "chrome-156": "chromium-156.0.8078.79",
+    "firefox-esr-153": "firefox-esr-153.7.0esr",
+    "firefox-esr-140": "firefox-esr-140.12.0esr",
+    "firefox-159": "firefox-159.0",
+    "chrome-150": "chromium-150.0.7871.100",
+}
+#: Folders of the public corpus, beside the captures, of clients that were captured there only.
+CORPUS: Final = {"chrome-146": "multi_chrome_146", "safari-18.5": "apple_safari_18_5_icloud_private_relay_disabled"}
+#: What tells Chrome from other clients in one file: application_settings.
+CHROME_ONLY: Final = 17_613
+#: Browsers that are learned from only as a check: they have profiles of their own.
+BROWSERS: Final = ("chromium-", "firefox-")
+#: Whole visits take a second each.
+VISITS: Final = 30
+LONGEST_PAUSE: Final = 0.5
+#: Traitss a side, below which nothing can be cross-validated in five folds.
+FEWEST: Final = 5
+#: What headless Chromium calls itself; the profile does not.
+HEADLESS: Final = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison.
+
+    Attributes:
+        real: rows of the captured side.
+        draw: makes that many rows of the other side from a seed.
+        count: how many of them, unless the user says otherwise.
+        bar: the AUC that is not to be exceeded.
+    """
+
+    name: str
+    real: Sequence[Traits]
+    draw: Callable[[int, int], Sequence[Traits]]
+    count: int
+    bar: float
+
+
+def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Iterator[Case]:
+    """Every comparison that the captures in a folder allow; those with too few connections are left out."""
+    for name, client in BUILT_IN.items():
+        for kind in ("flight", "flight6", "resumed"):
+            found = sorted(folder.glob(f"{client}-{kind}*.jsonl"))
+            if found:
+                case = flight_case(profile(name), read_capture(found[0]), kind == "resumed", count, bar)
+                if case is not None:
+                    yield case
+        found = sorted(folder.glob(f"{client}-h3*.jsonl"))
+        if found:
+            fresh = [flow for file in found for flow in read_capture(file)]
+            for file in sorted(folder.glob(f"{client}-resumed*.jsonl")):
+                fresh += [flow for flow in read_capture(file) if flow.about.get("label") != "resumed-0rtt"]
+            case = visit_case(name, fresh, bar)
+            if case is not None:
+                yield case
+    for file in sorted(folder.glob("*-flight*.jsonl")):
+        if not file.name.startswith(BROWSERS):
+            yield from learned_cases(file, count, learned_bar)
+
+
+def captured_kinds(folder: Path) -> Iterator[tuple[str, Kind, list[Observed]]]:
+    """First flights of each built-in profile's client, by what the client knew; those behind a Retry left out."""
+    found: dict[str, list[Observed]] = {}
+    for name, client in BUILT_IN.items():
+        files = [file for file in sorted(folder.glob(f"{client}-*.jsonl")) if "retry" not in file.name]
+        found[name] = [item for file in files for item in observe(read_capture(file))]
+    for name, place in CORPUS.items():
+        files = sorted((folder.parent / "corpus" / place).glob("*.pcap*"))
+        items = [item for file in files for item in observe(read_capture(file))]
+        if name.startswith("chrome"):
+            items = [item for item in items if CHROME_ONLY in item.fingerprint.hello.extension_ids]
+        # Packets behind a Retry have numbers of their own.
+        found[name] = [item for item in items if item.packets[0].packet_number <= 1]
+    for name, items in found.items():
+        kinds: dict[Kind, list[Observed]] = {}
+        for item in items:
+            kinds.setdefault(Kind.of(item), []).append(item)
+        for kind in sorted(kinds):
+            yield name, kind, kinds[kind]
+
+
+def flight_case(
+    chosen: ClientProfile, flows: Sequence[CapturedFlow], resumed: bool, count: int, bar: float
+) -> Case | None:
+    """First flights of a profile against captured ones; None where there are too few."""
+    items = [item for item in observe(flows) if item.is_resumed == resumed]
+    if len(items) < FEWEST:
+        return None
+    kind = "resumed" if resumed else "fresh"
+    family: Family = 6 if items[0].family == 6 else 4
+    label = f"{chosen.name}, {kind}" + (" over IPv6" if family == 6 else "")
+    names = names_of(items)
+
+    def draw(seed: int, size: int) -> list[Traits]:
+        drawn = draw_flows(
+            chosen, seed=seed, count=size, server_names=names, family=family, resumed=resumed
+        )
+        return [traits(item) for item in observe(drawn)]
+
+    return Case(label, [traits(item) for item in items], draw, count, bar)
+
+
+def names_of(items: Sequence[Observed]) -> list[str]:
+    return [item.fingerprint.server_name or "localhost" for item in items]
+
+
+def learned_cases(file: Path, count: int, bar: float) -> Iterator[Case]:
+    """A profile learned from one half of a capture, against the other half and against all of it."""
+    flows = read_capture(file)
+    whole = observe(flows)
+    if len(whole) < 2 * FEWEST:
+        if not whole:
+            return
+        halves = [("itself", flows, flows)]
+    else:
+        halves = [("the other half", flows[::2], flows[1::2]), ("all", flows[::2], flows)]
+    for against, taught, tested in halves:
+        learned = learn(taught, name=f"learned from {file.name.partition('-flight')[0]}")
+        case = flight_case(learned, tested, whole[0].is_resumed, count, bar)
+        if case is not None:
+            yield Case(f"{learned.name}, against {against}", case.real, case.draw, count, bar)
+
+
+def visit_case(name: str, flows: Sequence[CapturedFlow], bar: float) -> Case | None:
+    """Visits of a profile to a server like the captured one, at the pace of the captured visits."""
+    kept = [flow for flow in flows if later_traits(flow) is not None]
+    if len(kept) < FEWEST:
+        return None
+    headers = (("user-agent", HEADLESS),) if name.startswith("chrome") else ()
+
+    def draw(seed: int, size: int) -> list[Traits]:
+        rows = []
+        for index in range(size):
+            like = kept[index % len(kept)]
+            visit = Visit(
+                name,
+                host=like.about["host"],
+                headers=headers,
+                gap=gap_of(like),
+                pause=min(LONGEST_PAUSE, pause_of(like)),
+            )
+            row = later_traits(asyncio.run(run(visit)))
+            if row is not None:
+                rows.append(row)
+        return rows
+
+    rows = [row for flow in kept if (row := later_traits(flow)) is not None]
+    return Case(f"{name}, after the answer", rows, draw, VISITS, bar)

@@ -1,0 +1,177 @@
+"""What can be measured on a client between the server's first datagram and its own first request.
+
+Needs the secrets of the connection. Sizes that follow from the name of the server are counted without it. When things
+happened is left out: how fast certificates are checked and pages asked for is the machine's.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import quicvarint
+from qmimic.capture import CapturedFlow
+from qmimic.dissection import dissect_flow
+
+from .traits import Traits
+
+#: A datagram of this size was filled up.
+FULL: Final = 1200
+#: Datagrams that are described one by one.
+EACH: Final = 5
+REQUEST: Final = 0  # the first request's stream
+CONTROL: Final = 2
+KINDS: Final = {"initial": "ini", "handshake": "hs", "one_rtt": "1rtt", "zero_rtt": "0rtt"}
+
+
+def later_traits(flow: CapturedFlow) -> Traits | None:
+    """One visit; None if it has no request that can be read."""
+    datagrams = dissect_flow(flow)["datagrams"]
+    answered = next((at for at, item in enumerate(datagrams) if item["dir"] == "s"), None)
+    if answered is None:
+        return None
+    sent = [item for item in datagrams[answered:] if item["dir"] == "c"]
+    last = next((at for at, item in enumerate(sent) if has_request(item)), None)
+    if last is None:
+        return None
+    return describe(sent[: last + 1], len(flow.about.get("host", "")))
+
+
+def pause_of(flow: CapturedFlow) -> float:
+    """Seconds between the end of the client's handshake and its first request; 0 if there is none."""
+    finished = None
+    for datagram in dissect_flow(flow)["datagrams"]:
+        if datagram["dir"] == "s":
+            continue
+        packets = datagram["packets"]
+        if finished is None and any(
+            frame["frame"] == "crypto"
+            for packet in packets
+            if packet["type"] == "handshake"
+            for frame in packet.get("frames", [])
+        ):
+            finished = datagram["t"]
+        if has_request(datagram):
+            return 0.0 if finished is None else max(0.0, float(datagram["t"] - finished)) / 1000
+    return 0.0
+
+
+def gap_of(flow: CapturedFlow) -> float | None:
+    """Seconds between the server's first two datagrams."""
+    times = [datagram.time_ms for datagram in flow.datagrams if not datagram.from_client][:2]
+    return (times[1] - times[0]) / 1000 if len(times) == 2 else None
+
+
+def has_request(datagram: dict[str, Any]) -> bool:
+    return any(frame.get("stream_id") == REQUEST for frame in frames_of(datagram))
+
+
+def frames_of(datagram: dict[str, Any]) -> list[dict[str, Any]]:
+    return [frame for packet in datagram["packets"] for frame in packet.get("frames", [])]
+
+
+def describe(datagrams: Sequence[dict[str, Any]], name_size: int) -> Traits:
+    """The datagrams from the answer to the request."""
+    found: Traits = {"count": len(datagrams)}
+    words = [word_of(item) for item in datagrams]
+    for word, count in Counter(words).items():
+        found[f"has {word}"] = count
+    for before, after in zip(words, words[1:], strict=False):
+        found[f"order {before} > {after}"] = 1.0
+    for index, item in enumerate(datagrams[:EACH]):
+        found[f"{index}.word"] = words[index]
+        found[f"{index}.size"] = size_of(item) - (name_size if has_request(item) else 0)
+        found[f"{index}.packets"] = len(item["packets"])
+    found.update(packet_traits([packet for item in datagrams for packet in item["packets"]]))
+    found.update(stream_traits([frame for item in datagrams for frame in frames_of(item)], name_size))
+    return found
+
+
+def size_of(datagram: dict[str, Any]) -> int:
+    """Bytes, as if every delay in an ACK took one: how long things took is the machine's."""
+    delays = [frame["delay"] for frame in frames_of(datagram) if frame["frame"] == "ack"]
+    is_full = datagram["size"] >= FULL
+    return int(datagram["size"]) - (0 if is_full else sum(quicvarint.size(delay) - 1 for delay in delays))
+
+
+def word_of(datagram: dict[str, Any]) -> str:
+    """A datagram's packets and kinds of frames, without what the moment decides."""
+    parts = []
+    for packet in datagram["packets"]:
+        if packet["type"] is None:
+            parts.append("zeros")
+            continue
+        names = Counter(
+            f"{frame['frame']}{frame['stream_id']}" if frame["frame"] == "stream" else str(frame["frame"])
+            for frame in packet.get("frames", [])
+        )
+        inside = "+".join(f"{name}*{count}" if count > 1 else name for name, count in names.items())
+        parts.append(f"{KINDS.get(packet['type'], packet['type'])}({inside})")
+    return " ".join(parts)
+
+
+def packet_traits(packets: Sequence[dict[str, Any]]) -> Traits:
+    """Numbers, their sizes, spin bits, ACK frames."""
+    found: Traits = {}
+    for kind, word in KINDS.items():
+        of_kind = [packet for packet in packets if packet["type"] == kind and "number" in packet]
+        found[f"{word}.packets"] = len(of_kind)
+        if not of_kind:
+            continue
+        found[f"{word}.first_number"] = of_kind[0]["number"] if word != "ini" else 0
+        found[f"{word}.number_sizes"] = " ".join(str(packet["number_size"]) for packet in of_kind[:3])
+        numbers = [packet["number"] for packet in of_kind]
+        found[f"{word}.steps"] = max(
+            (after - before for before, after in zip(numbers, numbers[1:], strict=False)), default=1
+        )
+        acks = [
+            frame for packet in of_kind for frame in packet.get("frames", []) if frame["frame"] == "ack"
+        ]
+        found[f"{word}.acks"] = len(acks)
+        found[f"{word}.ack_ranges"] = max((len(frame["ranges"]) for frame in acks), default=0)
+        found[f"{word}.ack_delay_sent"] = any(frame["delay"] for frame in acks)
+        found[f"{word}.ack_first_place"] = all(
+            packet["frames"][0]["frame"] == "ack"
+            for packet in of_kind
+            if any(frame["frame"] == "ack" for frame in packet.get("frames", []))
+        )
+        found[f"{word}.token"] = any(packet.get("token") for packet in of_kind)
+    short = [packet for packet in packets if packet["type"] == "one_rtt" and "spin" in packet]
+    found["spins"] = sum(packet["spin"] for packet in short) / max(1, len(short))
+    found["key_phase"] = sum(packet["key_phase"] for packet in short)
+    return found
+
+
+def stream_traits(frames: Sequence[dict[str, Any]], name_size: int) -> Traits:
+    """STREAM frames, connection IDs, the Finished."""
+    found: Traits = {}
+    streams = [frame for frame in frames if frame["frame"] == "stream"]
+    found["streams.order"] = " ".join(dict.fromkeys(str(frame["stream_id"]) for frame in streams))
+    found["streams.lengths"] = sum(frame["has_length"] for frame in streams) / max(1, len(streams))
+    found["streams.frames"] = len(streams)
+    for frame in streams:
+        size = len(frame["data"]) // 2
+        number = frame["stream_id"]
+        key = f"stream{number}@{'start' if frame['offset'] == 0 else 'later'}"
+        if number == CONTROL or size < name_size:
+            found[f"{key}.size"] = size
+        else:
+            # A name is compressed: how much of it there is to see differs with its letters.
+            found[f"{key}.size"] = size - round(name_size * 0.75) if number != REQUEST else size
+        found[f"{key}.fin"] = frame["fin"]
+        found[f"{key}.has_length"] = frame["has_length"]
+        if frame["offset"] == 0 and number != REQUEST:
+            found[f"{key}.begins"] = frame["data"][:12]
+    offered = [frame for frame in frames if frame["frame"] == "new_connection_id"]
+    found["ids.offered"] = len(offered)
+    for frame in offered[:1]:
+        found["ids.first"] = frame["sequence_number"]
+        found["ids.retire"] = frame["retire_prior_to"]
+        found["ids.size"] = len(frame["connection_id"]) // 2
+    padding = [frame["count"] for frame in frames if frame["frame"] == "padding"]
+    found["padding.runs"] = len(padding)
+    found["crypto.bytes"] = sum(len(frame["data"]) // 2 for frame in frames if frame["frame"] == "crypto")
+    for frame in frames:
+        name = frame["frame"]
+        if name not in ("stream", "ack", "padding"):
+            found[f"frame.{name}"] = float(found.get(f"frame.{name}", 0.0)) + 1
+    return found

@@ -1,0 +1,166 @@
+"""Whether two sets of rows can be told apart: by classifiers, and feature by feature.
+
+Needs scikit-learn, which nothing else does: the environment `telltale` brings it.
+"""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy
+from scipy import stats
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+FOLDS: Final = 5
+#: What a feature is where it cannot be: a frame that is not there, a field that is not sent.
+ABSENT: Final = -2.0
+#: Words of a feature that get a column of their own; the others share one.
+WORDS: Final = 20
+
+Row = Mapping[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of numbers: `values[row, column]`, and what the columns are."""
+
+    values: Any
+    titles: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A feature that differs: its p-value by itself and corrected for how many were tested, and what both sides show."""
+
+    title: str
+    p: float
+    corrected: float
+    real: str
+    drawn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """What was found.
+
+    Attributes:
+        areas: AUC by classifier.
+        suspects: features, the most different first.
+    """
+
+    real: int
+    drawn: int
+    features: int
+    areas: dict[str, float]
+    suspects: list[Suspect] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        return max(self.areas.values())
+
+    @property
+    def smallest_p(self) -> float:
+        return min((suspect.corrected for suspect in self.suspects), default=1.0)
+
+
+def separate(
+    real: Sequence[Row], drawn: Sequence[Row], seed: int, progress: Callable[[], None] = lambda: None
+) -> Separation:
+    """Try everything. `progress` is called after each classifier and after the tests."""
+    table = tabulate([*real, *drawn])
+    areas = classify(table, len(real), seed, progress)
+    found = suspects(table, len(real))
+    progress()
+    return Separation(len(real), len(drawn), len(table.titles), areas, found)
+
+
+def tabulate(rows: Sequence[Row]) -> Table:
+    """Numbers as they are, a column for each frequent word, no column that says nothing."""
+    columns: dict[str, Any] = {}
+    for name in sorted({name for row in rows for name in row}):
+        cells = [row.get(name) for row in rows]
+        if any(isinstance(cell, str) for cell in cells):
+            tally = Counter(cell for cell in cells if cell is not None)
+            for word, _ in tally.most_common(WORDS):
+                columns[f"{name} = {str(word)[:60]}"] = [float(cell == word) for cell in cells]
+        else:
+            columns[name] = [ABSENT if cell is None else float(cell) for cell in cells]
+    varying = {name: column for name, column in columns.items() if min(column) < max(column)}
+    titles: list[str] = []
+    kept: dict[tuple[float, ...], str] = {}
+    for name, column in varying.items():
+        if tuple(column) not in kept:
+            kept[tuple(column)] = name
+            titles.append(name)
+    return Table(numpy.array(list(kept)).T, titles)
+
+
+def classify(
+    table: Table, split: int, seed: int, progress: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """AUC of each classifier, cross-validated; rows up to `split` are one side."""
+    labels = numpy.arange(len(table.values)) >= split
+    areas: dict[str, float] = {}
+    for title, model in models(seed).items():
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # solvers that do not converge on noise complain
+            chances = cross_val_predict(model, table.values, labels, cv=folds, method="predict_proba")[:, 1]
+        areas[title] = float(roc_auc_score(labels, chances))
+        progress()
+    return areas
+
+
+def models(seed: int) -> dict[str, Any]:
+    """The classifiers."""
+    return {
+        "random forest": RandomForestClassifier(300, min_samples_leaf=2, random_state=seed),
+        "boosted trees": HistGradientBoostingClassifier(
+            max_iter=100, max_leaf_nodes=8, max_features=0.2, random_state=seed
+        ),
+        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)),
+    }
+
+
+def suspects(table: Table, split: int, shown: int = 8) -> list[Suspect]:
+    """The features that differ most; p-values of the stricter of two tests, corrected (Bonferroni)."""
+    found: list[tuple[float, int]] = []
+    for index in range(len(table.titles)):
+        one, other = table.values[:split, index], table.values[split:, index]
+        found.append((p_value(one, other), index))
+    found.sort()
+    return [
+        Suspect(
+            table.titles[index],
+            p,
+            min(1.0, p * len(found)),
+            outline(table.values[:split, index]),
+            outline(table.values[split:, index]),
+        )
+        for p, index in found[:shown]
+    ]
+
+
+def p_value(one: Any, other: Any) -> float:
+    """For two values Fisher's exact test, else Kolmogorov and Smirnov's or Mann and Whitney's, twice the smaller."""
+    high = max(one.max(), other.max())
+    if len(set(one) | set(other)) == 2:
+        a, b = int((one == high).sum()), int((other == high).sum())
+        return float(stats.fisher_exact([[a, len(one) - a], [b, len(other) - b]])[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ties make the exact methods fall back
+        by_shape = float(stats.ks_2samp(one, other, method="asymp").pvalue)
+        by_rank = float(stats.mannwhitneyu(one, other, method="asymptotic").pvalue)
+    return min(1.0, 2 * min(by_shape, by_rank))
+
+
+def outline(sample: Any) -> str:
+    """Mean, and the bounds."""
+    return f"{sample.mean():.4g} ({sample.min():g} to {sample.max():g})"
