@@ -133,7 +133,7 @@ def test_the_command_exits_with_1_on_a_difference(tmp_path: Path, captures: Path
     assert 1 == other.exit_code
     assert {"kind", "field", "a", "b"} == set(json.loads(other.stdout)[0])
     assert "hello.extensions" in {item["field"] for item in json.loads(other.stdout)}
-    assert (1, "qmimic: no first flight to compare\n") == (nothing.exit_code, nothing.stderr)
+    assert (2, "qmimic: no first flight to compare\n") == (nothing.exit_code, nothing.stderr)
 
 
 def test_the_statistics() -> None:

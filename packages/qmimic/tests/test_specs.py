@@ -188,7 +188,8 @@ def test_headers(resumed: bool) -> None:
     for found, datagrams, _ in seen:
         packet = found.flight.first
         assert 1357 == len(datagrams[0])
-        assert bytes(300) == datagrams[0][-300:]
+        # Early data lies behind the packet of a resumed connection, else zeros.
+        assert resumed is any(datagrams[0][packet.size :])
         assert 3 == len(packet.header.source_cid)
         assert 70 == len(packet.header.token)
     assert set(range(8, 16)) == {len(found.connection) for found, _, _ in seen}

@@ -70,7 +70,8 @@ def test_traits_tell_keys_from_random_bytes() -> None:
     chrome = profile("chrome-156")
     assert chrome.hello is not None
     random = tuple(
-        replace(item, enc="random") if isinstance(item, EchGrease) else item for item in chrome.hello.extensions
+        replace(item, enc="random") if isinstance(item, EchGrease) else item
+        for item in chrome.hello.extensions
     )
     changed = replace(chrome, hello=replace(chrome.hello, extensions=random))
 

@@ -78,7 +78,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--count", type=int, help="flights drawn: 300, or 10,000 to hash")
     parser.add_argument("--floor", type=int, default=2, help="comparisons of draws with draws, for the floor")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resumed", action="store_true", help="of a pair: resumed connections, not fresh ones")
+    parser.add_argument(
+        "--resumed", action="store_true", help="of a pair: resumed connections, not fresh ones"
+    )
     parser.add_argument("--auc", type=float, default=AUC)
     parser.add_argument("--learned-auc", type=float, default=LEARNED_AUC)
     parser.add_argument("--level", type=float, default=LEVEL)
@@ -165,7 +167,13 @@ def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str,
         "floor": [round(value, 3) for value in floor],
         "p": found.smallest_p,
         "suspects": [
-            {"feature": item.title, "p": item.p, "corrected": item.corrected, "real": item.real, "drawn": item.drawn}
+            {
+                "feature": item.title,
+                "p": item.p,
+                "corrected": item.corrected,
+                "real": item.real,
+                "drawn": item.drawn,
+            }
             for item in found.suspects[:3]
         ],
         "verdict": verdict,
@@ -175,7 +183,18 @@ def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str,
 def print_table(results: Sequence[dict[str, Any]]) -> None:
     """What was found, a line a comparison."""
     table = Table(caption="floor: the best AUC of draws against draws, in as many rows")
-    for title in ("comparison", "captured", "drawn", "features", "forest", "trees", "logistic", "floor", "least p", ""):
+    for title in (
+        "comparison",
+        "captured",
+        "drawn",
+        "features",
+        "forest",
+        "trees",
+        "logistic",
+        "floor",
+        "least p",
+        "",
+    ):
         table.add_column(title, justify="left" if title in ("comparison", "") else "right")
     for result in results:
         floor = " ".join(f"{value:.2f}" for value in result["floor"])
@@ -239,7 +258,13 @@ def hash_result(label: str, found: Tally, items: Sequence[Observed]) -> dict[str
 
 
 def vars_of(item: Unlike) -> dict[str, Any]:
-    return {"v2": item.value, "cause": item.cause, "drawn": item.drawn, "captured": item.captured, "p": item.p}
+    return {
+        "v2": item.value,
+        "cause": item.cause,
+        "drawn": item.drawn,
+        "captured": item.captured,
+        "p": item.p,
+    }
 
 
 def print_hashes(results: Sequence[dict[str, Any]]) -> None:

@@ -27,7 +27,10 @@ BUILT_IN: Final = {
     "chrome-150": "chromium-150.0.7871.100",
 }
 #: Folders of the public corpus, beside the captures, of clients that were captured there only.
-CORPUS: Final = {"chrome-146": "multi_chrome_146", "safari-18.5": "apple_safari_18_5_icloud_private_relay_disabled"}
+CORPUS: Final = {
+    "chrome-146": "multi_chrome_146",
+    "safari-18.5": "apple_safari_18_5_icloud_private_relay_disabled",
+}
 #: What tells Chrome from other clients in one file: application_settings.
 CHROME_ONLY: Final = 17_613
 #: Browsers that are learned from only as a check: they have profiles of their own.
@@ -38,9 +41,7 @@ LONGEST_PAUSE: Final = 0.5
 #: Traitss a side, below which nothing can be cross-validated in five folds.
 FEWEST: Final = 5
 #: What headless Chromium calls itself; the profile does not.
-HEADLESS: Final = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36"
-)
+HEADLESS: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36"
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,7 @@ def flight_case(
     names = names_of(items)
 
     def draw(seed: int, size: int) -> list[Traits]:
-        drawn = draw_flows(
-            chosen, seed=seed, count=size, server_names=names, family=family, resumed=resumed
-        )
+        drawn = draw_flows(chosen, seed=seed, count=size, server_names=names, family=family, resumed=resumed)
         return [traits(item) for item in observe(drawn)]
 
     return Case(label, [traits(item) for item in items], draw, count, bar)

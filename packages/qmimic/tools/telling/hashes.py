@@ -151,9 +151,7 @@ def flaw_of(
 def cause_of(found: Fingerprint) -> str:
     """What the parts of the hash that vary follow from, in words."""
     first = found.flight.packets[0]
-    frames = "+".join(
-        {0: "PADDING", 1: "PING", 6: "CRYPTO"}[kind] for kind in sorted(set(first.frame_types))
-    )
+    frames = "+".join({0: "PADDING", 1: "PING", 6: "CRYPTO"}[kind] for kind in sorted(set(first.frame_types)))
     parts = [f"connection ID of {len(first.header.destination_cid)}", f"number in {first.packet_number_size}"]
     if first.header.token:
         parts.append("token")

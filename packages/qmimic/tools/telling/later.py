@@ -6,6 +6,7 @@ happened is left out: how fast certificates are checked and pages asked for is t
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import quicvarint
@@ -75,7 +76,7 @@ def describe(datagrams: Sequence[dict[str, Any]], name_size: int) -> Traits:
     words = [word_of(item) for item in datagrams]
     for word, count in Counter(words).items():
         found[f"has {word}"] = count
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in pairwise(words):
         found[f"order {before} > {after}"] = 1.0
     for index, item in enumerate(datagrams[:EACH]):
         found[f"{index}.word"] = words[index]
@@ -120,12 +121,8 @@ def packet_traits(packets: Sequence[dict[str, Any]]) -> Traits:
         found[f"{word}.first_number"] = of_kind[0]["number"] if word != "ini" else 0
         found[f"{word}.number_sizes"] = " ".join(str(packet["number_size"]) for packet in of_kind[:3])
         numbers = [packet["number"] for packet in of_kind]
-        found[f"{word}.steps"] = max(
-            (after - before for before, after in zip(numbers, numbers[1:], strict=False)), default=1
-        )
-        acks = [
-            frame for packet in of_kind for frame in packet.get("frames", []) if frame["frame"] == "ack"
-        ]
+        found[f"{word}.steps"] = max((after - before for before, after in pairwise(numbers)), default=1)
+        acks = [frame for packet in of_kind for frame in packet.get("frames", []) if frame["frame"] == "ack"]
         found[f"{word}.acks"] = len(acks)
         found[f"{word}.ack_ranges"] = max((len(frame["ranges"]) for frame in acks), default=0)
         found[f"{word}.ack_delay_sent"] = any(frame["delay"] for frame in acks)

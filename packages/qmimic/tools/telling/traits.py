@@ -175,8 +175,9 @@ def packet_traits(packet: ClientInitial, total: int) -> Iterator[tuple[str, floa
     yield from crypto_traits(packet, total)
     first_crypto = next((place for kind, place, _ in parts if kind == CRYPTO), 0)
     yield "crypto.first_position", first_crypto
-    yield "shortest_encoded", all(
-        has_shortest_integers(packet.payload, place) for kind, place, _ in parts if kind == CRYPTO
+    yield (
+        "shortest_encoded",
+        all(has_shortest_integers(packet.payload, place) for kind, place, _ in parts if kind == CRYPTO),
     )
     for index in range(min(RAW, len(packet.payload))):
         yield f"byte{index}", packet.payload[index]
@@ -193,8 +194,9 @@ def crypto_traits(packet: ClientInitial, total: int) -> Iterator[tuple[str, floa
     yield "inversion_share", inversions(offsets) / max(1, math.comb(len(offsets), 2))
     yield "rises", sum(before < after for before, after in pairwise(offsets))
     ends = {offset + size for offset, size in zip(offsets, sizes, strict=True)}
-    yield "continued", sum(
-        offset + len(data) == after for (offset, data), (after, _) in pairwise(packet.crypto)
+    yield (
+        "continued",
+        sum(offset + len(data) == after for (offset, data), (after, _) in pairwise(packet.crypto)),
     )
     yield "crypto.first_is_lowest", offsets[:1] == sorted(offsets)[:1]
     yield "crypto.last_reaches_end", bool(offsets) and offsets[-1] + sizes[-1] == total
@@ -424,8 +426,9 @@ def version_traits(name: str, value: bytes) -> Iterator[tuple[str, float | str]]
     """The list of versions, and the bits of the reserved one."""
     versions = [int.from_bytes(value[at : at + 4], "big") for at in range(0, len(value), 4)]
     yield f"{name}.whole", len(value) % 4
-    yield f"{name}.list", " ".join(
-        "grease" if grease.is_version(version) else f"{version:x}" for version in versions
+    yield (
+        f"{name}.list",
+        " ".join("grease" if grease.is_version(version) else f"{version:x}" for version in versions),
     )
     for version in versions[1:]:
         if version not in (VERSION_1, VERSION_2):

@@ -49,7 +49,11 @@ class MultiChaos:
             if head >= other - overhead:
                 return None
             ranges = parts(total, head, other - overhead, other)
-            if all(flight.crypto_size(*part[0]) <= flight.room(index) for index, part in enumerate(ranges) if index):
+            if all(
+                flight.crypto_size(*part[0]) <= flight.room(index)
+                for index, part in enumerate(ranges)
+                if index
+            ):
                 return ranges
             packets += 1  # numbers that take more bytes leave the later packets less room than the first
 
