@@ -14,6 +14,7 @@ from qwire.constants import (
     CONNECTION_ID_LIMIT_ERROR,
     FLOW_CONTROL_ERROR,
     STREAM_LIMIT_ERROR,
+    TP_GREASE_QUIC_BIT,
     VERSION_1,
     VERSION_2,
     PacketType,
@@ -284,7 +285,12 @@ def test_grease_is_an_entry_to_ignore() -> None:  # RFC 9000 §18.1
     for _ in range(50):
         plain = local_parameters(QuicConfig(grease=False), b"x", version=VERSION_1)
         greased = local_parameters(QuicConfig(grease=True), b"x", version=VERSION_1)
-        (extra,) = greased.entries[len(plain.entries) :]
+        assert (False, True) == (plain.grease_quic_bit, greased.grease_quic_bit)  # RFC 9287 §3
+        (extra,) = [
+            entry
+            for entry in greased.entries
+            if entry not in plain.entries and entry.id != TP_GREASE_QUIC_BIT
+        ]
         assert 27 == extra.id % 31
         assert extra.id < 1 << 62
         greased.validate(is_client=True)

@@ -233,6 +233,8 @@ def test_the_rest_of_what_an_engine_tells() -> None:
     trace.alpn_chosen(10.1, None)
     trace.congestion_state(10.1, "", "slow_start")
     trace.congestion_state(10.1, "slow_start", "recovery")
+    trace.mtu_changed(10.1, 1452)
+    trace.ecn_state(10.1, "unknown", "capable")
     trace.loss_timer(10.1, 10.2)
     trace.loss_timer(10.1, math.inf)
     trace.probe_sent(10.1, 0)
@@ -260,6 +262,8 @@ def test_the_rest_of_what_an_engine_tells() -> None:
         ("alpn_information", {}),
         ("congestion_state_updated", {"new": "slow_start"}),
         ("congestion_state_updated", {"new": "recovery", "old": "slow_start"}),
+        ("mtu_updated", {"new": 1452}),
+        ("ecn_state_updated", {"old": "unknown", "new": "capable"}),
         ("timer_updated", {"timer_type": "loss_timeout", "event_type": "set", "delta": 100.0}),
         ("timer_updated", {"timer_type": "loss_timeout", "event_type": "cancelled"}),
         ("timer_updated", {"timer_type": "pto", "event_type": "expired", "packet_number_space": "initial"}),

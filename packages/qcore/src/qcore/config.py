@@ -19,6 +19,9 @@ from qwire.constants import (
 from qwire.transport_parameters import Parameter, TransportParameters
 
 from .ackhandler.frequency import AckFrequency
+from .congestion import NAMES, CongestionController
+from .errors import UsageError
+from .key_phases import UPDATE_INTERVAL
 from .packing.initial_flight import InitialPolicy
 from .paths.preferred import offer
 
@@ -65,7 +68,10 @@ class QuicConfig:
         datagrams: whether to take DATAGRAM frames (RFC 9221).
         max_datagram_frame_size: the largest of them.
         reset_stream_at: take RESET_STREAM_AT (draft-ietf-quic-reliable-stream-reset).
-        congestion: name of a congestion controller.
+        congestion: name of a congestion controller, "cubic", "newreno" or "bbr"; or what makes one of your own from the
+            size of a datagram, a subclass of `qcore.congestion.CongestionController` for example.
+        key_update_interval: packets after which the 1-RTT keys are changed (RFC 9001 §6).
+        id_lifetime: packets sent to one connection ID of the peer before another takes its place; 0 to keep it.
         max_udp_payload: the largest UDP payload that is received or sent.
         max_ack_delay: the longest delay of an ACK, in seconds.
         min_ack_delay: the shortest delay that the peer may ask for with ACK_FREQUENCY, in seconds; None to take no
@@ -78,7 +84,7 @@ class QuicConfig:
         migration: allow the peer to change its address, and go to the address that a server prefers.
         preferred_addresses: server: where clients shall go after the handshake, at most one IPv4 and one IPv6
             address, each with its port. Somebody has to listen there (RFC 9000 §9.6).
-        grease: send reserved transport parameters and the greased fixed bit (RFC 9287).
+        grease: send reserved transport parameters, and take and send packets with any fixed bit (RFC 9287).
         initial: habits of the first flight.
         parameters: transport parameters to send exactly so, in this order. An initial_source_connection_id in
             them is filled in, and so is the version after Version Negotiation; the limits in them take the place of the fields above.
@@ -102,7 +108,9 @@ class QuicConfig:
     datagrams: bool = True
     max_datagram_frame_size: int = 65_535
     reset_stream_at: bool = True
-    congestion: str = "cubic"
+    congestion: str | Callable[[int], CongestionController] = "cubic"
+    key_update_interval: int = UPDATE_INTERVAL
+    id_lifetime: int = 10_000
     max_udp_payload: int = 1_452
     max_ack_delay: float = 0.025
     min_ack_delay: float | None = 0.001
@@ -135,6 +143,10 @@ class QuicConfig:
             raise ValueError("max_udp_payload must be at least 1200")
         if self.min_ack_delay is not None and not 0 <= self.min_ack_delay <= self.max_ack_delay:
             raise ValueError("min_ack_delay is above max_ack_delay")
+        if isinstance(self.congestion, str) and self.congestion not in NAMES:
+            raise UsageError(f"no congestion controller {self.congestion!r}; known are {', '.join(NAMES)}")
+        if self.key_update_interval < 1 or self.id_lifetime < 0:
+            raise ValueError("keys and connection IDs serve for at least one packet")
         if self.preferred_addresses:
             offer(self.preferred_addresses, bytes(8), bytes(16))  # raises when it cannot be said
         if self.parameters is not None:
@@ -177,7 +189,7 @@ def local_parameters(
         version_information=(version, config.versions),
         max_datagram_frame_size=config.max_datagram_frame_size if config.datagrams else 0,
         reset_stream_at=config.reset_stream_at,
-        grease_quic_bit=False,
+        grease_quic_bit=config.grease,
         min_ack_delay=None if config.min_ack_delay is None else round(config.min_ack_delay * 1_000_000),
     )
     entries = list(built.entries)

@@ -14,6 +14,8 @@ from .errors import TransportError
 
 # Keys change well before the limit of the cipher: the larger of the two margins that others use.
 UPDATE_MARGIN: Final = 10_000
+# Packets under one key, unless the configuration says otherwise: an eighth of what AES-GCM allows (RFC 9001 §6.6).
+UPDATE_INTERVAL: Final = 1 << 20
 # Packets under the last keys that are left when the limit counts as reached: for one pass of sending, the close,
 # and its ever rarer repetitions.
 RESERVE: Final = 1_000
@@ -22,6 +24,9 @@ RESERVE: Final = 1_000
 @final
 class KeyPhases:
     """Sends with one generation of keys and opens with up to three.
+
+    Args:
+        interval: packets after which the keys are changed, if the limit of the cipher is not nearer.
 
     Attributes:
         sealer, opener: the keys in use.
@@ -38,6 +43,7 @@ class KeyPhases:
         "_previous",
         "_previous_until",
         "_sealed",
+        "_update_at",
         "generation",
         "next_packet_number",
         "opener",
@@ -46,7 +52,8 @@ class KeyPhases:
         "sealer",
     )
 
-    def __init__(self, sealer: Sealer, opener: Opener) -> None:
+    def __init__(self, sealer: Sealer, opener: Opener, interval: int = UPDATE_INTERVAL) -> None:
+        self._update_at = min(interval, sealer.confidentiality_limit - UPDATE_MARGIN)
         self.sealer = sealer
         self.opener = opener
         self.pto = 0.0
@@ -73,9 +80,9 @@ class KeyPhases:
         return self._previous_until if self._previous is not None else math.inf
 
     def on_sealed(self, count: int) -> bool:
-        """Count packets; True when it is time to update because the cipher's limit draws near."""
+        """Count packets; True when it is time to update."""
         self._sealed += count
-        return self._sealed >= self.sealer.confidentiality_limit - UPDATE_MARGIN
+        return self._sealed >= self._update_at
 
     def check_seal_limit(self) -> None:
         """RFC 9001 §6.6: stop before the confidentiality limit.

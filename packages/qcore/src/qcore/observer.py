@@ -90,6 +90,12 @@ class Observer:
 
     def congestion_state(self, now: float, old: str, new: str) -> None: ...
 
+    def mtu_changed(self, now: float, size: int) -> None:
+        """Datagrams of the path in use may have this many bytes of UDP payload now. RFC 8899."""
+
+    def ecn_state(self, now: float, old: str, new: str) -> None:
+        """States of RFC 9000 appendix A.4: "testing", "unknown", "capable", "failed"."""
+
     def loss_timer(self, now: float, deadline: float) -> None:
         """`deadline` is math.inf when the timer is off."""
 

@@ -41,6 +41,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
         "pto_count",
     ),
     "congestion_state": ("now", "old", "new"),
+    "mtu_changed": ("now", "size"),
+    "ecn_state": ("now", "old", "new"),
     "loss_timer": ("now", "deadline"),
     "probe_sent": ("now", "space"),
     "path_added": ("now", "path_id", "address"),

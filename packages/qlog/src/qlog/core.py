@@ -260,6 +260,12 @@ class CoreTrace(Observer):
             data["old"] = old
         self.event(now, events.CONGESTION_STATE_UPDATED, data)
 
+    def mtu_changed(self, now: float, size: int) -> None:
+        self.event(now, events.MTU_UPDATED, {"new": size})
+
+    def ecn_state(self, now: float, old: str, new: str) -> None:
+        self.event(now, events.ECN_STATE_UPDATED, {"old": old, "new": new})
+
     def loss_timer(self, now: float, deadline: float) -> None:
         self.event(now, events.TIMER_UPDATED, events.timer_set("loss_timeout", deadline - now))
 

@@ -302,6 +302,7 @@ class ClientProfile:
             max_udp_payload=engine.max_udp_payload,
             max_ack_delay=self.recovery.max_ack_delay,
             early_data=resumption.early_data,
+            id_lifetime=0,  # no browser changes connection IDs on the way
             initial=policy,
             parameters=parameters,
             token=self.header.token.draw(random, resumption.token),

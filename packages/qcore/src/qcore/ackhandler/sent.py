@@ -86,6 +86,7 @@ class SentPacketHandler:
         largest_lost_size: bytes of the largest of them since whoever looks for black holes set it to 0.
         spurious_count: of these, packets that were acknowledged after all.
         rtt, congestion, pacer: the parts that hold the state of the path.
+        ecn: what is known of marks on it; None if none are sent.
         observer: may be exchanged or removed at any time.
 
     Args:
@@ -97,7 +98,6 @@ class SentPacketHandler:
 
     __slots__ = (
         "_deadline",
-        "_ecn",
         "_exponent",
         "_histories",
         "_is_deadline_stale",
@@ -109,10 +109,12 @@ class SentPacketHandler:
         "_numbers",
         "_probes",
         "_reported_deadline",
+        "_reported_ecn",
         "_skip_before_probe",
         "_unanswerable",
         "bytes_in_flight",
         "congestion",
+        "ecn",
         "largest_lost_size",
         "lost_count",
         "observer",
@@ -143,7 +145,7 @@ class SentPacketHandler:
         self.largest_lost_size = 0
         self.spurious_count = 0
         self._numbers = list(numbers)
-        self._ecn = ecn
+        self.ecn = ecn
         self._loss = LossDetector(COUNT)
         self._histories = [SentHistory() for _ in range(COUNT)]
         self._is_discarded = [False] * COUNT
@@ -157,6 +159,7 @@ class SentPacketHandler:
         self._deadline = math.inf
         self._is_loss_deadline = False
         self._reported_deadline = math.inf
+        self._reported_ecn = ecn.state if ecn is not None else None
         pacer.set_rate(congestion.pacing_rate(rtt.smoothed), -math.inf)
 
     # What was sent
@@ -213,8 +216,8 @@ class SentPacketHandler:
                 self.observer.probe_sent(now, space)
         else:
             self._on_unanswerable_sent(packet)
-        if packet.ecn and self._ecn is not None:
-            self._ecn.on_sent(space)
+        if packet.ecn and self.ecn is not None:
+            self.ecn.on_sent(space)
 
     def run_length(self, size: int, limit: int) -> int:
         """How many 1-RTT packets of `size` bytes, up to `limit`, may leave together.
@@ -250,7 +253,7 @@ class SentPacketHandler:
 
     def ecn_codepoint(self) -> int:
         """The mark for the next datagram."""
-        return NOT_ECT if self._ecn is None else self._ecn.codepoint()
+        return NOT_ECT if self.ecn is None else self.ecn.codepoint()
 
     # What the peer says
 
@@ -332,10 +335,10 @@ class SentPacketHandler:
         ):
             rtt_sample = now - newest.sent_time - held_for
             self.rtt.update(rtt_sample, self._ack_delay(space, frame.delay), now)
-        if self._ecn is not None:
+        if self.ecn is not None:
             if not outcome.largest_advanced:
-                self._ecn.on_old_ack(space, marked)
-            elif self._ecn.on_ack(space, marked, frame.ecn):
+                self.ecn.on_old_ack(space, marked)
+            elif self.ecn.on_ack(space, marked, frame.ecn):
                 outcome.ecn_ce = True
                 congestion.on_ecn_ce(newest_time, now)
         window = congestion.window
@@ -554,8 +557,8 @@ class SentPacketHandler:
         self._loss.reset()
         self.pacer.reset()
         self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
-        if self._ecn is not None:
-            self._ecn.reset()
+        if self.ecn is not None:
+            self.ecn.reset()
         self._is_deadline_stale = True
 
     # Inside: acknowledgements and losses
@@ -613,8 +616,8 @@ class SentPacketHandler:
                 self._loss.on_persistent_congestion()
                 self.congestion.on_persistent_congestion()
                 self.rtt.on_persistent_congestion()
-        if marked and self._ecn is not None:
-            self._ecn.on_lost(marked)
+        if marked and self.ecn is not None:
+            self.ecn.on_lost(marked)
         return count
 
     # Inside: timers
@@ -638,8 +641,8 @@ class SentPacketHandler:
                 if probes.owed(space):
                     self.repeat_outstanding(space)
             return
-        if self._ecn is not None:
-            self._ecn.on_timeout()
+        if self.ecn is not None:
+            self.ecn.on_timeout()
         if self._skip_before_probe:
             self._numbers[probes.space].skip(self._skip_before_probe)
         probes.expire(self._histories, now)
@@ -712,6 +715,10 @@ class SentPacketHandler:
         state = self.congestion.state
         if state != old_state:
             observer.congestion_state(now, old_state, state)
+        ecn = self.ecn
+        if ecn is not None and ecn.state is not self._reported_ecn and self._reported_ecn is not None:
+            observer.ecn_state(now, self._reported_ecn.value, ecn.state.value)
+            self._reported_ecn = ecn.state
         deadline = self.next_timeout()
         if deadline != self._reported_deadline:
             self._reported_deadline = deadline

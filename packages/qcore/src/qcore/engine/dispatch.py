@@ -132,8 +132,9 @@ class FrameDispatcher:
             lost_size = self._recovery.largest_lost_size
             if lost_size:
                 self._recovery.largest_lost_size = 0
-                if mtu.on_packets_lost(lost_size, now):
-                    self._recovery.set_datagram_size(mtu.current)
+                mtu.on_packets_lost(lost_size, now)
+            if mtu.current != parts.datagram_size:
+                parts.follow_mtu(now)
         rtt = self._recovery.rtt
         if rtt.has_sample:
             parts.flow.smoothed_rtt = rtt.smoothed

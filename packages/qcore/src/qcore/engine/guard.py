@@ -168,6 +168,14 @@ class Guard(Observer):
         if self._observer is not None:
             self._pass(self._observer.congestion_state, now, old, new)
 
+    def mtu_changed(self, now: float, size: int) -> None:
+        if self._observer is not None:
+            self._pass(self._observer.mtu_changed, now, size)
+
+    def ecn_state(self, now: float, old: str, new: str) -> None:
+        if self._observer is not None:
+            self._pass(self._observer.ecn_state, now, old, new)
+
     def loss_timer(self, now: float, deadline: float) -> None:
         if self._observer is not None:
             self._pass(self._observer.loss_timer, now, deadline)

@@ -228,8 +228,7 @@ class Mobility:
             path.mtu.start(now)
         if migration.address_changed:
             parts.recovery.on_path_changed(now, path.rtt)
-        if path.mtu is not None:
-            parts.recovery.set_datagram_size(path.mtu.current)
+        parts.follow_mtu(now)
 
     def _on_dropped(self, now: float) -> None:
         """RFC 9000 §5.1.2: the connection IDs of paths that are gone are given back."""

@@ -37,6 +37,8 @@ from .idle import IdleTimer
 from .receiving import PacketReceiver
 
 SERVER_BASE_SIZE: Final = 1200
+# Header of a 1-RTT packet, with the largest connection ID and packet number, and its tag.
+PACKET_OVERHEAD: Final = 41
 
 
 @final
@@ -82,12 +84,18 @@ class EarlyIds(FrameSource):
 
 @final
 class Parts:
-    """Everything one connection consists of."""
+    """Everything one connection consists of.
+
+    Attributes:
+        base_size: UDP payload that a path is taken to carry from the start.
+        datagram_size: UDP payload that congestion control reckons with.
+    """
 
     __slots__ = (
         "ack_frequency",
         "base_size",
         "control",
+        "datagram_size",
         "datagrams",
         "flow",
         "handshake",
@@ -145,13 +153,14 @@ class Parts:
         self.local_ids = LocalIds(
             first=local_cid, generator=generator, reset_token=reset_token, original=original_cid
         )
-        self.remote_ids = RemoteIds(remote_cid, parameters.active_connection_id_limit)
+        self.remote_ids = RemoteIds(remote_cid, parameters.active_connection_id_limit, config.id_lifetime)
         self.paths = PathManager(
             address, is_client=is_client, validated=is_validated, random=random, local=local
         )
         self.paths.active.mtu = MtuDiscovery(
             base=self.base_size, ceiling=max(config.max_udp_payload, self.base_size), enabled=config.pmtud
         )
+        self.datagram_size = self.base_size
         self.recovery = _recovery(config, is_client, self.base_size)
         self.spaces = _spaces(parameters)
         self.ack_frequency = AckFrequencyControl(self.spaces[APPLICATION].received, self.recovery, parameters)
@@ -218,7 +227,18 @@ class Parts:
                 self.ack_frequency.ask_now()
             mtu = self.paths.active.mtu
             if mtu is not None and mtu.on_pto(recovery.pto_count, now):
-                recovery.set_datagram_size(mtu.current)
+                self.follow_mtu(now)
+
+    def follow_mtu(self, now: float) -> None:
+        """The active path carries another size than before, or is another path: tell who reckons with that."""
+        mtu = self.paths.active.mtu
+        if mtu is None or mtu.current == self.datagram_size:
+            return
+        self.datagram_size = mtu.current
+        self.recovery.set_datagram_size(mtu.current)
+        self.datagrams.set_room(mtu.current - PACKET_OVERHEAD)
+        if self.recovery.observer is not None:
+            self.recovery.observer.mtu_changed(now, mtu.current)
 
     def pto(self) -> float:
         """The probe timeout without backoff, in seconds."""
@@ -235,7 +255,11 @@ def _recovery(config: QuicConfig, is_client: bool, datagram_size: int) -> SentPa
     return SentPacketHandler(
         is_client=is_client,
         rtt=RttEstimator(policy.initial_rtt),
-        congestion=make(config.congestion, datagram_size),
+        congestion=(
+            make(config.congestion, datagram_size)
+            if isinstance(config.congestion, str)
+            else config.congestion(datagram_size)
+        ),
         pacer=Pacer(datagram_size, config.max_pacing_burst),
         numbers=numbers,
         ecn=EcnValidator() if config.ecn else None,

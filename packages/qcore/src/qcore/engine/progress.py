@@ -191,7 +191,9 @@ class Progress:
             self._opener = event.opener or self._opener
             application.sealer = self._sealer if self._opener is None else None
             if self._sealer is not None and self._opener is not None and application.phases is None:
-                application.phases = KeyPhases(self._sealer, self._opener)
+                application.phases = KeyPhases(
+                    self._sealer, self._opener, self._negotiation.config.key_update_interval
+                )
                 application.early_sealer = None  # RFC 9001 §4.9.3
 
     def _complete(self, event: HandshakeDone, now: float) -> None:

@@ -224,8 +224,17 @@ class Transmitter:
         return count
 
     def _count_sealed(self, count: int) -> None:
-        """RFC 9001 §6.6: change the keys in time; every datagram counts, though some hold no 1-RTT packet."""
+        """RFC 9001 §6.6, RFC 9000 §5.1.2: change keys and connection ID in time.
+
+        Every datagram counts, though some hold no 1-RTT packet.
+        """
         parts = self._parts
         phases = parts.spaces[APPLICATION].phases
-        if phases is not None and phases.on_sealed(count) and phases.can_update:
+        if phases is None:
+            return
+        if phases.on_sealed(count) and phases.can_update:
             phases.update(parts.recovery.next_packet_number(APPLICATION))
+        ids = parts.remote_ids
+        if ids.on_sent(count):
+            ids.rotate()
+            parts.packer.destination_cid = ids.current_cid

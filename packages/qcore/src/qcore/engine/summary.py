@@ -1,5 +1,6 @@
 """The numbers of a connection, collected from its parts."""
 
+from ..spaces import APPLICATION
 from ..stats import ConnectionStats
 from .parts import Parts
 
@@ -7,7 +8,9 @@ from .parts import Parts
 def stats_of(parts: Parts, sent: tuple[int, int], received: tuple[int, int]) -> ConnectionStats:
     """What the parts count, beside datagrams and bytes in each direction."""
     recovery = parts.recovery
-    rtt, mtu = recovery.rtt, parts.paths.active.mtu
+    rtt, mtu, ecn = recovery.rtt, parts.paths.active.mtu, recovery.ecn
+    received_marks = [space.received for space in parts.spaces]
+    phases = parts.spaces[APPLICATION].phases
     return ConnectionStats(
         smoothed_rtt=rtt.smoothed,
         minimum_rtt=rtt.minimum,
@@ -21,7 +24,18 @@ def stats_of(parts: Parts, sent: tuple[int, int], received: tuple[int, int]) -> 
         bytes_received=received[1],
         packets_lost=recovery.lost_count,
         packets_spurious=recovery.spurious_count,
+        pto_count=recovery.pto_count,
+        congestion_state=recovery.congestion.state,
         datagram_size=mtu.current if mtu is not None else parts.base_size,
         ecn_capable=recovery.ecn_codepoint() != 0,
+        ecn_state=ecn.state.value if ecn is not None else "off",
+        ecn_congested=ecn.ce_count if ecn is not None else 0,
+        ecn_received=(
+            sum(each.ect0 for each in received_marks),
+            sum(each.ect1 for each in received_marks),
+            sum(each.ce for each in received_marks),
+        ),
+        key_generation=phases.generation if phases is not None else 0,
+        paths=len(parts.paths.paths()),
         open_streams=parts.streams.open_count,
     )

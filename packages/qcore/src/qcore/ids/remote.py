@@ -54,6 +54,7 @@ class RemoteIds(FrameSource):
     Args:
         first: the destination of our first packets.
         active_limit: how many IDs we said we would keep (active_connection_id_limit).
+        lifetime: packets sent to one ID before another takes its place; 0 for no such change.
 
     Attributes:
         current: the ID in use on the active path.
@@ -63,15 +64,19 @@ class RemoteIds(FrameSource):
     __slots__ = (
         "_due",
         "_known",
+        "_lifetime",
         "_limit",
         "_retire_prior_to",
         "_retiring",
+        "_sent",
         "_spare",
         "current",
         "current_cid",
     )
 
-    def __init__(self, first: bytes, active_limit: int) -> None:
+    def __init__(self, first: bytes, active_limit: int, lifetime: int = 0) -> None:
+        self._lifetime = lifetime
+        self._sent = 0
         self.current = RemoteId(0, first, None)
         self.current_cid = first
         self._limit = max(active_limit, 2)  # RFC 9000 §18.2: never less
@@ -205,6 +210,14 @@ class RemoteIds(FrameSource):
         if not remote_id.is_retired and remote_id.cid:
             self._drop(remote_id)
             self._give_back(remote_id.sequence, None)
+
+    def on_sent(self, count: int) -> bool:
+        """Count packets; True when the ID in use has served its time."""
+        self._sent += count
+        if not self._lifetime or self._sent < self._lifetime:
+            return False
+        self._sent = 0
+        return True
 
     def rotate(self) -> bool:
         """Go on with a spare ID and give the present one back; False when there is none."""

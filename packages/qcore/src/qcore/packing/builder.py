@@ -11,7 +11,7 @@ from qtls.protection import Sealer
 from qwire.buffer import Writer
 from qwire.constants import PacketType
 from qwire.frames import AckFrame, DatagramFrame, Frame, StreamFrame
-from qwire.headers import append_long_header, short_header
+from qwire.headers import FIXED_BIT, append_long_header, short_header
 
 from .source import FrameSource
 
@@ -41,6 +41,7 @@ class PacketBuilder:
         frames: (frame, source) pairs so far.
         ack_eliciting, in_flight: as RFC 9002 §2 defines them.
         smallest_cut: bytes of data below which a frame is not cut to fill the packet.
+        clears_fixed_bit: its fixed bit is 0 (RFC 9287).
         is_path_probe: it tests a path, and its datagram is to be as large as every path must carry.
     """
 
@@ -48,6 +49,7 @@ class PacketBuilder:
         "_data",
         "_writer",
         "ack_eliciting",
+        "clears_fixed_bit",
         "destination_cid",
         "frames",
         "in_flight",
@@ -103,6 +105,7 @@ class PacketBuilder:
         self.key_phase = key_phase
         self.spin = spin
         self.is_path_probe = False
+        self.clears_fixed_bit = False
         self.smallest_cut = SMALLEST_CUT
         self._writer = Writer()
         self._data = self._writer.data
@@ -199,6 +202,8 @@ class PacketBuilder:
                 self.length_size,
             )
             header = bytes(writer.data)
+        if self.clears_fixed_bit:
+            header = bytes((header[0] & ~FIXED_BIT,)) + header[1:]
         return header, self.sealer.seal(self.packet_number, header, payload)
 
 

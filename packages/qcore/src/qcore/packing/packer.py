@@ -30,8 +30,8 @@ MIN_INITIAL_SIZE: Final = 1200
 # A further packet in a datagram pays for its header and tag only when some room for frames is left.
 MIN_COALESCE: Final = 64
 NOBODY: Final[list[FrameSource]] = []
-# Random spin bits are drawn for so many packets at a time, eight per byte.
-SPIN_BYTES: Final = 8
+# Random bits are drawn for so many packets at a time, eight per byte.
+RANDOM_BYTES: Final = 8
 DATA_TYPES: Final = (PacketType.ONE_RTT, PacketType.ZERO_RTT)
 LONG_TYPES: Final = (PacketType.INITIAL, PacketType.HANDSHAKE, PacketType.ZERO_RTT)
 
@@ -62,6 +62,7 @@ class Packer:
         destination_cid, source_cid, version, token: what headers carry now.
         early_version: that of 0-RTT packets, which stay with the first version (RFC 9369 §4.1).
         sources: frame sources by space, in order of priority; `early_sources` may use 0-RTT packets.
+        greases_fixed_bit: the peer takes packets whose fixed bit is 0 (RFC 9287 §3.1).
         habits: what shows in packets behind the first flight.
         checks_certificate: a client's server has to prove itself by a certificate.
         masker: holds the packed datagrams until their headers are protected.
@@ -77,14 +78,15 @@ class Packer:
         "_pings",
         "_policy",
         "_random",
+        "_random_bits",
         "_recovery",
         "_smallest_cut",
-        "_spin_bits",
         "_spins",
         "checks_certificate",
         "destination_cid",
         "early_sources",
         "early_version",
+        "greases_fixed_bit",
         "habits",
         "is_client",
         "masker",
@@ -117,6 +119,7 @@ class Packer:
         self.early_version: int = VERSION_1
         self.token = b""
         self.spin = False
+        self.greases_fixed_bit = False
         self.observer: Observer | None = None
         self._recovery = recovery
         self._policy = policy
@@ -128,7 +131,7 @@ class Packer:
         self._smallest_cut = policy.habits.smallest_cut
         self._spins = policy.habits.spin == "live"
         self._random = random
-        self._spin_bits = 1
+        self._random_bits = 1
         self.checks_certificate = False
         if is_client:
             habits = policy.habits
@@ -338,6 +341,8 @@ class Packer:
         )
         builder.key_phase = phases.send_phase
         builder.spin = self.spin if self._spins else self._unreal_spin()
+        if self.greases_fixed_bit:
+            builder.clears_fixed_bit = self._random_bit()
         builder.smallest_cut = self._smallest_cut
         return builder
 
@@ -455,16 +460,20 @@ class Packer:
         )
         builder.smallest_cut = self._smallest_cut
         builder.limit = room - builder.header_size() - TAG_SIZE
+        # Whoever sorts protocols by first bytes sees those of Initial packets.
+        if self.greases_fixed_bit and index != INITIAL:
+            builder.clears_fixed_bit = self._random_bit()
         return builder
 
     def _unreal_spin(self) -> bool:
         """The spin bit of a packet where it does not follow the peer's. RFC 9000 §17.4."""
-        if self.habits.spin == "zero":
-            return False
-        if self._spin_bits == 1:
-            self._spin_bits = int.from_bytes(b"\1" + self._random(SPIN_BYTES), "big")
-        bit = self._spin_bits & 1
-        self._spin_bits >>= 1
+        return self.habits.spin != "zero" and self._random_bit()
+
+    def _random_bit(self) -> bool:
+        if self._random_bits == 1:
+            self._random_bits = int.from_bytes(b"\1" + self._random(RANDOM_BYTES), "big")
+        bit = self._random_bits & 1
+        self._random_bits >>= 1
         return bit == 1
 
     def _initial_number_size(self) -> int:
