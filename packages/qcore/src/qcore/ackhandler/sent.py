@@ -398,8 +398,8 @@ class SentPacketHandler:
         if now < self.next_timeout():
             return
         old_state = self.congestion.state if self.observer is not None else ""
-        # A probe timeout may be due together with the loss timer, which hides it.
-        for _ in range(2):
+        # A probe timeout may be due together with the loss timers, which hide it.
+        for _ in range(COUNT + 1):
             if self.next_timeout() > now:
                 break
             self._is_deadline_stale = True
