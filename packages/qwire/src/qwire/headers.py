@@ -203,18 +203,25 @@ def append_long_header(
 
 
 def short_header(
-    destination_cid: bytes, packet_number: int, packet_number_size: int, key_phase: bool, spin: bool
+    destination_cid: bytes,
+    packet_number: int,
+    packet_number_size: int,
+    key_phase: bool,
+    spin: bool,
+    fixed_bit: bool = True,
 ) -> bytes:
     """The unprotected header of a 1-RTT packet, packet number included.
 
-    RFC 9000 §17.3.1. Reserved bits are 0, the fixed bit is 1.
+    RFC 9000 §17.3.1, RFC 9287 §3.1. Reserved bits are 0.
 
     Raises:
         ValueError: ``packet_number_size`` is not 1 to 4.
     """
     if not 1 <= packet_number_size <= 4:
         raise ValueError(f"packet number of {packet_number_size} bytes")
-    first = FIXED_BIT | packet_number_size - 1
+    first = packet_number_size - 1
+    if fixed_bit:
+        first |= FIXED_BIT
     if key_phase:
         first |= KEY_PHASE
     if spin:

@@ -224,7 +224,7 @@ class SentPacketHandler:
 
         Asked after `send_mode` has said `ANY`, which it would say before each of them.
         """
-        if self._ecn is not None and self._ecn.is_testing:
+        if self.ecn is not None and self.ecn.is_testing:
             return 1
         congestion = self.congestion
         window = congestion.window - congestion.datagram_size - self.bytes_in_flight
@@ -241,8 +241,8 @@ class SentPacketHandler:
         self.pacer.on_sent(size)
         self.congestion.on_sent(size, self.bytes_in_flight, now)
         self._unanswerable[APPLICATION] = 0
-        if packets[0].ecn and self._ecn is not None:
-            self._ecn.on_sent(APPLICATION, len(packets))
+        if packets[0].ecn and self.ecn is not None:
+            self.ecn.on_sent(APPLICATION, len(packets))
 
     def needs_ping(self, space: int) -> bool:
         """Whether the next packet should carry a PING, since the peer had nothing to answer for long.

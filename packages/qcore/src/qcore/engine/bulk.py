@@ -60,7 +60,9 @@ class RunReceiver:
         ecn = datagrams[start].ecn
         opener = phases.opener
         number_at = 1 + parts.receiver.cid_size
-        expected_bits = FIXED_BIT | (KEY_PHASE if phases.peer_generation & 1 else 0)
+        fixed_bit = FIXED_BIT if parts.receiver.requires_fixed_bit else 0
+        checked_bits = fixed_bit | RESERVED_BITS | KEY_PHASE
+        expected_bits = fixed_bit | (KEY_PHASE if phases.peer_generation & 1 else 0)
         number = space.largest_received + 1
         frames: list[StreamFrame] = []
         size = 0
@@ -71,7 +73,7 @@ class RunReceiver:
             at = index * SAMPLE_SIZE
             first = data[0] ^ masks[at] & 0x1F
             if (
-                first & (FIXED_BIT | RESERVED_BITS | KEY_PHASE) != expected_bits
+                first & checked_bits != expected_bits
                 or datagram.ecn != ecn
                 or datagram.address != address
                 or datagram.local != path.local

@@ -185,7 +185,12 @@ class PacketBuilder:
         payload = bytes(self._data)
         if self.packet_type is PacketType.ONE_RTT:
             header = short_header(
-                self.destination_cid, self.packet_number, self.packet_number_size, self.key_phase, self.spin
+                self.destination_cid,
+                self.packet_number,
+                self.packet_number_size,
+                self.key_phase,
+                self.spin,
+                not self.clears_fixed_bit,
             )
         else:
             writer = Writer()
@@ -201,9 +206,9 @@ class PacketBuilder:
                 len(payload) + TAG_SIZE,
                 self.length_size,
             )
+            if self.clears_fixed_bit:
+                writer.data[0] &= ~FIXED_BIT
             header = bytes(writer.data)
-        if self.clears_fixed_bit:
-            header = bytes((header[0] & ~FIXED_BIT,)) + header[1:]
         return header, self.sealer.seal(self.packet_number, header, payload)
 
 

@@ -312,6 +312,7 @@ class Packer:
             size,
             now,
             ecn,
+            not (self.greases_fixed_bit and self._random_bit()),
             self.observer,
         )
 

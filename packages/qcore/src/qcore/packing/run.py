@@ -49,6 +49,7 @@ def pack_run(
     size: int,
     now: float,
     ecn: int,
+    fixed_bit: bool,
     observer: Observer | None,
 ) -> PacketRun | None:
     """Up to `len(spins)` datagrams of `size` bytes, each full of a frame of `source`; None without any such frame.
@@ -56,6 +57,7 @@ def pack_run(
     Args:
         number, number_size: the first packet number, and the bytes in which all of them are sent.
         spins: the spin bit of each packet.
+        fixed_bit: that of all of them; a peer that takes any has a run of the same.
     """
     frames = source.fill_packets(size - 1 - len(destination_cid) - number_size - TAG_SIZE, len(spins))
     if not frames:
@@ -65,7 +67,7 @@ def pack_run(
     sent: list[SentPacket] = []
     first = number
     for frame, spin in zip(frames, spins, strict=False):
-        headers.append(short_header(destination_cid, number, number_size, key_phase, spin))
+        headers.append(short_header(destination_cid, number, number_size, key_phase, spin, fixed_bit))
         payloads.append(frame.encode())
         sent.append(SentPacket(number, APPLICATION, now, size, True, True, [(frame, source)], ecn))
         number += 1
