@@ -143,6 +143,17 @@ def qmimic_server(folder: Path, certificates: Certificates, logs: Path) -> Itera
         yield server
 
 
+@pytest.fixture(scope="session")
+def qmimic_workers(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
+    """The same in three processes on one port."""
+    port = free_port()
+    listen = ["--host", HOST, "--port", str(port), "--workers", "3"]
+    identity: list[str | Path] = ["--cert", certificates.chain, "--key", certificates.key]
+    command: list[str | Path] = [*qmimic(), "serve", folder, *listen, *identity]
+    with running("qmimic-workers", command, port, logs) as server:
+        yield server
+
+
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A UDP port that takes datagrams and never answers."""
