@@ -37,6 +37,7 @@ from qhttp3.qpack import EncoderPolicy, Insert
 from qhttp3.settings import H3Settings
 from qhttp3.testing import MemoryTransport, Pair
 
+LAST_REQUEST = (1 << 62) - 4
 GET: list[Field] = [
     (b":method", b"GET"),
     (b":scheme", b"https"),
@@ -310,6 +311,21 @@ def test_a_request_that_crosses_goaway_is_rejected() -> None:  # RFC 9114 §5.2
 
     assert {stream_id: H3_REQUEST_REJECTED} == pair.server_transport.resets == pair.server_transport.stopped
     assert [] == of(pair.server_events, HeadersReceived)
+
+
+def test_request_that_crosses_the_first_of_two_goaways_is_taken() -> None:  # RFC 9114 §5.2
+    pair = Pair()
+    pair.server.goaway(LAST_REQUEST)
+    crossing = pair.client.send_request(GET, True)
+    assert crossing is not None
+    pair.run()
+    pair.server.goaway()
+    pair.run()
+
+    assert [HeadersReceived(crossing, GET, True)] == of(pair.server_events, HeadersReceived)
+    goaways = of(pair.client_events, GoawayReceived)
+    assert [GoawayReceived(LAST_REQUEST), GoawayReceived(crossing + 4)] == goaways
+    assert [] == of(pair.client_events, RequestFailed)
 
 
 def test_goaway_never_grows() -> None:

@@ -26,6 +26,8 @@ from qtls.config import ServerTLS
 
 DEFAULT_QUIC: Final = QuicConfig()
 DEFAULT_H3: Final = H3Config()
+# The highest identifier of a request: a GOAWAY with it ends nothing yet (RFC 9114 §5.2).
+LAST_REQUEST: Final = (1 << 62) - 4
 # Seconds that requests under way have to end when a server is closed.
 DEFAULT_DRAIN: Final = 5.0
 
@@ -151,6 +153,12 @@ class ServerConnection(H3Connection):
         # Whoever answered at once has nothing more to say.
         return self.engine.has_request(event.stream_id)
 
+    def announce_end(self) -> None:
+        """Ask for no further requests, and take those that are on their way. RFC 9114 §5.2."""
+        if not self.engine.is_going_away:
+            self.engine.goaway(LAST_REQUEST)
+            self.pump()
+
     def go_away(self) -> None:
         """Take no further requests."""
         if not self.engine.is_closed:
@@ -188,18 +196,32 @@ class Server:
             self._connections.discard(served)
 
     async def close(self, *, drain: float = DEFAULT_DRAIN) -> None:
-        """Take no more requests, give those under way ``drain`` seconds to be answered, then close all connections."""
-        for connection in self._connections:
-            connection.go_away()
+        """Take no more requests, give those under way ``drain`` seconds to be answered, then close all connections.
+
+        Clients are told first, and may have sent requests until they hear of it: those are served as well.
+        """
         if drain > 0:
             try:
                 async with asyncio.timeout(drain):
-                    while any(connection.undelivered for connection in self._connections):
-                        await asyncio.sleep(_DRAIN_STEP)
+                    await self._wind_down()
             except TimeoutError:
                 pass
         for connection in list(self._connections):
+            connection.go_away()
             connection.connection.abort(H3_NO_ERROR)
+
+    async def _wind_down(self) -> None:
+        connections = list(self._connections)
+        for connection in connections:
+            connection.announce_end()
+        round_trip = max(
+            (connection.connection.stats().smoothed_rtt for connection in connections), default=0.0
+        )
+        await asyncio.sleep(round_trip)
+        for connection in self._connections:
+            connection.go_away()
+        while any(connection.undelivered for connection in self._connections):
+            await asyncio.sleep(_DRAIN_STEP)
 
 
 @asynccontextmanager
