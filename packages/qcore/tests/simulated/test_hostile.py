@@ -20,7 +20,7 @@ from qcore.engine.engine import QuicEngine
 from qcore.errors import QuicError, TransportError
 from qcore.events import ConnectionEnded, StreamReadable
 from qcore.packing.initial_flight import Crypto, FlightContext, InitialPolicy, InOrder, Ping, Placement
-from qcore.spaces import APPLICATION, HANDSHAKE
+from qcore.spaces import APPLICATION
 from qcore.testing import Pair
 from qcore.testing.pair import START
 from qtls.constants import X25519
@@ -51,6 +51,7 @@ from qwire.frames import (
 
 from ..engine.crafting import Cheat, confirmed_pair, craft, early_pair
 from ..engine.fuzzing import Fuzzer
+from ..engine.sealed_junk import sealed_junk
 from ..engine.sites import Site, Wire
 
 SECONDS: Final = float(os.environ.get("UQUIC_HOSTILE_SECONDS", "30"))
@@ -291,54 +292,11 @@ def handshaking(attack: Attack, server: Site, number: int) -> tuple[Site, QuicEn
     return client, engine, peer
 
 
-def sealed_kinds(engine: QuicEngine) -> list[PacketType]:
-    """The packet types for which an engine has keys."""
-    kinds = []
-    if engine.parts.spaces[0].sealer is not None:
-        kinds.append(PacketType.INITIAL)
-    if engine.parts.spaces[HANDSHAKE].sealer is not None:
-        kinds.append(PacketType.HANDSHAKE)
-    if engine.parts.spaces[APPLICATION].phases is not None:
-        kinds += [PacketType.ONE_RTT] * 3
-    return kinds
-
-
-def sealed_junk(attack: Attack, engine: QuicEngine) -> bytes:
-    """A packet under real keys with something wrong in it."""
-    fuzzer, random = attack.fuzzer, attack.fuzzer.random
-    kinds = sealed_kinds(engine)
-    if not kinds:
-        return fuzzer.junk()
-    kind = random.choice(kinds)
-    draw = random.random()
-    if draw < 0.75 and kind is PacketType.ONE_RTT:
-        content = fuzzer.mild_frames(is_client=engine.is_client)
-    elif draw < 0.85:
-        content = fuzzer.damage(fuzzer.frames())
-    else:
-        content = fuzzer.frames()
-    space = engine.parts.spaces[HANDSHAKE]
-    if random.random() < 0.1 and space.crypto.sent_size:
-        content = CryptoFrame(0, fuzzer.damage(space.crypto.unacked()[1])[:900]).data
-        content = b"\x06\x00" + (0x4000 | len(content)).to_bytes(2, "big") + content
-    options: dict[str, object] = {}
-    if random.random() < 0.05:
-        options["reserved"] = random.choice((0x04, 0x08, 0x10, 0x18))
-    if random.random() < 0.05:
-        options["destination_cid"] = fuzzer.draw(8)
-    if random.random() < 0.1:
-        options["packet_number"] = random.choice((0, 1, 100, random.getrandbits(20)))
-    if kind is not PacketType.ONE_RTT:
-        options["reserved"] = int(options.get("reserved", 0)) & 0x0C  # type: ignore[call-overload]
-    data = craft(engine, kind, content, full=random.random() < 0.5, **options)  # type: ignore[arg-type]
-    return fuzzer.damage(data) if random.random() < 0.1 else data
-
-
 def attack_one_connection(attack: Attack, server: Site, number: int) -> None:
     random = attack.fuzzer.random
     client, engine, peer = handshaking(attack, server, number)
     for _ in range(random.randrange(1, 60)):
-        datagrams = [sealed_junk(attack, engine) for _ in range(random.choice((1, 1, 3)))]
+        datagrams = [sealed_junk(attack.fuzzer, engine) for _ in range(random.choice((1, 1, 3)))]
         if random.random() < 0.2:
             datagrams.append(random.choice(datagrams))
         if random.random() < 0.2:
@@ -383,7 +341,7 @@ def attack_one_client(attack: Attack, client: Site, server: Site) -> None:
             data = fuzzer.resealed(random.choice(answers), key_cid=original, is_client=False)
             attack.give(client, THERE, data)
         elif peer is not None:
-            attack.give(client, THERE, sealed_junk(attack, peer))
+            attack.give(client, THERE, sealed_junk(attack.fuzzer, peer))
         if engine.is_closed:
             break
     engine.close()
