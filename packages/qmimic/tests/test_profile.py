@@ -75,7 +75,7 @@ def test_unknown_profiles_are_refused() -> None:
         ),
         pytest.param(
             'name = "x"\nclient = "c"\nversion = "1"\n[layout]\nkind = "chaos"\nmin_cuts = 5\nmax_cuts = 2',
-            "layout: a range",
+            "layout: the number of cuts cannot be drawn between 5 and 2",
             id="range",
         ),
     ],

@@ -17,6 +17,7 @@ from qtls.key_exchange import IMPLEMENTED, KeyShares
 from qtls.outer_parameters import reduced_parameters
 
 from . import grease
+from .bounds import SIZE, UINT8, UINT16, check, check_all, check_span
 from .randomness import RandomBytes, between, pick, shuffle
 
 HEX: Final = {"hex": True}
@@ -106,6 +107,9 @@ class SupportedGroups(Known):
     ID: ClassVar[int] = 10
     groups: tuple[int, ...] = field(metadata=HEX)
 
+    def __post_init__(self) -> None:
+        check_all("an entry of groups", self.groups, UINT16)
+
     def with_reserved(self, reserved: ReservedValues) -> Self:
         return replace(self, groups=filled_in(self.groups, reserved.group))
 
@@ -119,6 +123,9 @@ class SignatureAlgorithms(Known):
 
     ID: ClassVar[int] = 13
     schemes: tuple[int, ...] = field(metadata=HEX)
+
+    def __post_init__(self) -> None:
+        check_all("an entry of schemes", self.schemes, UINT16)
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return vector(2, uint16s(self.schemes))
@@ -152,6 +159,9 @@ class CompressCertificate(Known):
     ID: ClassVar[int] = 27
     algorithms: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        check_all("an entry of algorithms", self.algorithms, UINT16)
+
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return vector(1, uint16s(self.algorithms))
 
@@ -163,6 +173,9 @@ class RecordSizeLimit(Known):
     ID: ClassVar[int] = 28
     limit: int
 
+    def __post_init__(self) -> None:
+        check("limit", self.limit, UINT16)
+
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return self.limit.to_bytes(2, "big")
 
@@ -173,6 +186,9 @@ class DelegatedCredentials(Known):
 
     ID: ClassVar[int] = 34
     schemes: tuple[int, ...] = field(metadata=HEX)
+
+    def __post_init__(self) -> None:
+        check_all("an entry of schemes", self.schemes, UINT16)
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return vector(2, uint16s(self.schemes))
@@ -195,6 +211,9 @@ class SupportedVersions(Known):
 
     ID: ClassVar[int] = 43
     versions: tuple[int, ...] = field(default=(0x0304,), metadata=HEX)
+
+    def __post_init__(self) -> None:
+        check_all("an entry of versions", self.versions, UINT16)
 
     def with_reserved(self, reserved: ReservedValues) -> Self:
         return replace(self, versions=filled_in(self.versions, reserved.version))
@@ -222,6 +241,9 @@ class PskKeyExchangeModes(Known):
     ID: ClassVar[int] = 45
     modes: tuple[int, ...] = (1,)
 
+    def __post_init__(self) -> None:
+        check_all("a mode", self.modes, UINT8)
+
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return vector(1, bytes(self.modes))
 
@@ -237,6 +259,9 @@ class KeyShare(Known):
     ID: ClassVar[int] = 51
     groups: tuple[int, ...] = field(metadata=HEX)
     share_x25519: bool = False
+
+    def __post_init__(self) -> None:
+        check_all("an entry of groups", self.groups, UINT16)
 
     def with_reserved(self, reserved: ReservedValues) -> Self:
         return replace(self, groups=filled_in(self.groups, reserved.group))
@@ -279,6 +304,9 @@ class ApplicationSettings(Extension):
     id: int = 17613
     protocols: tuple[str, ...] = ("h3",)
 
+    def __post_init__(self) -> None:
+        check("id", self.id, UINT16)
+
     def id_of(self, random: RandomBytes) -> int:
         return self.id
 
@@ -307,6 +335,14 @@ class EchGrease(Known):
     payload_sizes: tuple[int, ...]
     resumed_payload_sizes: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        check("kdf", self.kdf, UINT16)
+        check_all("an AEAD", self.aeads, UINT16)
+        check("enc_size", self.enc_size, SIZE)
+        check_all("a payload size", (*self.payload_sizes, *self.resumed_payload_sizes), SIZE)
+        if not self.aeads or not self.payload_sizes:
+            raise ValueError("an AEAD and a payload size are needed")
+
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         if context.ech is not None:
             return context.ech.body
@@ -329,6 +365,9 @@ class TrustAnchors(Known):
     ids: tuple[bytes, ...]
     shuffled: bool = False
 
+    def __post_init__(self) -> None:
+        check_all("the size of an identifier", map(len, self.ids), UINT8)
+
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         ids = list(self.ids)
         if self.shuffled:
@@ -342,6 +381,10 @@ class Raw(Extension):
 
     id: int = field(metadata=HEX)
     value: bytes = b""
+
+    def __post_init__(self) -> None:
+        check("id", self.id, UINT16)
+        check("the size of the value", len(self.value), SIZE)
 
     def id_of(self, random: RandomBytes) -> int:
         return self.id
@@ -361,6 +404,9 @@ class Grease(Extension):
     max_size: int = 0
     zeros: bool = False
 
+    def __post_init__(self) -> None:
+        check_span("the size", self.min_size, self.max_size)
+
     def id_of(self, random: RandomBytes) -> int:
         return grease.tls_value(random)
 
@@ -376,6 +422,9 @@ class Fill(Known):
     ID: ClassVar[int] = 21
     size: int = 512
     above: int = 255
+
+    def __post_init__(self) -> None:
+        check("size", self.size, SIZE)
 
     def body(self, context: HelloContext, random: RandomBytes) -> bytes | None:
         return b""

@@ -11,6 +11,7 @@ from typing import Final
 from qtls.client_hello import HelloContext, HelloDraft
 from qtls.constants import EXT_COOKIE, EXT_PRE_SHARED_KEY
 
+from .bounds import UINT16, check, check_all
 from .extensions import Cookie, ExtensionSpec, Fill, KeyShare, ReservedValues, SupportedGroups, filled_in
 from .grease import is_tls_value
 from .randomness import RandomBytes, SeededBytes, shuffle
@@ -36,6 +37,10 @@ class HelloSpec:
     permute: bool = False
     extensions: tuple[ExtensionSpec, ...]
     session_id_size: int = 0
+
+    def __post_init__(self) -> None:
+        check_all("a cipher suite", self.cipher_suites, UINT16)
+        check("session_id_size", self.session_id_size, 32)  # RFC 8446 §4.1.2
 
     @property
     def groups(self) -> tuple[int, ...]:

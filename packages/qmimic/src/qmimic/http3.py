@@ -13,12 +13,16 @@ from qhttp3.settings import H3Settings
 from qhttp3.settings import Setting as WireSetting
 
 from . import grease
+from .bounds import RESERVED_BITS, VARINT, check, check_span
 from .randomness import RandomBytes, below, between
 
 #: How finely shares of connections are told apart.
 SHARES: Final = 1_000_000
 
 StreamName: TypeAlias = Literal["control", "encoder", "decoder"]
+
+#: What an encoder's dynamic table may hold; a server of any sense allows less.
+MAX_CAPACITY: Final = 1 << 24
 
 KINDS: Final[dict[str, StreamKind]] = {
     "control": StreamKind.CONTROL,
@@ -35,6 +39,10 @@ class Setting:
     id: int = field(metadata={"hex": True})
     value: int
 
+    def __post_init__(self) -> None:
+        check("id", self.id, VARINT)
+        check("value", self.value, VARINT)
+
     def draw(self, random: RandomBytes) -> WireSetting:
         return WireSetting(self.id, self.value)
 
@@ -45,6 +53,10 @@ class ReservedSetting:
 
     id_bits: int = 32
     value_bits: int = 32
+
+    def __post_init__(self) -> None:
+        check("id_bits", self.id_bits, RESERVED_BITS)
+        check("value_bits", self.value_bits, 62)
 
     def draw(self, random: RandomBytes) -> WireSetting:
         return WireSetting(grease.http3_code(random, self.id_bits), below(random, 1 << self.value_bits))
@@ -60,6 +72,10 @@ class ReservedFrame:
     id_bits: int = 32
     min_length: int = 0
     max_length: int = 0
+
+    def __post_init__(self) -> None:
+        check("id_bits", self.id_bits, RESERVED_BITS)
+        check_span("the length", self.min_length, self.max_length)
 
     def draw(self, random: RandomBytes) -> RawFrame:
         number = grease.http3_code(random, self.id_bits)
@@ -115,6 +131,7 @@ class Http3Spec:
     def __post_init__(self) -> None:
         if not 0 <= self.early_together <= 1:
             raise ValueError(f"a share of {self.early_together} connections")
+        check("qpack_capacity", self.qpack_capacity, MAX_CAPACITY)
 
     def draw(self, random: RandomBytes) -> H3Config:
         """The configuration of one connection."""

@@ -23,6 +23,7 @@ from qwire.constants import VERSION_1
 from qwire.transport_parameters import TransportParameters
 
 from . import toml
+from .bounds import UINT32, check_all
 from .errors import ProfileError
 from .hello import HelloSpec
 from .http3 import Http3Spec
@@ -33,6 +34,8 @@ from .sizes import NumberChoice, SizeChoice
 from .tokens import KeptToken, TokenSpec
 from .transport_parameters import Known, ParameterList
 
+#: A week: what waits longer does not wait for an answer.
+MAX_SECONDS: Final = 604_800
 #: More attempts at a server that cannot be talked to are a flood.
 MAX_ATTEMPTS: Final = 10
 
@@ -128,6 +131,11 @@ class EngineSpec:
     def __post_init__(self) -> None:
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise ValueError(f"a server is tried 1 to {MAX_ATTEMPTS} times, not {self.attempts}")
+        if not self.versions:
+            raise ValueError("at least one QUIC version is needed")
+        check_all("a version", self.versions, UINT32)
+        if not 0 <= self.idle_timeout <= MAX_SECONDS or not 0 < self.handshake_timeout <= MAX_SECONDS:
+            raise ValueError(f"timeouts lie between 0 and {MAX_SECONDS} seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,7 +176,7 @@ def one_of(hint: Any, data: Any, path: str) -> Any:
             return load(classes[0], data, path)
         by_kind = {kind_of(cls): cls for cls in classes}
         kind = data.get("kind")
-        if kind not in by_kind:
+        if not isinstance(kind, str) or kind not in by_kind:
             raise ProfileError(f"{path}: kind must be one of {', '.join(sorted(by_kind))}, not {kind!r}")
         return load(by_kind[kind], data, path)
     for choice in get_args(hint):

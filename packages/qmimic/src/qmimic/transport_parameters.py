@@ -12,6 +12,7 @@ from qwire.constants import VERSION_1
 from qwire.transport_parameters import Parameter, TransportParameters
 
 from . import grease
+from .bounds import RESERVED_BITS, UINT32, VARINT, check, check_all, check_span, check_varint_size
 from .randomness import RandomBytes, below, between, shuffle
 
 INITIAL_SOURCE_CONNECTION_ID: Final = 0x0F
@@ -36,6 +37,13 @@ class Integer:
     value: int
     size: int = 0
 
+    def __post_init__(self) -> None:
+        check("id", self.id, VARINT)
+        check("value", self.value, VARINT)
+        check_varint_size("value", self.size)
+        if self.size and self.value >= 1 << (8 * self.size - 2):
+            raise ValueError(f"{self.value} is no varint of {self.size} bytes")
+
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         encoded = bytearray()
         if self.size:
@@ -54,6 +62,13 @@ class Opaque:
     id_size: int = 0
     length_size: int = 0
 
+    def __post_init__(self) -> None:
+        check("id", self.id, VARINT)
+        check_varint_size("id", self.id_size)
+        check_varint_size("length", self.length_size)
+        if self.id_size and self.id >= 1 << (8 * self.id_size - 2):
+            raise ValueError(f"{self.id:#x} is no varint of {self.id_size} bytes")
+
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         return Parameter(self.id, self.value, self.id_size, self.length_size)
 
@@ -63,6 +78,9 @@ class SourceConnectionId:
     """initial_source_connection_id; the engine fills it in."""
 
     id: int = field(default=INITIAL_SOURCE_CONNECTION_ID, metadata={"hex": True})
+
+    def __post_init__(self) -> None:
+        check("id", self.id, VARINT)
 
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         return Parameter(self.id, b"")
@@ -80,6 +98,10 @@ class VersionInformation:
     chosen: int | None = field(default=None, metadata={"hex": True})
     available: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
     grease: Literal["none", "first", "last", "random"] = "none"
+
+    def __post_init__(self) -> None:
+        check("id", self.id, VARINT)
+        check_all("a version", (*self.available, self.chosen or 0), UINT32)
 
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         versions = list(self.available)
@@ -104,6 +126,10 @@ class Reserved:
     max_length: int = 15
     id_bits: int = 0
 
+    def __post_init__(self) -> None:
+        check_span("the length", self.min_length, self.max_length)
+        check("id_bits", self.id_bits, RESERVED_BITS)
+
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         number = grease.parameter_id(random, self.id_bits)
         return Parameter(number, random(between(random, self.min_length, self.max_length)))
@@ -114,6 +140,9 @@ class CachedRtt:
     """Microseconds of a round trip measured on an earlier connection; left out when there was none."""
 
     id: int = field(default=GOOGLE_INITIAL_RTT, metadata={"hex": True})
+
+    def __post_init__(self) -> None:
+        check("id", self.id, VARINT)
 
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
         if known.rtt is None:

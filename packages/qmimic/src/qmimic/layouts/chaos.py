@@ -11,10 +11,13 @@ from typing import Final
 import quicvarint
 from qcore.packing.initial_flight import Crypto, FlightContext, Padding, Ping, Placement
 
+from ..bounds import check_span
 from ..randomness import RandomBytes, below, between, shuffle
 from .ranges import is_whole, merged, portions
 
 PING: Final = Ping()
+#: More frames than a datagram has room for.
+MAX_COUNT: Final = 1_500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +33,8 @@ class Chaos:
     max_pings: int = 10
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_cuts <= self.max_cuts or not 0 <= self.min_pings <= self.max_pings:
-            raise ValueError("a range of cuts or pings must rise from 0 or more")
+        check_span("the number of cuts", self.min_cuts, self.max_cuts, MAX_COUNT)
+        check_span("the number of PING frames", self.min_pings, self.max_pings, MAX_COUNT)
 
     def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
         """One datagram, or as many as lost bytes need when they are sent again; None for a new flight too large."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import quicvarint
 from qcore.packing.initial_flight import FlightContext, Placement
 
+from ..bounds import SIZE, check
 from ..randomness import below
 from .chaos import Chaos
 from .ranges import is_whole
@@ -26,6 +27,8 @@ class MultiChaos:
     def __post_init__(self) -> None:
         if self.min_head < 1 or self.head_span < 1:
             raise ValueError("the beginning needs at least one byte, and one value to draw")
+        check("min_head", self.min_head, SIZE)
+        check("head_span", self.head_span, SIZE)
 
     def lay_out(self, flight: FlightContext) -> Sequence[Sequence[Placement]] | None:
         """As many datagrams as the ClientHello needs; one when it fits, or when lost bytes are sent again."""

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import quicvarint
 from qcore.packing.initial_flight import Ack, Crypto, FlightContext, Padding, Ping, Placement
 
+from ..bounds import check_span
 from ..randomness import RandomBytes, between, shuffle
 from .ranges import is_whole
 
@@ -112,8 +113,7 @@ class ScatteredDatagram:
         if self.length < 0:
             raise ValueError(f"a packet cannot have {self.length} bytes of frames")
         for name in ("crypto", "pings", "paddings"):
-            if not 0 <= getattr(self, f"min_{name}") <= getattr(self, f"max_{name}"):
-                raise ValueError(f"{name}: a range must rise from 0 or more")
+            check_span(name, getattr(self, f"min_{name}"), getattr(self, f"max_{name}"))
         for text in self.ranges:
             if SLICE.fullmatch(text) is None:
                 raise ValueError(f"{text!r} is not START:STOP")
