@@ -1,6 +1,6 @@
 """A link between two network namespaces: two TUN devices, joined by the seeded links of `qcore.testing`, in real time.
 
-    python -m tests.interop.netns.link '{"delay": 0.015, "loss": 0.02}'
+    python -m tests.interop.netns.link CLIENT SERVER '{"delay": 0.015, "loss": 0.02}'
 
 Prints "ready", runs until it is terminated, and then prints what has passed, one JSON object per UDP packet.
 """
@@ -25,7 +25,6 @@ from qcore.testing.interop import LINK
 
 from .packets import Endpoint, parse_udp, with_byte, with_source, with_target
 
-CLIENT, SERVER = "quic-client", "quic-server"
 CLIENT_HOSTS = ("10.78.0.1", "fd78::1")
 SERVER_HOSTS = ("10.78.0.2", "fd78::2")
 DEVICE = "link0"
@@ -242,14 +241,14 @@ class Carrier:
             os.write(device, translated)
 
 
-def main(text: str) -> None:
+def main(client_namespace: str, server_namespace: str, text: str) -> None:
     fields: dict[str, Any] = json.loads(text)
     for name, value in fields.items():
         fields[name] = tuple(value) if isinstance(value, list) else value
     conditions = Conditions(**fields)
-    client, server = open_device(CLIENT), open_device(SERVER)
-    configure(CLIENT, CLIENT_HOSTS)
-    configure(SERVER, SERVER_HOSTS)
+    client, server = open_device(client_namespace), open_device(server_namespace)
+    configure(client_namespace, CLIENT_HOSTS)
+    configure(server_namespace, SERVER_HOSTS)
     carrier = Carrier(conditions, client, server)
     signal.signal(signal.SIGTERM, lambda *_: setattr(carrier, "is_stopped", True))
     print("ready", flush=True)
@@ -259,4 +258,4 @@ def main(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -72,7 +72,7 @@ class Sent:
         while at < len(data) and data[at] & 0x80 and self.version in (VERSION_1, VERSION_2):
             if long_packet_type(data[at], self.version) is PacketType.RETRY:
                 break
-            headers.append(parse_long_header(data, at))
+            headers.append(parse_long_header(data, at, fixed_bit=False))
             at = headers[-1].end
         return headers
 
