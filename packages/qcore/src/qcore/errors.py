@@ -4,8 +4,10 @@
 catches it. `UsageError` is a mistake of the caller: it is raised before anything has changed.
 """
 
+import errno
+
 from qtls.constants import alert_name
-from qwire.constants import CRYPTO_ERROR, error_name
+from qwire.constants import CONNECTION_REFUSED, CRYPTO_ERROR, error_name
 
 
 class QuicError(OSError):
@@ -88,8 +90,15 @@ class VersionMismatch(QuicError):
     """The two sides share no QUIC version. RFC 9000 §6."""
 
 
-class ConnectionRefused(QuicError, ConnectionRefusedError):
-    """No endpoint listens there, or the server does not take connections."""
+class ConnectionRefused(TransportError, ConnectionRefusedError):
+    """No endpoint listens there, as this side's system says, or the server does not take the connection."""
+
+    def __init__(self, reason: str = "", is_local: bool = True) -> None:
+        super().__init__(CONNECTION_REFUSED, None, reason, is_local)
+        self.errno = errno.ECONNREFUSED
+
+    def _text(self) -> str:
+        return self.reason if self.is_local else super()._text()
 
 
 class EarlyDataRejected(QuicError):

@@ -14,7 +14,7 @@ from qwire.constants import INTERNAL_ERROR
 from ..batch import Address
 from ..engine.engine import QuicEngine
 from ..engine.progress import ConnectionInfo
-from ..errors import ApplicationError, QuicError, TransportError, UsageError
+from ..errors import ApplicationError, ConnectionRefused, QuicError, TransportError, UsageError
 from ..events import (
     ConnectionEnded,
     DatagramReceived,
@@ -338,7 +338,8 @@ class Connection(Driven, StreamHost):
     def _end(self, error: QuicError | None, is_local: bool) -> None:
         code: int | None = 0
         reason = ""
-        if isinstance(error, TransportError | ApplicationError):
+        was_told = not (isinstance(error, ConnectionRefused) and error.is_local)
+        if isinstance(error, TransportError | ApplicationError) and was_told:
             code, reason = error.code, error.reason
         elif error is not None:
             code, reason = None, str(error)

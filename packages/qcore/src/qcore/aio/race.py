@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
-from ..errors import TransportError
+from ..errors import ConnectionRefused, TransportError
 
 Result = TypeVar("Result")
 Attempt: TypeAlias = Callable[[], Coroutine[Any, Any, Result]]
@@ -74,8 +74,14 @@ async def race(
 
 def _most_telling(errors: Sequence[BaseException | None]) -> BaseException:
     failures = [error for error in errors if error is not None]
-    chosen = next((error for error in failures if isinstance(error, TransportError)), failures[0])
+    chosen = next((error for error in failures if _is_answer(error)), failures[0])
     for error in failures:
         if error is not chosen:
             chosen.add_note(f"another address: {error}")
     return chosen
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Whether a server said so; of a closed port the system does."""
+    was_refused_here = isinstance(error, ConnectionRefused) and error.is_local
+    return isinstance(error, TransportError) and not was_refused_here

@@ -2,10 +2,10 @@
 
 from typing import Final, final
 
-from qwire.constants import APPLICATION_ERROR, CRYPTO_ERROR, NO_ERROR
+from qwire.constants import APPLICATION_ERROR, CONNECTION_REFUSED, CRYPTO_ERROR, NO_ERROR
 from qwire.frames import ConnectionCloseFrame, Frame
 
-from ..errors import ApplicationError, CertificateError, QuicError, TransportError
+from ..errors import ApplicationError, CertificateError, ConnectionRefused, QuicError, TransportError
 from .handshake import CERTIFICATE_ALERTS
 
 # A reason is for people; a datagram has to hold it.
@@ -77,5 +77,7 @@ def error_from_peer(frame: ConnectionCloseFrame) -> QuicError | None:
         return ApplicationError(frame.error_code, reason, is_local=False) if frame.error_code else None
     if frame.error_code == NO_ERROR:
         return None
+    if frame.error_code == CONNECTION_REFUSED:
+        return ConnectionRefused(reason, is_local=False)
     kind = CertificateError if frame.error_code - CRYPTO_ERROR in CERTIFICATE_ALERTS else TransportError
     return kind(frame.error_code, frame.frame_type or None, reason, is_local=False)

@@ -466,9 +466,7 @@ class QuicEngine:
         """The network says that nobody is there; believed only before the peer was heard. RFC 9000 §14.2.1."""
         if self.is_client and not self._intake.has_heard and self._lifecycle.is_open:
             self._ending.abandon(
-                ConnectionRefused(
-                    error.errno, f"nothing listens at {self.address[0]} port {self.address[1]}"
-                ),
+                ConnectionRefused(f"nothing listens at {self.address[0]} port {self.address[1]}"),
                 now,
             )
 
