@@ -200,7 +200,9 @@ class Reception:
             if check.verdict is TokenVerdict.INVALID_RETRY or (
                 check.verdict is TokenVerdict.RETRY and check.retry_source_cid != header.destination_cid
             ):
-                self._refuse(header, datagram, INVALID_TOKEN)
+                # RFC 9000 §8.1.3; a token that was damaged under way is no such token, nor is its packet genuine.
+                if first.is_genuine(datagram.data, header):
+                    self._refuse(header, datagram, INVALID_TOKEN)
                 return None
             first.is_validated = check.verdict is not TokenVerdict.ABSENT
             if check.verdict is TokenVerdict.RETRY:

@@ -152,6 +152,20 @@ def test_a_known_path_stays_good_while_it_is_probed(written: Written) -> None:  
     assert respond(path, challenge_of(written(path)))
 
 
+def test_address_that_fails_counts_from_nothing(written: Written) -> None:  # RFC 9000 §8.1
+    path = Path(ADDRESS, validated=True)
+    path.on_received(5_000)
+    path.on_sent(100_000)
+    path.start_validation(RANDOM, 0.0, PTO)
+    path.on_received(40)
+    while not path.handle_timeout(RANDOM, path.deadline):
+        pass
+
+    assert (0, True) == (path.budget(), path.was_heard)
+    path.on_received(40)
+    assert 120 == path.budget()
+
+
 def test_answers_challenges_one_per_packet(written: Written) -> None:  # RFC 9000 §8.2.2
     path = Path(ADDRESS, validated=True)
     path.receive_challenge(PathChallengeFrame(b"first..."))

@@ -154,6 +154,26 @@ def test_retry_proves_the_address() -> None:  # RFC 9000 §8.1.2
     assert numbers == sorted(set(numbers)), "packet numbers go on after a Retry"
 
 
+def test_damaged_retry_token_is_as_good_as_lost() -> None:  # RFC 9000 §8.1.3
+    pair = Pair(admit=always_retry)
+    damaged = 0
+
+    def damage(datagram: Datagram) -> bool:
+        nonlocal damaged
+        if pair.client_trace.count("retry_received") and damaged < 2:
+            damaged += 1
+            data = datagram.data
+            at = 6 + data[5]  # behind both connection IDs and the length of the token
+            at += 1 + data[at] + 2 + 20
+            datagram.data = data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :]
+        return True
+
+    pair.to_server.filter(damage)
+    pair.run_until(lambda: confirmed(pair))
+
+    assert 2 == damaged
+
+
 def test_server_gives_a_token_for_the_next_connection() -> None:  # RFC 9000 §8.1.3
     pair = Pair()
     pair.run_until(lambda: any(isinstance(event, TokenReceived) for event in pair.client_events))

@@ -258,7 +258,7 @@ class PathManager:
             return None
         fallback = self._fallback
         if fallback is None:
-            if failed.is_heard:
+            if failed.was_heard:
                 failed.rounds = 0  # whoever speaks there may only get too little to answer
             if failed.rounds < LAST_ROUNDS:
                 failed.start_validation(self._random, now, pto)

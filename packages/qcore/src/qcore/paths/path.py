@@ -72,6 +72,7 @@ class Path(FrameSource):
         mtu: what its datagrams may hold, if that is looked for.
         rtt: seconds that the answer to a challenge took; 0 while that is unknown.
         rounds: validations in a row that have failed.
+        was_heard: something arrived during the validation that failed last.
         deadline: when `handle_timeout` is due.
         leaves_at: when it is forgotten; `is_kept` says never, on its own.
         is_limited: before validation the three-times limit holds. It does not for the paths that a client chooses:
@@ -103,6 +104,7 @@ class Path(FrameSource):
         "sent",
         "state",
         "validated",
+        "was_heard",
     )
 
     def __init__(self, address: Address, *, validated: bool = False, local: int = 0) -> None:
@@ -130,6 +132,7 @@ class Path(FrameSource):
         self._responses: list[bytes] = []
         self._interval = 0.0
         self._received_before = 0
+        self.was_heard = False
         self._fails_at = math.inf
 
     def __repr__(self) -> str:
@@ -156,11 +159,6 @@ class Path(FrameSource):
     def on_sent(self, size: int) -> None:
         """Count a datagram to the address."""
         self.sent += size
-
-    @property
-    def is_heard(self) -> bool:
-        """Something has arrived since the validation began."""
-        return self.received > self._received_before
 
     def leave(self, at: float) -> None:
         """Be forgotten then, unless somebody keeps it."""
@@ -233,6 +231,9 @@ class Path(FrameSource):
             self.validated = False
             self.state = PathState.FAILED
             self.rounds += 1
+            self.was_heard = self.received > self._received_before
+            # What was sent while the address was proved is not held against it, and what was heard counts no more.
+            self.received = self.sent = 0
             self._stop()
             return True
         # RFC 9000 §8.2.1: each challenge has data of its own.
