@@ -1,7 +1,9 @@
+import pytest
+
 from qhttp3.config import StreamKind
 from qmimic import grease
 from qmimic.catalog import profile
-from qmimic.http3 import Header, Http3Spec, ReservedFrame, ReservedSetting, Setting
+from qmimic.http3 import Header, Http3Spec, ReservedFrame, ReservedSetting, Setting, relation
 from qmimic.randomness import SeededBytes
 
 SPEC = Http3Spec(
@@ -59,3 +61,71 @@ def test_repeated_headers_stay_together() -> None:
     assert [("accept", "a"), ("accept", "b"), ("priority", "u=0, i")] == SPEC.complete(
         [("accept", "a"), ("accept", "b")]
     )
+
+
+#: Requests of captured visits: destination, and the names of fields in their order.
+CHROMES = (
+    "sec-ch-ua-platform user-agent sec-ch-ua sec-ch-ua-mobile accept sec-fetch-site sec-fetch-mode sec-fetch-dest "
+    "referer accept-encoding accept-language priority"
+)
+FIREFOXES = "user-agent accept accept-language accept-encoding {} sec-fetch-dest sec-fetch-mode sec-fetch-site priority"
+PAGE = "https://www.example.org/page?query"
+
+
+@pytest.mark.parametrize(
+    ("name", "destination", "names", "mode", "priority"),
+    [
+        ("chrome-156", "style", CHROMES, "no-cors", "u=0"),
+        ("chrome-156", "script", CHROMES, "no-cors", "u=1"),
+        ("chrome-146", "image", CHROMES, "no-cors", "u=2, i"),
+        ("chrome-156", "empty", CHROMES, "cors", "u=1, i"),
+        ("firefox-159", "style", FIREFOXES.format("alt-used referer"), "no-cors", "u=2"),
+        ("firefox-esr-153", "image", FIREFOXES.format("alt-used referer"), "no-cors", "u=5, i"),
+        ("firefox-159", "empty", FIREFOXES.format("referer alt-used"), "cors", "u=4"),
+    ],
+)
+def test_what_a_page_asks_for_has_other_headers(
+    name: str, destination: str, names: str, mode: str, priority: str
+) -> None:
+    spec = profile(name).http3
+    assert spec is not None
+    fields = spec.complete([], "www.example.org", destination, PAGE)
+    values = dict(fields)
+
+    assert names.split() == [field for field, _ in fields]
+    assert (destination, mode, priority) == (
+        values["sec-fetch-dest"],
+        values["sec-fetch-mode"],
+        values["priority"],
+    )
+    assert ("same-origin", PAGE) == (values["sec-fetch-site"], values["referer"])
+
+
+@pytest.mark.parametrize(
+    ("authority", "referer", "expected"),
+    [
+        ("www.example.org", PAGE, ("same-origin", PAGE)),
+        ("cdn.www.example.org", PAGE, ("same-site", "https://www.example.org/")),
+        ("example.org:444", PAGE, ("same-site", "https://www.example.org/")),
+        ("example.net", PAGE, ("cross-site", "https://www.example.org/")),
+        ("ample.org", "https://example.org/", ("cross-site", "https://example.org/")),
+        ("example.org", "", ("same-origin", "")),
+    ],
+)
+def test_relation_of_a_page_to_what_it_asks_for(
+    authority: str, referer: str, expected: tuple[str, str]
+) -> None:
+    assert expected == relation(authority, referer)
+
+
+def test_unknown_destinations_are_refused() -> None:
+    spec = profile("firefox").http3
+    assert spec is not None
+    with pytest.raises(ValueError, match="no destination 'font'; there are document, style, script, image"):
+        spec.complete([], "a.example", "font")
+    with pytest.raises(ValueError, match="there are document$"):
+        SPEC.complete([], "a.example", "style")
+
+
+def test_a_page_may_come_from_another() -> None:
+    assert ("referer", PAGE) == SPEC.complete([], "a.example", referer=PAGE)[-1]

@@ -427,6 +427,9 @@ COVERED = {
     "engine.attempts",  # test_profiles among the tests of interoperability
     "EchGrease.resumed_payload_sizes",  # test_firefox
     "http3.headers",  # test_http3
+    "http3.resource_headers",
+    "http3.fetch_headers",
+    "http3.destinations",
     "ScatteredDatagram.ack",  # test_pinned
     "http3.early_together",  # test_draw
 }

@@ -28,6 +28,7 @@ from qtls.certificates import CertificateChain
 from qtls.config import ClientTLS
 
 from .catalog import profile as built_in
+from .http3 import DOCUMENT
 from .memory import Memory
 from .profile import ClientProfile, DrawnClient
 from .randomness import RandomBytes
@@ -195,8 +196,19 @@ class Client(Http3Client):
         trailers: FieldsInput | None = None,
         priority: Priority | str | None = None,
         early: bool = False,
+        destination: str = DOCUMENT,
+        referer: str = "",
     ) -> Response:
-        """Send a request and wait for the head of the response; arguments as in `qhttp3.Client.request`."""
+        """Send a request and wait for the head of the response; arguments as in `qhttp3.Client.request`.
+
+        Args:
+            destination: what it is for: "document", or what a page asks for: "style", "script", "image", "empty" for
+                what its scripts fetch. Browsers send other headers with each, in another order.
+            referer: URL of the page that asks.
+
+        Raises:
+            ValueError: the profile knows no such destination.
+        """
         spec = self.profile.http3
         fields: FieldsInput = headers
         if spec is not None and self._browser_headers:
@@ -207,7 +219,7 @@ class Client(Http3Client):
                 given.append(
                     ("priority", priority if isinstance(priority, str) else priority.encode().decode())
                 )
-            fields = spec.complete(given, urlsplit(url).netloc.rpartition("@")[2])
+            fields = spec.complete(given, urlsplit(url).netloc.rpartition("@")[2], destination, referer)
         return await super().request(
             method, url, headers=fields, content=content, trailers=trailers, priority=priority, early=early
         )

@@ -5,6 +5,7 @@ Data from which the configuration of `qhttp3` for one connection is drawn. RFC 9
 
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from qhttp3.config import H3Config, StreamKind
 from qhttp3.frames import RawFrame
@@ -21,6 +22,10 @@ SHARES: Final = 1_000_000
 
 StreamName: TypeAlias = Literal["control", "encoder", "decoder"]
 
+#: A page typed into the address bar, or behind a link.
+DOCUMENT: Final = "document"
+#: Sec-Fetch-Dest of what scripts fetch.
+FETCH: Final = "empty"
 #: What an encoder's dynamic table may hold; a server of any sense allows less.
 MAX_CAPACITY: Final = 1 << 24
 
@@ -91,6 +96,16 @@ class Header:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Destination:
+    """What a page asks for: its name in Sec-Fetch-Dest, and the values of fields that depend on it."""
+
+    name: str
+    accept: str
+    mode: str
+    priority: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Http3Spec:
     """How the client speaks HTTP/3.
 
@@ -110,6 +125,10 @@ class Http3Spec:
         early_together: share of connections with early data whose first request leaves with the streams all the same.
         qpack_eager: whether the encoder names its capacity before it has something to insert.
         headers: fields of a request for a page, in wire order.
+        resource_headers: those of a request that a page makes, in which {accept}, {mode}, {destination}, {priority},
+            {site} and {referer} stand for what depends on it.
+        fetch_headers: those of a request that a script makes, where they are different.
+        destinations: what pages ask for.
     """
 
     settings: tuple[SettingSpec, ...]
@@ -127,6 +146,9 @@ class Http3Spec:
     requests_apart: Literal["none", "first", "each"] = "none"
     early_together: float = 0.0
     headers: tuple[Header, ...] = ()
+    resource_headers: tuple[Header, ...] = ()
+    fetch_headers: tuple[Header, ...] = ()
+    destinations: tuple[Destination, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.early_together <= 1:
@@ -157,19 +179,75 @@ class Http3Spec:
             acknowledgments_together=1,  # as browsers do
         )
 
-    def complete(self, headers: list[tuple[str, str]], authority: str = "") -> list[tuple[str, str]]:
+    def complete(
+        self,
+        headers: list[tuple[str, str]],
+        authority: str = "",
+        destination: str = DOCUMENT,
+        referer: str = "",
+    ) -> list[tuple[str, str]]:
         """A request's own fields with the client's around them, in the client's order.
 
         A field given by the caller takes the place of the client's; others follow in the order given. An empty
         value takes the client's field away.
+
+        Args:
+            destination: "document" for a page, or the name of one of `destinations`.
+            referer: URL of the page that asks.
+
+        Raises:
+            ValueError: no such destination.
         """
         given: dict[str, list[tuple[str, str]]] = {}
         for name, value in headers:
             given.setdefault(name.lower(), []).append((name.lower(), value))
+        templates, values = self.headers, {"authority": authority}
+        if destination != DOCUMENT:
+            templates, more = self._request_of_a_page(destination, authority, referer)
+            values |= more
+        elif referer:
+            given.setdefault("referer", [("referer", referer)])
         fields: list[tuple[str, str]] = []
-        for header in self.headers:
-            own = (header.name, header.value.replace("{authority}", authority))
-            fields.extend(given.pop(header.name, [own]))
+        for header in templates:
+            value = header.value
+            for key, replacement in values.items():
+                value = value.replace(f"{{{key}}}", replacement)
+            fields.extend(given.pop(header.name, [(header.name, value)]))
         for rest in given.values():
             fields.extend(rest)
         return [(name, value) for name, value in fields if value]
+
+    def _request_of_a_page(
+        self, name: str, authority: str, referer: str
+    ) -> tuple[tuple[Header, ...], dict[str, str]]:
+        known = {item.name: item for item in self.destinations}
+        if name not in known:
+            names = ", ".join((DOCUMENT, *known))
+            raise ValueError(f"no destination {name!r}; there are {names}")
+        chosen = known[name]
+        site, shown = relation(authority, referer)
+        values = {
+            "accept": chosen.accept,
+            "mode": chosen.mode,
+            "destination": name,
+            "priority": chosen.priority,
+            "site": site,
+            "referer": shown,
+        }
+        return (self.fetch_headers if name == FETCH else ()) or self.resource_headers, values
+
+
+def relation(authority: str, referer: str) -> tuple[str, str]:
+    """What Sec-Fetch-Site says of a request to a host for a page, and what the page tells of itself.
+
+    Fetch §2.2.7 and strict-origin-when-cross-origin of Referrer Policy §3.8. Names of which one ends with the other
+    count as the same site: which names are sold to strangers takes a list to know.
+    """
+    if not referer:
+        return "same-origin", ""
+    page = urlsplit(referer)
+    if page.netloc == authority:
+        return "same-origin", referer
+    here, there = authority.rpartition(":")[0] or authority, page.hostname or ""
+    is_site = here.endswith(f".{there}") or there.endswith(f".{here}") or here == there
+    return "same-site" if is_site else "cross-site", f"{page.scheme}://{page.netloc}/"

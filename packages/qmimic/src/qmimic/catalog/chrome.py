@@ -26,7 +26,7 @@ from ..extensions import (
     TrustAnchors,
 )
 from ..hello import HelloSpec
-from ..http3 import Header, Http3Spec, ReservedFrame, ReservedSetting, Setting
+from ..http3 import Destination, Header, Http3Spec, ReservedFrame, ReservedSetting, Setting
 from ..layouts import Chaos, MultiChaos
 from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
 from ..transport_parameters import (
@@ -175,6 +175,34 @@ def headers(major: int, brand: str | None) -> tuple[Header, ...]:
     return tuple(Header(name=name, value=value) for name, value in fields)
 
 
+def resource_headers(major: int, brand: str | None) -> tuple[Header, ...]:
+    """The fields of what a page asks for."""
+    known = {header.name: header for header in headers(major, brand)}
+    values = (
+        ("sec-ch-ua-platform", None),
+        ("user-agent", None),
+        ("sec-ch-ua", None),
+        ("sec-ch-ua-mobile", None),
+        ("accept", "{accept}"),
+        ("sec-fetch-site", "{site}"),
+        ("sec-fetch-mode", "{mode}"),
+        ("sec-fetch-dest", "{destination}"),
+        ("referer", "{referer}"),
+        ("accept-encoding", None),
+        ("accept-language", None),
+        ("priority", "{priority}"),
+    )
+    return tuple(known[name] if value is None else Header(name=name, value=value) for name, value in values)
+
+
+PICTURES: Final = "image/jxl,image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
+DESTINATIONS: Final = (
+    Destination(name="style", accept="text/css,*/*;q=0.1", mode="no-cors", priority="u=0"),
+    Destination(name="script", accept="*/*", mode="no-cors", priority="u=1"),
+    Destination(name="image", accept=PICTURES, mode="no-cors", priority="u=2, i"),
+    Destination(name="empty", accept="*/*", mode="cors", priority="u=1, i"),
+)
+
 HTTP3: Final = Http3Spec(
     settings=(
         Setting(id=0x01, value=65_536),  # QPACK_MAX_TABLE_CAPACITY
@@ -192,6 +220,8 @@ HTTP3: Final = Http3Spec(
     qpack_capacity=65_536,
     requests_apart="each",
     headers=headers(156, None),
+    resource_headers=resource_headers(156, None),
+    destinations=DESTINATIONS,
 )
 
 CHROME_156: Final = ClientProfile(
@@ -220,7 +250,7 @@ CHROME_150: Final = replace(
     version="150.0.7871.100",
     provenance="captures of Debian's Chromium 150.0.7871.100, November 2026: 120 first flights over IPv4",
     hello=HelloSpec(cipher_suites=(0x1301, 0x1302, 0x1303), permute=True, extensions=EXTENSIONS),
-    http3=replace(HTTP3, headers=headers(150, None)),
+    http3=replace(HTTP3, headers=headers(150, None), resource_headers=resource_headers(150, None)),
 )
 
 CHROME_146: Final = replace(
@@ -239,7 +269,9 @@ CHROME_146: Final = replace(
             for entry in PARAMETERS.entries
         ),
     ),
-    http3=replace(HTTP3, headers=headers(146, "Google Chrome")),
+    http3=replace(
+        HTTP3, headers=headers(146, "Google Chrome"), resource_headers=resource_headers(146, "Google Chrome")
+    ),
 )
 
 OLD_EXTENSIONS: Final[tuple[ExtensionSpec, ...]] = (
@@ -281,7 +313,9 @@ CHROME_115: Final = replace(
     layout=Chaos(),
     parameters=OLD_PARAMETERS,
     hello=HelloSpec(cipher_suites=(0x1301, 0x1302, 0x1303), permute=True, extensions=OLD_EXTENSIONS),
-    http3=replace(HTTP3, headers=headers(115, "Google Chrome")),
+    http3=replace(
+        HTTP3, headers=headers(115, "Google Chrome"), resource_headers=resource_headers(115, "Google Chrome")
+    ),
 )
 
 PROFILES: Final = (CHROME_156, CHROME_150, CHROME_146, CHROME_115)

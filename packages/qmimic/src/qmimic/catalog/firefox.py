@@ -28,7 +28,7 @@ from ..extensions import (
     SupportedVersions,
 )
 from ..hello import HelloSpec
-from ..http3 import Header, Http3Spec, ReservedFrame, Setting
+from ..http3 import Destination, Header, Http3Spec, ReservedFrame, Setting
 from ..layouts import InOrder, SniSlicing
 from ..neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from ..profile import ClientProfile, EngineSpec, HeaderSpec, RecoverySpec
@@ -152,6 +152,31 @@ def parameters(
     )
 
 
+PICTURES: Final = "image/avif,image/jxl,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
+DESTINATIONS: Final = (
+    Destination(name="style", accept="text/css,*/*;q=0.1", mode="no-cors", priority="u=2"),
+    Destination(name="script", accept="*/*", mode="no-cors", priority="u=2"),
+    Destination(name="image", accept=PICTURES, mode="no-cors", priority="u=5, i"),
+    Destination(name="empty", accept="*/*", mode="cors", priority="u=4"),
+)
+
+
+def resource_headers(version: str, middle: tuple[str, str]) -> tuple[Header, ...]:
+    """The fields of what a page asks for; `middle` are Alt-Used and Referer in their order."""
+    values = {
+        "user-agent": f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}) Gecko/20100101 Firefox/{version}",
+        "accept": "{accept}",
+        "accept-language": "en-US,en;q=0.9",
+        "accept-encoding": "gzip, deflate, br, zstd",
+        **{name: {"alt-used": "{authority}", "referer": "{referer}"}[name] for name in middle},
+        "sec-fetch-dest": "{destination}",
+        "sec-fetch-mode": "{mode}",
+        "sec-fetch-site": "{site}",
+        "priority": "{priority}",
+    }
+    return tuple(Header(name=name, value=value) for name, value in values.items())
+
+
 def http3(version: str) -> Http3Spec:
     """Settings, streams and headers, with this version in the User-Agent."""
     fields = (
@@ -195,6 +220,9 @@ def http3(version: str) -> Http3Spec:
         requests_apart="first",
         early_together=0.5,  # 14 of 26 captured connections
         headers=tuple(Header(name=name, value=value) for name, value in fields),
+        resource_headers=resource_headers(version, ("alt-used", "referer")),
+        fetch_headers=resource_headers(version, ("referer", "alt-used")),
+        destinations=DESTINATIONS,
     )
 
 
