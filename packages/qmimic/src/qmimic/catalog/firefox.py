@@ -152,13 +152,18 @@ def parameters(
     )
 
 
-PICTURES: Final = "image/avif,image/jxl,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
-DESTINATIONS: Final = (
-    Destination(name="style", accept="text/css,*/*;q=0.1", mode="no-cors", priority="u=2"),
-    Destination(name="script", accept="*/*", mode="no-cors", priority="u=2"),
-    Destination(name="image", accept=PICTURES, mode="no-cors", priority="u=5, i"),
-    Destination(name="empty", accept="*/*", mode="cors", priority="u=4"),
-)
+PICTURES: Final = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
+PICTURES_159: Final = "image/avif,image/jxl,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
+
+
+def destinations(pictures: str) -> tuple[Destination, ...]:
+    """What pages ask for. Pictures in sight have priority "u=4, i" once Firefox knows that they are."""
+    return (
+        Destination(name="style", accept="text/css,*/*;q=0.1", mode="no-cors", priority="u=2"),
+        Destination(name="script", accept="*/*", mode="no-cors", priority="u=2"),
+        Destination(name="image", accept=pictures, mode="no-cors", priority="u=5, i"),
+        Destination(name="empty", accept="*/*", mode="cors", priority="u=4"),
+    )
 
 
 def resource_headers(version: str, middle: tuple[str, str]) -> tuple[Header, ...]:
@@ -177,7 +182,7 @@ def resource_headers(version: str, middle: tuple[str, str]) -> tuple[Header, ...
     return tuple(Header(name=name, value=value) for name, value in values.items())
 
 
-def http3(version: str) -> Http3Spec:
+def http3(version: str, pictures: str = PICTURES) -> Http3Spec:
     """Settings, streams and headers, with this version in the User-Agent."""
     fields = (
         ("user-agent", f"Mozilla/5.0 (X11; Linux x86_64; rv:{version}) Gecko/20100101 Firefox/{version}"),
@@ -222,7 +227,7 @@ def http3(version: str) -> Http3Spec:
         headers=tuple(Header(name=name, value=value) for name, value in fields),
         resource_headers=resource_headers(version, ("alt-used", "referer")),
         fetch_headers=resource_headers(version, ("referer", "alt-used")),
-        destinations=DESTINATIONS,
+        destinations=destinations(pictures),
     )
 
 
@@ -264,7 +269,7 @@ FIREFOX_159: Final = replace(
         streams=100, datagram=65_535, versions=(VERSION_2, 1), more=(Opaque(id=RESET_STREAM_AT),)
     ),
     hello=hello(fresh=240, resumed=368, compression=(1, 3, 2)),
-    http3=http3("159.0"),
+    http3=http3("159.0", PICTURES_159),
 )
 
 # RFC 7919's groups are listed as they were, though nobody takes them over QUIC.
