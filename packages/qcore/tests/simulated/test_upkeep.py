@@ -88,6 +88,27 @@ def test_connection_id_can_be_kept_for_good() -> None:
     assert [] == pair.client_trace.frames_sent(RetireConnectionIdFrame)
 
 
+# The spin bit
+
+
+def test_one_connection_in_sixteen_does_not_spin() -> None:  # RFC 9000 §17.4
+    still = [seed for seed in range(160) if not Pair(seed=seed).client.parts.packer._spins]
+    assert 3 <= len(still) <= 20
+    pair = established(seed=still[0])
+    assert pair.server is not None
+
+    assert not pair.server.parts.packer._spins
+    spins: list[bool] = []
+
+    def note(datagram: Datagram) -> bool:
+        spins.append(bool(datagram.data[0] & 0x20))
+        return True
+
+    pair.to_server.filter(note)
+    transfer(pair, 100_000)
+    assert {False, True} == set(spins)  # a new one is drawn for each packet
+
+
 # RFC 9287
 
 

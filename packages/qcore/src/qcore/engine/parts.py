@@ -37,6 +37,8 @@ from .idle import IdleTimer
 from .receiving import PacketReceiver
 
 SERVER_BASE_SIZE: Final = 1200
+# Last bytes of first destination connection IDs whose connections do not spin: one in 16.
+NO_SPIN: Final = bytes(range(16))
 # Header of a 1-RTT packet, with the largest connection ID and packet number, and its tag.
 PACKET_OVERHEAD: Final = 41
 
@@ -176,6 +178,10 @@ class Parts:
         self.packer.destination_cid = remote_cid
         self.packer.source_cid = local_cid
         self.packer.version = self.packer.early_version = version
+        # RFC 9000 §17.4: one connection in 16, at least, does not spin. Nobody can choose the first destination of
+        # all clients, and it is the same for both sides.
+        if (original_cid or remote_cid)[-1:] in NO_SPIN:
+            self.packer.disable_spin()
         self.handshake.holds_tickets = not is_client
         if is_client:
             self.handshake.lay_out = self.packer.begin_flight

@@ -148,6 +148,11 @@ class Packer:
         # Sources with something to say, found once per pass; None when that has to be found out again.
         self._active: list[FrameSource] | None = None
 
+    def disable_spin(self) -> None:
+        """Tell no round trips by the spin bit. RFC 9000 §17.4."""
+        if self.habits.spin == "live":
+            self._spins = False
+
     def begin_flight(
         self,
         reason: FlightReason,
