@@ -45,6 +45,15 @@ def test_full_table_refuses() -> None:
     assert window.is_new(b"later", NOW + 60)
 
 
+def test_oldest_makes_room_if_it_may() -> None:
+    window = SharedReplayWindow(seconds=1_000, capacity=16, forgets=True)
+    for number in range(17):
+        assert window.is_new(bytes((number,)), NOW + number)
+
+    assert window.is_new(b"\0", NOW + 17), "the first one was forgotten"
+    assert not window.is_new(b"\x10", NOW + 18)
+
+
 class Dying(SharedReplayWindow):
     """A forked process is killed while it holds the lock."""
 

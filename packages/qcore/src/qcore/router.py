@@ -23,7 +23,7 @@ from .ids.generator import ConnectionIdGenerator, RandomIds
 from .observer import Observer
 from .reception import HandOn, Listening, Newcomer, ObserverFactory, Reception
 from .stateless_reset import reset_token
-from .tokens import AddressTokens
+from .tokens import AddressTokens, UsedTokens
 
 DEFAULT_CID_SIZE: Final = 8
 
@@ -38,6 +38,7 @@ class Router:
         token_keys: secrets of address validation tokens, newest first.
         wall_offset: wall clock minus the clock of `now`, for the dates in tokens.
         hand_on: where several processes share an address: takes what names another's connection.
+        used_tokens: remembers which tokens were taken; by default what this router has taken.
     """
 
     def __init__(
@@ -49,11 +50,12 @@ class Router:
         random: Callable[[int], bytes] = secrets.token_bytes,
         wall_offset: float = 0.0,
         hand_on: HandOn | None = None,
+        used_tokens: UsedTokens | None = None,
     ) -> None:
         self._random = random
         self._cids = cids or RandomIds(DEFAULT_CID_SIZE, random)
         self._reset_token = partial(reset_token, reset_key or random(32))
-        self._tokens = AddressTokens(tuple(token_keys) or (random(32),), random)
+        self._tokens = AddressTokens(tuple(token_keys) or (random(32),), random, used=used_tokens)
         self._wall_offset = wall_offset
         self._reception = Reception(
             cids=self._cids,

@@ -75,6 +75,35 @@ class TokenCheck:
         return self.verdict is TokenVerdict.RETRY or self.verdict is TokenVerdict.NEW
 
 
+class UsedTokens(Protocol):
+    """Remembers which tokens were used."""
+
+    def is_new(self, salt: bytes, wall: float) -> bool:
+        """Whether no token with this salt has been seen; remembers it."""
+        ...
+
+
+@final
+class TokenMemory:
+    """The tokens that this process has taken; with too many of them, the oldest are forgotten."""
+
+    __slots__ = ("_used", "_used_before")
+
+    def __init__(self) -> None:
+        self._used: set[bytes] = set()
+        self._used_before: set[bytes] = set()
+
+    def is_new(self, salt: bytes, wall: float) -> bool:
+        """Whether no token with this salt has been seen; remembers it."""
+        if salt in self._used or salt in self._used_before:
+            return False
+        if len(self._used) >= REPLAY_HALF:
+            self._used_before = self._used
+            self._used = set()
+        self._used.add(salt)
+        return True
+
+
 @final
 class AddressTokens:
     """Makes and checks the tokens of a server.
@@ -83,18 +112,20 @@ class AddressTokens:
         keys: secrets of at least 16 bytes. The first one seals, all of them open, so that keys can be
             rotated.
         random: source of random bytes.
+        used: where those that were taken are remembered; what several processes share, if they share the keys.
         retry_lifetime, lifetime: seconds for which Retry tokens, and others, are good.
 
     Times are seconds of the wall clock, because a token may outlive the process.
     """
 
-    __slots__ = ("_keys", "_lifetime", "_random", "_retry_lifetime", "_used", "_used_before")
+    __slots__ = ("_keys", "_lifetime", "_random", "_retry_lifetime", "_used")
 
     def __init__(
         self,
         keys: Sequence[bytes],
         random: Callable[[int], bytes],
         *,
+        used: UsedTokens | None = None,
         retry_lifetime: float = RETRY_LIFETIME,
         lifetime: float = LIFETIME,
     ) -> None:
@@ -106,8 +137,7 @@ class AddressTokens:
         self._random = random
         self._retry_lifetime = retry_lifetime
         self._lifetime = lifetime
-        self._used: set[bytes] = set()
-        self._used_before: set[bytes] = set()
+        self._used = used or TokenMemory()
 
     def seal_retry(
         self, address: Address, original_cid: bytes, retry_source_cid: bytes, wall: float
@@ -141,7 +171,7 @@ class AddressTokens:
             return TokenCheck(TokenVerdict.RETRY, body[1 : 1 + body[0]], body[1 + body[0] :])
         if kind == NEW_TOKEN:
             body = self._open(token, _bound_to(address, with_port=False), wall, self._lifetime)
-            if body is not None and self._is_first_use(token):
+            if body is not None and self._used.is_new(token[1 : 1 + SALT_SIZE], wall):
                 return TokenCheck(TokenVerdict.NEW)
         return TokenCheck(TokenVerdict.ABSENT)
 
@@ -157,16 +187,6 @@ class AddressTokens:
                 age = wall - int.from_bytes(payload[:8], "big") / 1000
                 return payload[8:] if -CLOCK_SKEW <= age <= lifetime else None
         return None
-
-    def _is_first_use(self, token: bytes) -> bool:
-        salt = token[1 : 1 + SALT_SIZE]
-        if salt in self._used or salt in self._used_before:
-            return False
-        if len(self._used) >= REPLAY_HALF:
-            self._used_before = self._used
-            self._used = set()
-        self._used.add(salt)
-        return True
 
 
 def _secret(key: bytes, salt: bytes) -> bytes:

@@ -11,10 +11,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from qcore.admission import always_retry
+from qcore.admission import Admission, Arrival, always_retry
 from qcore.aio import Connection, Endpoint, connect
 from qcore.aio.endpoint import serve_on
 from qcore.aio.workers import Worker, WorkerFailed, WorkerGroup, serve_workers, start_workers
+from qcore.batch import Address
 from qcore.config import QuicConfig
 from qcore.errors import StatelessReset, UsageError
 from qcore.ids.routable import RoutingConfig
@@ -190,6 +191,62 @@ def test_sessions_of_one_worker_are_resumed_by_the_others(
                     before = number
                     await sessions.has_come.wait()
             raise AssertionError("100 ports, and all led to one worker")
+
+    run(main())
+
+
+class Tokens:
+    """Keeps the first token, which is used again and again, and tells when it has come."""
+
+    def __init__(self) -> None:
+        self.has_come = asyncio.Event()
+        self._token: bytes | None = None
+
+    def put(self, key: str, token: bytes) -> None:
+        if self._token is None:
+            self._token = token
+            self.has_come.set()
+
+    def pop(self, key: str) -> bytes | None:
+        return self._token
+
+
+def test_token_is_taken_once_by_all_workers_together(
+    server_tls: ServerTLS, client_tls: ClientTLS
+) -> None:  # RFC 9000 §8.1.4
+    async def tell(worker: Worker) -> None:
+        validated: dict[Address, bool] = {}
+
+        def admit(arrival: Arrival) -> Admission:
+            validated[arrival.address] = arrival.is_validated
+            return Admission.ACCEPT
+
+        async def answer(connection: Connection) -> None:
+            async for stream in connection.streams():
+                await stream.read()
+                await send_all(stream, f"{worker.number} {validated[connection.address]}".encode())
+
+        async with (
+            worker.endpoint() as endpoint,
+            serve_on(endpoint, answer, tls=server_tls, admit=admit) as listener,
+        ):
+            worker.ready()
+            await listener.close(drain=await worker.stopped())
+
+    async def main() -> None:
+        tokens = Tokens()
+        answers: list[list[bytes]] = []
+        async with start_workers(tell, (HOST, 0), workers=2, drain=0) as group:
+            for _ in range(100):
+                async with connect(HOST, port_of(group), tls=client_tls, tokens=tokens) as connection:
+                    answers.append((await exchange(connection, b"")).split())
+                    await tokens.has_come.wait()
+                # The first has no token, the second brings one, and the others bring that one again.
+                if len(answers) > 5 and len({number for number, _ in answers[1:]}) == 2:
+                    break
+        assert [b"False", b"True"] == [is_validated for _, is_validated in answers[:2]]
+        assert {b"False"} == {is_validated for _, is_validated in answers[2:]}
+        assert 2 == len({number for number, _ in answers[1:]}), "100 ports, and all led to one worker"
 
     run(main())
 

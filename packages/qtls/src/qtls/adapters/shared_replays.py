@@ -24,12 +24,16 @@ PROBES: Final = 16
 class SharedReplayWindow:
     """A `ReplayGuard` for forked processes; where its table is full, 0-RTT is refused.
 
+    What it remembers need not be binders.
+
     Args:
         seconds: how long a binder is remembered. Older replays fail the check of the ticket's age.
         capacity: binders that can be remembered, at 16 bytes each.
+        forgets: whether, where the table is full, the oldest makes room instead.
     """
 
-    def __init__(self, seconds: float = 40.0, capacity: int = 1 << 16) -> None:
+    def __init__(self, seconds: float = 40.0, capacity: int = 1 << 16, *, forgets: bool = False) -> None:
+        self._forgets = forgets
         self._seconds = int(seconds)
         self._capacity = capacity
         self._file, path = tempfile.mkstemp(prefix="replays-")
@@ -53,6 +57,7 @@ class SharedReplayWindow:
 
     def _take(self, mark: bytes, start: int, now: int) -> bool:
         free: int | None = None
+        oldest, oldest_seen_at = start % self._capacity * ENTRY.size, now + 1
         for step in range(PROBES):
             at = (start + step) % self._capacity * ENTRY.size
             kept, seen_at = ENTRY.unpack_from(self._table, at)
@@ -61,7 +66,11 @@ class SharedReplayWindow:
                 return False
             if is_old and free is None:
                 free = at
+            if seen_at < oldest_seen_at:
+                oldest, oldest_seen_at = at, seen_at
         if free is None:
-            return False
+            if not self._forgets:
+                return False
+            free = oldest
         ENTRY.pack_into(self._table, free, mark, now)
         return True

@@ -23,6 +23,7 @@ from ...errors import UsageError
 from ...ids.workers import MAX_WORKERS, WorkerIds
 from ..sockets import open_socket
 from .mailbox import open_mailboxes
+from .replays import shared_token_memory
 from .steering import steer
 from .worker import FAILED, READY, STOP, Shared, Worker, WorkerFailed
 
@@ -213,8 +214,7 @@ async def start_workers(
 
     The processes are forked, so `main` may be any coroutine function. It opens `Worker.endpoint`, calls `Worker.ready`
     and, once `Worker.stopped` returns, ends within the time that it was given. Whatever has to be the same in all of
-    them, as the keys of session tickets, is to be made before. An address validation token, good for one connection
-    (RFC 9000 §8.1.4), can be used once at each of the workers: all it proves is an address.
+    them, as the keys of session tickets, is to be made before.
 
     Args:
         ids: how connection IDs carry the workers' numbers; with a load balancer in front, those that it can read.
@@ -242,6 +242,7 @@ async def start_workers(
         mailboxes,
         reset_key or secrets.token_bytes(32),
         tuple(token_keys) or (secrets.token_bytes(32),),
+        shared_token_memory(),
         drain,
     )
     group = WorkerGroup(shared, main)

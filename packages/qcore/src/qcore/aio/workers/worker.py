@@ -14,6 +14,7 @@ from typing import Final
 from ...batch import Datagram
 from ...ids.workers import WorkerIds
 from ...router import Router
+from ...tokens import UsedTokens
 from ..endpoint import Endpoint
 from ..udp_transport import wrap_socket
 from .mailbox import Mailbox
@@ -38,6 +39,7 @@ class Shared:
     mailboxes: Sequence[tuple[socket.socket, socket.socket]]
     reset_key: bytes = field(repr=False)
     token_keys: tuple[bytes, ...] = field(repr=False)
+    used_tokens: UsedTokens
     drain: float
 
 
@@ -81,6 +83,7 @@ class Worker:
             token_keys=shared.token_keys,
             wall_offset=time.time() - time.monotonic(),
             hand_on=self._hand_on,
+            used_tokens=shared.used_tokens,
         )
         udp = await wrap_socket(self._loop, shared.sockets[self.number], is_connected=False)
         endpoint = Endpoint(udp, router, shares_port=True)
