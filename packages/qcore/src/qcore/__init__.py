@@ -4,7 +4,6 @@ The names here are what applications use. Below them, `qcore.engine`, `qcore.rou
 those who bring their own event loop or a simulated network.
 """
 
-from .ackhandler.frequency import AckFrequency
 from .admission import Admission, Admit, Arrival, LoadLimits, admit_by_load, always_retry
 from .aio import (
     Connection,
@@ -18,7 +17,7 @@ from .aio import (
     serve,
 )
 from .aio.workers import serve_workers
-from .config import QuicConfig
+from .config import AckFrequency, QuicConfig
 from .errors import (
     ApplicationError,
     CertificateError,

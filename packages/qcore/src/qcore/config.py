@@ -18,7 +18,7 @@ from qwire.constants import (
 )
 from qwire.transport_parameters import Parameter, TransportParameters
 
-from .ackhandler.frequency import AckFrequency
+from .ackhandler.frequency import LONGEST_DELAY
 from .congestion import NAMES, CongestionController
 from .errors import UsageError
 from .key_phases import UPDATE_INTERVAL
@@ -48,6 +48,27 @@ ENFORCED: Final = (
     "min_ack_delay",
     "min_ack_delay_02",
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AckFrequency:
+    """What a sender asks of its peer. Fewer acknowledgements cost both sides less work, and tell the sender less.
+
+    Attributes:
+        threshold: ack-eliciting packets that may arrive without an acknowledgement.
+        max_delay: seconds that one of them may wait; None for what the peer has announced.
+        reordering: packets that may overtake a missing one before it is told of; 0 to tell nothing at once.
+    """
+
+    threshold: int = 10
+    max_delay: float | None = None
+    reordering: int = 3
+
+    def __post_init__(self) -> None:
+        if self.threshold < 0 or self.reordering < 0:
+            raise ValueError("a threshold is not negative")
+        if self.max_delay is not None and not 0 < self.max_delay <= LONGEST_DELAY:
+            raise ValueError(f"an acknowledgement waits at most {LONGEST_DELAY} s, not {self.max_delay}")
 
 
 @dataclass(frozen=True, kw_only=True)

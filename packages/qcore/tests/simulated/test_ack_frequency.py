@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from qcore.ackhandler.frequency import LONGEST_DELAY, AckFrequency
-from qcore.config import QuicConfig, local_parameters
+from qcore.ackhandler.frequency import LONGEST_DELAY
+from qcore.config import AckFrequency, QuicConfig, local_parameters
 from qcore.errors import TransportError
 from qcore.testing import LinkConfig, Pair
 from qwire.constants import (
@@ -63,7 +63,7 @@ def test_wish_is_sent_as_the_draft_has_it() -> None:  # §4
     pair.run_for(0.5)
 
     assert [AckFrequencyFrame(0, 7, 25_000, 2)] == pair.client_trace.frames_sent(AckFrequencyFrame)
-    assert pair.client.parts.ack_frequency.ask(AckFrequency(threshold=1, max_delay=0.000_1, reordering=0))
+    assert pair.client.parts.ack_frequency.ask(1, 0.000_1, 0)
     pair.run_for(0.5)
     # Never below the smallest that the peer offers.
     assert AckFrequencyFrame(1, 1, 1_000, 0) == pair.client_trace.frames_sent(AckFrequencyFrame)[-1]
@@ -83,9 +83,9 @@ def test_lost_wish_is_repeated_and_an_old_one_is_not() -> None:
     pair.run_for(0.5)
     pair.to_server.drop(2)
     asking = pair.client.parts.ack_frequency
-    asking.ask(AckFrequency(threshold=5))
+    asking.ask(5, None, 3)
     pair.flush()
-    asking.ask(AckFrequency(threshold=6))
+    asking.ask(6, None, 3)
     transfer(pair, 50_000)
 
     sent = [frame.ack_eliciting_threshold for frame in pair.client_trace.frames_sent(AckFrequencyFrame)]
@@ -102,12 +102,12 @@ def test_longer_delay_counts_from_its_sending_and_a_shorter_one_from_its_arrival
     pair.run_for(0.5)
     recovery = pair.client.parts.recovery
     assert 0.025 == recovery.peer_max_ack_delay
-    pair.client.parts.ack_frequency.ask(AckFrequency(max_delay=0.5))
+    pair.client.parts.ack_frequency.ask(10, 0.5, 3)
     assert 0.025 == recovery.peer_max_ack_delay
     pair.flush()
     assert 0.5 == recovery.peer_max_ack_delay
     pair.run_for(1.0)
-    pair.client.parts.ack_frequency.ask(AckFrequency(max_delay=0.01))
+    pair.client.parts.ack_frequency.ask(10, 0.01, 3)
     pair.flush()
     assert 0.5 == recovery.peer_max_ack_delay
     pair.run_for(1.0)

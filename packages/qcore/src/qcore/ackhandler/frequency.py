@@ -6,7 +6,6 @@ what was offered: there the frame has the same fields with other meanings of two
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, final
 
 from qwire.constants import FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION
@@ -25,27 +24,6 @@ if TYPE_CHECKING:
 MICROSECONDS: Final = 1_000_000
 # RFC 9000 §18.2: no max_ack_delay is 2^14 ms or more, so nobody waits longer on the wish of a peer.
 LONGEST_DELAY: Final = 16.383
-
-
-@dataclass(frozen=True, kw_only=True)
-class AckFrequency:
-    """What a sender asks of its peer. Fewer acknowledgements cost both sides less work, and tell the sender less.
-
-    Attributes:
-        threshold: ack-eliciting packets that may arrive without an acknowledgement.
-        max_delay: seconds that one of them may wait; None for what the peer has announced.
-        reordering: packets that may overtake a missing one before it is told of; 0 to tell nothing at once.
-    """
-
-    threshold: int = 10
-    max_delay: float | None = None
-    reordering: int = 3
-
-    def __post_init__(self) -> None:
-        if self.threshold < 0 or self.reordering < 0:
-            raise ValueError("a threshold is not negative")
-        if self.max_delay is not None and not 0 < self.max_delay <= LONGEST_DELAY:
-            raise ValueError(f"an acknowledgement waits at most {LONGEST_DELAY} s, not {self.max_delay}")
 
 
 @final
@@ -142,13 +120,18 @@ class AckFrequencyControl(FrameSource):
             self._peer_min_delay = peer.min_ack_delay_02
             self._peer_is_old = self._peer_min_delay is not None
 
-    def ask(self, wish: AckFrequency) -> bool:
-        """Ask for acknowledgements at another frequency; False if the peer does not take such wishes."""
+    def ask(self, threshold: int, max_delay: float | None, reordering: int) -> bool:
+        """Ask for acknowledgements at another frequency; False if the peer does not take such wishes.
+
+        Args:
+            threshold: ack-eliciting packets that may arrive without an acknowledgement.
+            max_delay: seconds that one of them may wait; None for what the peer has announced.
+            reordering: packets that may overtake a missing one before it is told of; 0 to tell nothing at once.
+        """
         least = self._peer_min_delay
         if least is None:
             return False
-        delay = self._announced if wish.max_delay is None else wish.max_delay
-        threshold, reordering = wish.threshold, wish.reordering
+        delay = self._announced if max_delay is None else max_delay
         if self._peer_is_old:
             threshold, reordering = threshold + 1, int(not reordering)
         number = 0 if self._newest is None else self._newest.sequence_number + 1

@@ -233,7 +233,7 @@ class Progress:
         self.discard(HANDSHAKE, now)
         wish = self._negotiation.config.ack_frequency
         if wish is not None:
-            parts.ack_frequency.ask(wish)
+            parts.ack_frequency.ask(wish.threshold, wish.max_delay, wish.reordering)
         parts.paths.on_confirmed(now, parts.pto())
         mtu = parts.paths.active.mtu
         if mtu is not None:
