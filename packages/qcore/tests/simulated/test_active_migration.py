@@ -201,6 +201,28 @@ def test_paths_can_be_added_as_often_as_the_server_gives_connection_ids() -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "is_kept"), [(("10.0.0.1", 9), True), (("10.0.0.9", 9), False)], ids=["port", "host"]
+)
+def test_server_keeps_its_estimates_when_only_the_port_changes(
+    address: Address, is_kept: bool
+) -> None:  # RFC 9000 §9.4
+    pair = established()
+    assert pair.server is not None
+    transfer(pair, 1_000_000)
+    pair.run_for(1.0)
+    before = pair.server.stats()
+    pair.client_address = address
+    pair.client.ping()
+    pair.run_for(0.02)
+    after = pair.server.stats()
+
+    assert address == pair.server.address
+    assert is_kept is (before.congestion_window == after.congestion_window)
+    assert is_kept is (before.smoothed_rtt == after.smoothed_rtt)
+    assert is_kept is (before.datagram_size == after.datagram_size)
+
+
 # When another path cannot be had
 
 

@@ -113,10 +113,10 @@ class PathTable:
         sock = open_socket(local)
         try:
             there = _as_seen_by(sock, address or engine.address)
-        except UsageError:
+            udp = await wrap_socket(asyncio.get_running_loop(), sock, is_connected=False)
+        except BaseException:
             sock.close()
             raise
-        udp = await wrap_socket(asyncio.get_running_loop(), sock, is_connected=False)
         number = driver.add_socket(udp, self._driven)
         try:
             path_id = engine.paths.add(number, driver.now(), there)
