@@ -1,14 +1,19 @@
 """Bulk transfer: runs of packets instead of packet by packet."""
 
 import sys
+from itertools import groupby
 from types import FrameType
 from typing import Final
 
 import pytest
 
 import qcore.engine.bulk
+from qcore.batch import Datagram, SendBatch
+from qcore.config import QuicConfig
 from qcore.testing import LinkConfig, Pair
+from qcore.testing.pair import CLIENT_ADDRESS, SERVER_ADDRESS
 from qcore.testing.transfer import Transfer
+from qwire.frames import Frame, StreamFrame
 
 MIB: Final = 1 << 20
 IS_COMPILED: Final = not qcore.engine.bulk.__file__.endswith(".py")
@@ -56,9 +61,63 @@ def test_keys_change_in_the_middle() -> None:
     assert content == pair.received["server", stream]
 
 
+def sent_in_batches_of(limit: int, *, streams: int, ecn: bool) -> list[tuple[int, int, list[Frame]]]:
+    """Number, size and frames of what a client sends while acknowledgements come back, so many datagrams at a time."""
+    config = QuicConfig(ecn=ecn)
+    pair = Pair(client_config=config, server_config=config)
+    pair.run_until(lambda: pair.client.is_confirmed)
+    pair.run_for(2.0)
+    assert pair.server is not None
+    before = len(pair.client_trace.sent)
+    for _ in range(streams):
+        pair.client.send(pair.client.open_stream(), bytes(200_000 // streams), True)
+    now = pair.now
+    batch = SendBatch(limit)
+    while now < pair.now + 0.4:
+        now += 0.002
+        arrived: list[Datagram] = []
+        for engine, source in ((pair.client, CLIENT_ADDRESS), (pair.server, SERVER_ADDRESS)):
+            if engine.next_timeout() <= now:
+                engine.handle_timeout(now)
+            if arrived:
+                engine.receive(arrived, now)
+            arrived = []
+            while engine.transmit(now, batch):
+                arrived += [Datagram(each.data, source, each.ecn) for each in batch.datagrams()]
+                batch.clear()
+        if arrived:
+            pair.client.receive(arrived, now)
+    return [
+        (packet.packet_number, packet.size, list(packet.frames)) for packet in pair.client_trace.sent[before:]
+    ]
+
+
+@pytest.mark.parametrize("ecn", [True, False])
+def test_runs_are_the_packets_that_are_sent_one_by_one(ecn: bool) -> None:
+    one_by_one = sent_in_batches_of(1, streams=1, ecn=ecn)
+
+    assert one_by_one == sent_in_batches_of(64, streams=1, ecn=ecn)
+    assert 200_000 == sum(
+        len(frame.data) for _, _, frames in one_by_one for frame in frames if isinstance(frame, StreamFrame)
+    )
+
+
+def test_streams_take_turns_of_a_few_packets() -> None:
+    packets = sent_in_batches_of(64, streams=3, ecn=False)
+    turns = [
+        (stream_id, len(list(frames)))
+        for stream_id, frames in groupby(
+            frame.stream_id for _, _, frames in packets for frame in frames if isinstance(frame, StreamFrame)
+        )
+    ]
+
+    assert {0, 4, 8} == {stream_id for stream_id, _ in turns}
+    assert 8 == max(count for _, count in turns[:6])
+
+
 def calls_per_packet(transfer: Transfer) -> float:
     """Calls of functions for each packet of a transfer that is sent, received and acknowledged."""
-    transfer.run(12_800)
+    transfer.run(8_000)
     calls = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:

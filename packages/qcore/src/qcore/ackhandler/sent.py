@@ -38,6 +38,7 @@ PING_AFTER: Final = 32
 MAX_UNANSWERABLE: Final = 256
 # A server's acknowledgement and its flight arrive together unless part of them is lost; as long as an ACK may take.
 HURRY_DELAY: Final = 0.025
+# Stands for whoever is told of frames first.
 NOBODY: Final = FrameSource()
 # How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
 LATE_PTOS: Final = 3
