@@ -125,7 +125,7 @@ def test_a_run_is_queued_as_its_datagrams_are(runs: list[tuple[int, int, int]]) 
     one_by_one, together = SendBatch(limit=1_000), SendBatch(limit=1_000)
     for ecn, size, count in runs:
         datagrams = [index.to_bytes(2, "big") + bytes(size - 2) for index in range(count)]
-        together.add_run(HERE, ecn, datagrams, size)
+        together.add_all(HERE, ecn, datagrams)
         for datagram in datagrams:
             one_by_one.add(HERE, ecn, datagram)
 

@@ -3,6 +3,8 @@
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qcore import spaces
 from qcore.datagrams import LOW_WATER, MAX_QUEUED, DatagramQueue
@@ -153,3 +155,30 @@ def test_what_was_advertised_is_enforced(limit: int) -> None:  # RFC 9221 §3
     assert PROTOCOL_VIOLATION == caught.value.code
     if limit:
         queue.receive(DatagramFrame(bytes(97)))
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 63, 500, 590, 600, 610, 1000, 1190, 1195, 1196, 1197]), max_size=12),
+    st.sampled_from([600, 1200]),
+)
+def test_packets_are_filled_as_one_by_one(sizes: list[int], room: int) -> None:
+    one_by_one, in_runs = new_queue(), new_queue()
+    for index, size in enumerate(sizes):
+        for queue in (one_by_one, in_runs):
+            queue.send(bytes((index,)) * size)
+    expected: list[list[Frame]] = []
+    packets: list[list[Frame]] = []
+    while len(expected) < len(sizes) and (frames := written(one_by_one, room)):
+        expected.append(frames)
+    while len(packets) < len(sizes):
+        filled = in_runs.fill_packets(room, 3)
+        packets += [[frame] for frame in filled]
+        assert len(filled) <= 3
+        if not filled:
+            frames = written(in_runs, room)
+            if not frames:
+                break
+            packets.append(frames)
+
+    assert expected == packets
+    assert one_by_one.dropped_sent == in_runs.dropped_sent

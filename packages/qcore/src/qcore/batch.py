@@ -80,8 +80,8 @@ class SendBatch:
                 return
         self.runs.append(SendRun(address, ecn, data, local))
 
-    def add_run(self, address: Address, ecn: int, datagrams: list[bytes], size: int, local: int = 0) -> None:
-        """Queue datagrams of `size` bytes each."""
+    def add_all(self, address: Address, ecn: int, datagrams: list[bytes], local: int = 0) -> None:
+        """Queue datagrams; those of one size, which one system call can carry, cost little."""
         first = 0
         while first < len(datagrams):
             self.add(address, ecn, datagrams[first], local)
@@ -89,9 +89,11 @@ class SendBatch:
             run = self.runs[-1]
             if not run.is_open:
                 continue
-            count = min(
-                len(datagrams) - first, MAX_SEGMENTS - len(run.parts), (MAX_RUN_SIZE - run.total) // size
-            )
+            size = run.segment_size
+            most = min(MAX_SEGMENTS - len(run.parts), (MAX_RUN_SIZE - run.total) // max(size, 1))
+            count = 0
+            while count < most and first + count < len(datagrams) and len(datagrams[first + count]) == size:
+                count += 1
             run.parts += datagrams[first : first + count]
             run.total += count * size
             self.count += count

@@ -6,6 +6,8 @@ received is dropped, and a new one to send is refused. RFC 9221.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, final
 
 from qwire.constants import PROTOCOL_VIOLATION
@@ -136,6 +138,29 @@ class DatagramQueue(FrameSource):
                 if not builder.append(DatagramFrame(data, has_length), self):
                     break
             count += 1
+        self._forget_sent(count)
+
+    def fill_packets(self, room: int, count: int) -> Sequence[DatagramFrame]:
+        outgoing = self._outgoing
+        frames: list[DatagramFrame] = []
+        for data, following in pairwise(outgoing):
+            size = len(data)
+            frame = DatagramFrame(data, room != 1 + size)
+            taken = frame.size()
+            if (
+                len(frames) == count
+                or size > self.max_size
+                or taken > room
+                or taken + 1 + len(following) <= room  # they may share a packet
+            ):
+                break
+            frames.append(frame)
+        self._forget_sent(len(frames))
+        return frames
+
+    def _forget_sent(self, count: int) -> None:
+        """The first datagrams are on their way, or dropped."""
+        outgoing = self._outgoing
         del outgoing[:count]
         if self._is_refused and len(outgoing) <= LOW_WATER:
             self._is_refused = False

@@ -221,7 +221,7 @@ class SentPacketHandler:
             self.ecn.on_sent(space)
 
     def run_length(self, size: int, limit: int) -> int:
-        """How many 1-RTT packets of `size` bytes, up to `limit`, may leave together.
+        """How many 1-RTT packets of at most `size` bytes, up to `limit`, may leave together.
 
         Asked after `send_mode` has said `ANY`, which it would say before each of them.
         """

@@ -21,8 +21,10 @@ from .parts import Parts
 # Bytes of probes of paths, and of answers to them, beyond the congestion window: what one path may be owed. Somebody
 # who asks without end and acknowledges nothing would have us remember an answer for each question.
 PAST_WINDOW: Final = MAX_RESPONSES * BASE_SIZE
-# Fewer equal datagrams are not worth a way of their own.
+# Fewer datagrams are not worth a way of their own.
 SHORTEST_RUN: Final = 2
+# What stands before a run, an ACK for one, goes in the first packet of a pass; what is no run then is none at all.
+RUN_ATTEMPTS: Final = 2
 
 
 @final
@@ -69,6 +71,7 @@ class Transmitter:
         self.last_pass = now
         self.sent_ack_eliciting = False
         before = batch.count
+        failures = 0
         room = batch.limit - before
         parts.packer.begin_pass()
         if len(parts.paths.paths()) > 1:
@@ -86,8 +89,10 @@ class Transmitter:
             if mode is SendMode.ANY:
                 if path.mtu is not None and path.mtu.deadline <= now:
                     self._send_mtu_probe(now, path)
-                if path.validated and self._send_run(now, path, batch):
-                    continue
+                if path.validated and failures < RUN_ATTEMPTS:
+                    if self._send_run(now, path, batch):
+                        continue
+                    failures += 1
             datagram = None
             if (
                 (mode is SendMode.ACK_ONLY or mode is SendMode.PACED)
@@ -108,7 +113,7 @@ class Transmitter:
         return batch.count - before
 
     def _send_run(self, now: float, path: Path, batch: SendBatch) -> bool:
-        """Send as many equal datagrams as may go, if the next ones are equal."""
+        """Send as many datagrams as may go, if the next ones are filled by one frame each."""
         parts = self._parts
         recovery = parts.recovery
         size = self._size_limit(path)
@@ -121,10 +126,10 @@ class Transmitter:
             return False
         self._flush(batch)
         count = len(run.datagrams)
-        recovery.on_run_sent(run.sent, count * size, now)
-        path.on_sent(count * size)
+        recovery.on_run_sent(run.sent, run.size, now)
+        path.on_sent(run.size)
         self._count_sealed(count)
-        batch.add_run(path.address, ecn, run.datagrams, size, path.local)
+        batch.add_all(path.address, ecn, run.datagrams, path.local)
         self.sent_ack_eliciting = True
         return True
 

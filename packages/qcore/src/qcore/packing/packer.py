@@ -285,8 +285,8 @@ class Packer:
         self.masker.end_datagram(1, 0)
         return datagram
 
-    def pack_run(self, now: float, size: int, count: int, ecn: int) -> PacketRun | None:
-        """Up to `count` datagrams of `size` bytes at once, full of one source's frames.
+    def pack_run(self, now: float, limit: int, count: int, ecn: int) -> PacketRun | None:
+        """Up to `count` datagrams of at most `limit` bytes at once, each filled by one frame of the same source.
 
         Returns:
             None where packets have to be built one by one, by `pack`.
@@ -314,10 +314,11 @@ class Packer:
             number_size,
             phases.send_phase,
             spins,
-            size,
+            limit,
             now,
             ecn,
             not (self.greases_fixed_bit and self._random_bit()),
+            self._omits_length,
             self.observer,
         )
 

@@ -23,7 +23,7 @@ REACH: Final = (0, 0x80, 0x8000, 0x80_0000, 0x8000_0000)
 
 @final
 class PacketRun:
-    """Protected datagrams of the same size, of one packet each, and what the loss recovery keeps of them."""
+    """Protected datagrams of one packet each, their bytes, and what the loss recovery keeps of them."""
 
     __slots__ = ("datagrams", "sent", "size")
 
@@ -46,35 +46,45 @@ def pack_run(
     number_size: int,
     key_phase: bool,
     spins: list[bool],
-    size: int,
+    limit: int,
     now: float,
     ecn: int,
     fixed_bit: bool,
+    omits_length: bool,
     observer: Observer | None,
 ) -> PacketRun | None:
-    """Up to `len(spins)` datagrams of `size` bytes, each full of a frame of `source`; None without any such frame.
+    """Up to `len(spins)` datagrams, each filled by a frame of `source`; None without any such frame.
 
     Args:
         number, number_size: the first packet number, and the bytes in which all of them are sent.
         spins: the spin bit of each packet.
+        limit: the largest size of a datagram.
+        omits_length: a DATAGRAM frame at the end of a packet goes without its Length.
         fixed_bit: that of all of them; a peer that takes any has a run of the same.
     """
-    frames = source.fill_packets(size - 1 - len(destination_cid) - number_size - TAG_SIZE, len(spins))
+    overhead = 1 + len(destination_cid) + number_size + TAG_SIZE
+    frames = source.fill_packets(limit - overhead, len(spins))
     if not frames:
         return None
     headers: list[bytes] = []
     payloads: list[bytes] = []
     sent: list[SentPacket] = []
     first = number
+    total = 0
     for frame, spin in zip(frames, spins, strict=False):
         headers.append(short_header(destination_cid, number, number_size, key_phase, spin, fixed_bit))
-        payloads.append(frame.encode())
+        if omits_length:
+            frame.has_length = False
+        payload = frame.encode()
+        payloads.append(payload)
+        size = overhead + len(payload)
+        total += size
         sent.append(SentPacket(number, APPLICATION, now, size, True, True, [(frame, source)], ecn))
         number += 1
     datagrams = sealer.protect_run(first, number_size, headers, payloads)
     if observer is not None:
         for packet, single in zip(sent, frames, strict=True):
             observer.packet_sent(
-                now, PacketType.ONE_RTT, packet.packet_number, size, [single], destination_cid, b""
+                now, PacketType.ONE_RTT, packet.packet_number, packet.size, [single], destination_cid, b""
             )
-    return PacketRun(datagrams, sent, size)
+    return PacketRun(datagrams, sent, total)

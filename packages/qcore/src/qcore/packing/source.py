@@ -6,10 +6,11 @@ decides for itself what, if anything, to send again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qwire.compiling import mypyc_attr
-from qwire.frames import Frame, StreamFrame
+from qwire.frames import DatagramFrame, Frame, StreamFrame
 
 if TYPE_CHECKING:
     from .builder import PacketBuilder
@@ -26,8 +27,8 @@ class FrameSource:
     def write_frames(self, builder: PacketBuilder) -> None:
         """Append frames until there are none, or until `builder.append` says that there is no room."""
 
-    def fill_packets(self, room: int, count: int) -> list[StreamFrame]:
-        """Up to `count` frames of exactly `room` bytes, each to travel alone, in a packet without any other.
+    def fill_packets(self, room: int, count: int) -> Sequence[StreamFrame | DatagramFrame]:
+        """Up to `count` frames of at most `room` bytes, each to fill a packet so far that the next does not fit.
 
         None at all where something else should go first. What is left goes the ordinary way.
         """

@@ -32,6 +32,12 @@ class Frame:
         """Write the frame, type included, to the end of ``writer``."""
         raise NotImplementedError
 
+    def encode(self) -> bytes:
+        """What ``append`` writes, as a string of its own."""
+        writer = Writer()
+        self.append(writer)
+        return writer.getvalue()
+
     def size(self) -> int:
         """Bytes that ``append`` writes."""
         writer = Writer()
