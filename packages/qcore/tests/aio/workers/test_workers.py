@@ -59,7 +59,7 @@ async def reporting(
             worker.ready()
             await listener.close(drain=await worker.stopped())
 
-    async with start_workers(main, (HOST, 0), workers=count, steering=steering, ids=ids, drain=1) as group:
+    async with start_workers(main, (HOST, 0), workers=count, steering=steering, ids=ids, drain=20) as group:
         yield group
 
 
@@ -290,7 +290,7 @@ def test_worker_that_is_told_to_end_is_started_again(server_tls: ServerTLS, clie
             assert (0, before[0]) == (await ask(connections[0]))[
                 :2
             ]  # within its time, it serves those it has
-            assert None is (await connections[0].wait_closed()).error
+            await stack.aclose()
             async with AsyncExitStack() as later:
                 assert {0, 1} == (await one_of_each(group, client_tls, later)).keys()
             assert before[0] != group.pids[0]

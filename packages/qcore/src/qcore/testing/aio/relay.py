@@ -1,6 +1,7 @@
 """A NAT on the loopback that forgets: what a client sends comes from a new port whenever a test says so."""
 
 import asyncio
+import contextlib
 import socket
 from types import TracebackType
 from typing import Final, Self
@@ -44,6 +45,9 @@ class Relay:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:  # what the client has said last
+                self._on_client()
         for sock in (self._inside, self._outside):
             self._loop.remove_reader(sock)
         for sock in (self._inside, self._outside, *self._old):
