@@ -62,8 +62,10 @@ def learn(flows: Iterable[CapturedFlow], *, name: str = "learned") -> ClientProf
     """
     try:
         return learned(list(flows), name)
-    except DecodeError as error:
-        raise ProfileError(f"a transport parameter cannot be read: {error}") from None
+    except ProfileError:
+        raise
+    except (DecodeError, ValueError) as error:
+        raise ProfileError(f"no client can speak like this: {error}") from None
 
 
 def learned(captured: list[CapturedFlow], name: str) -> ClientProfile:
@@ -71,7 +73,7 @@ def learned(captured: list[CapturedFlow], name: str) -> ClientProfile:
 
     Raises:
         ProfileError: there is no first flight.
-        DecodeError: a transport parameter is malformed.
+        DecodeError, ValueError: a transport parameter is malformed, or something else has no sense.
     """
     seen = observe(captured)
     flights = [item for item in seen if not item.is_resumed] or seen
