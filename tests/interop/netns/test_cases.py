@@ -1,8 +1,8 @@
 """The quic-interop-runner's cases between processes in network namespaces, over a link in real time.
 
 Needs root and Linux. A few run wherever they can; with NETNS=all in the environment all of them do, which takes four
-minutes. The same cases run in virtual time elsewhere: what is added here are sockets, ECN on the wire, IPv6, and TCP
-on the same link.
+minutes on a machine that is not busy; on one that is, the link itself may be too slow for `test_goodput`. The same cases
+run in virtual time elsewhere: what is added here are sockets, ECN on the wire, IPv6, and TCP on the same link.
 """
 
 import json
