@@ -199,6 +199,19 @@ def test_client_goes_where_the_server_prefers_to_be(
     run(main())
 
 
+def test_preferred_address_that_is_taken_leaves_nothing_behind(server_tls: ServerTLS) -> None:
+    first, second = (SECOND, free_port(SECOND)), ("::1", free_port("::1"))
+
+    async def main() -> None:
+        async with Endpoint.open((HOST, 0)) as endpoint, Endpoint.open(second):
+            with pytest.raises(OSError, match="in use"):
+                endpoint.listen(tls=server_tls, config=QuicConfig(preferred_addresses=(first, second)))
+            listener = endpoint.listen(tls=server_tls, config=QuicConfig(preferred_addresses=(first,)))
+            assert first in listener.addresses
+
+    run(main())
+
+
 def test_client_that_does_not_move_stays(client_tls: ClientTLS, server_tls: ServerTLS) -> None:
     config = QuicConfig(preferred_addresses=((SECOND, free_port(SECOND)),))
 

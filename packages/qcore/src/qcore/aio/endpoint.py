@@ -204,9 +204,15 @@ class Endpoint:
         """
         if self._listener is not None or self._is_closed:
             raise UsageError("the endpoint is closed" if self._is_closed else "the endpoint listens already")
-        for host, port in config.preferred_addresses:
-            sock = open_socket((host, port), shares_port=self._shares_port)
-            self._driver.add_socket(PolledSocket(self._loop, sock))
+        preferred: list[int] = []
+        try:
+            for host, port in config.preferred_addresses:
+                sock = open_socket((host, port), shares_port=self._shares_port)
+                preferred.append(self._driver.add_socket(PolledSocket(self._loop, sock)))
+        except OSError:
+            for number in preferred:
+                self._driver.remove_socket(number)
+            raise
         addresses = [self._udp.address, *config.preferred_addresses]
         listener = self._listener = Listener(addresses, self._router.stop_listening)
         self._router.listen(
