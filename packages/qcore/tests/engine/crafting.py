@@ -204,6 +204,17 @@ class Cheat:
         assert error.is_local, error
         return error.code
 
+    def told(self) -> int | None:
+        """The code in the CONNECTION_CLOSE that the victim sends now; None if it sends none."""
+        address = SERVER_ADDRESS if self.side == "client" else self.pair.client_address
+        self.engine.receive([Datagram(data, address) for data in self.answer()], self.pair.now)
+        error = self.engine.error
+        if error is None:
+            return None
+        assert isinstance(error, TransportError), error
+        assert not error.is_local, error
+        return error.code
+
 
 def confirmed_pair(**options: object) -> Pair:
     """Both sides know that the handshake is complete, and nothing is on its way."""

@@ -173,7 +173,7 @@ def test_violation_of_a_client(content: Content, code: int | None) -> None:
     cheat = Cheat(confirmed_pair(), "client")
     cheat.send(PacketType.ONE_RTT, content)
 
-    assert code == cheat.code
+    assert code == cheat.code == cheat.told()
 
 
 @pytest.mark.parametrize(("content", "code"), IN_1RTT)
@@ -181,7 +181,7 @@ def test_violation_of_a_server(content: Content, code: int | None) -> None:
     cheat = Cheat(confirmed_pair(), "server")
     cheat.send(PacketType.ONE_RTT, turned(content))
 
-    assert code == cheat.code
+    assert code == cheat.code == cheat.told()
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
@@ -198,7 +198,7 @@ def test_wrong_tls_message_after_the_handshake(side: str, message: bytes) -> Non
     offset = cheat.victim.parts.spaces[APPLICATION].crypto.received_size
     cheat.send(PacketType.ONE_RTT, CryptoFrame(offset, message))
 
-    assert UNEXPECTED_MESSAGE == cheat.code
+    assert UNEXPECTED_MESSAGE == cheat.code == cheat.told()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_frame_that_only_a_server_sends(frame: Frame) -> None:
     cheat = Cheat(confirmed_pair(), "client")
     cheat.send(PacketType.ONE_RTT, frame)
 
-    assert PROTOCOL_VIOLATION == cheat.code
+    assert PROTOCOL_VIOLATION == cheat.code == cheat.told()
 
 
 def test_empty_token_of_a_server() -> None:  # RFC 9000 §19.7
@@ -249,7 +249,7 @@ def test_violation_of_a_client_in_a_handshake_packet(content: Content, code: int
     cheat = Cheat(halfway_pair(), "client")
     cheat.send(PacketType.HANDSHAKE, content)
 
-    assert code == cheat.code
+    assert code == cheat.code == cheat.told()
 
 
 @pytest.mark.parametrize("packet_type", [PacketType.INITIAL, PacketType.HANDSHAKE])
@@ -258,7 +258,7 @@ def test_violation_of_a_server_in_the_handshake(packet_type: PacketType, content
     cheat = Cheat(early_pair() if packet_type is PacketType.INITIAL else halfway_pair(), "server")
     cheat.send(packet_type, content)
 
-    assert code == cheat.code
+    assert code == cheat.code == cheat.told()
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
