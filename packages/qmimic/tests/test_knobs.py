@@ -32,6 +32,7 @@ from qmimic.http3 import Http3Spec, Setting
 from qmimic.layouts import (
     Chaos,
     Chunked,
+    Halving,
     MultiChaos,
     NameCut,
     Pinned,
@@ -259,6 +260,10 @@ FIRST_FLIGHT = {
     "Integer.size": (added(Integer(id=0x4000, value=5)), added(Integer(id=0x4000, value=5, size=2))),
     "Opaque.id": (added(Opaque(id=0x4000)), added(Opaque(id=0x4001))),
     "Opaque.value": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, value=b"x"))),
+    "Opaque.drawn": (
+        added(Opaque(id=0x4000, value=b"x")),
+        added(Opaque(id=0x4000, value=b"x", drawn=b"\x0f")),
+    ),
     "Opaque.id_size": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, id_size=8))),
     "Opaque.length_size": (added(Opaque(id=0x4000)), added(Opaque(id=0x4000, length_size=2))),
     "Reserved.min_length": (with_parameters(Reserved()), with_parameters(Reserved(min_length=15))),
@@ -273,6 +278,13 @@ FIRST_FLIGHT = {
     ),
     "NameCut.mixed": (name_cut(), name_cut(mixed=False)),
     "NameCut.padding": (name_cut(), name_cut(padding="back")),
+    **{
+        f"Halving.{name}": (
+            replace(with_hello(permute=False), layout=Halving()),
+            replace(with_hello(permute=False), layout=Halving(**{name: value})),
+        )
+        for name, value in {"pieces": 4, "attempts": 3, "reserve": 80, "largest_gap": 1}.items()
+    },
     "Chunked.size": (replace(BASE, layout=Chunked(size=800)), replace(BASE, layout=Chunked(size=801))),
     "Reserved.max_length": (with_parameters(Reserved()), with_parameters(Reserved(max_length=0))),
     "VersionInformation.id": (
@@ -458,6 +470,7 @@ COVERED = {
                 RandomToken,
                 NameCut,
                 Chunked,
+                Halving,
                 Integer,
                 Opaque,
                 SourceConnectionId,

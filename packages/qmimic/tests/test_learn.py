@@ -13,7 +13,7 @@ from qmimic.catalog import profile
 from qmimic.diff import diff
 from qmimic.draw import draw_flows
 from qmimic.extensions import EchGrease, QuicTransportParameters
-from qmimic.layouts import Chaos, Chunked, InOrder, MultiChaos, NameCut, Pinned, Sampled, SniSlicing
+from qmimic.layouts import Chaos, Chunked, Halving, InOrder, MultiChaos, NameCut, Pinned, Sampled, SniSlicing
 from qmimic.lint import lint
 from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
 from qmimic.observation import observe
@@ -92,7 +92,8 @@ OTHERS = [
     pytest.param("cycletls-2.0.5", NameCut, id="CycleTLS"),
     pytest.param("httpcloak-safari-18-1.7.3", NameCut, id="httpcloak as Safari"),
     pytest.param("httpcloak-chrome-155-linux-1.7.3", Sampled, id="httpcloak as Chrome"),
-    pytest.param("curl-8.23.0-OpenSSL_3.6.5-ngtcp2_1.24.0", Sampled, id="curl"),
+    pytest.param("curl-8.23.0-OpenSSL_3.6.5-ngtcp2_1.24.0", Halving, id="curl"),
+    pytest.param("curl_cffi-chrome152-0.17.0", Halving, id="curl_cffi as Chrome"),
 ]
 
 

@@ -95,3 +95,13 @@ def test_orders() -> None:
     assert [1, 3, 5, 7, 9] == ids("ascending", 1)
     assert [1, 3, 5, 7, 9] == sorted(ids("shuffled", 1))
     assert 20 < len({tuple(ids("shuffled", seed)) for seed in range(30)})
+
+
+def test_drawn_bits_vary_and_the_others_stay() -> None:
+    random = SeededBytes("bits")
+    entry = Opaque(id=0x4000, value=b"\xa5\x00", drawn=b"\x0f\x00")
+    values = [parameter.value for _ in range(200) if (parameter := entry.draw(random, Known())) is not None]
+
+    assert {bytes((0xA0 | low, 0)) for low in range(16)} == set(values)
+    with pytest.raises(ValueError, match="1 bytes say which bits of 2 are drawn"):
+        Opaque(id=0x4000, value=b"ab", drawn=b"\x01")

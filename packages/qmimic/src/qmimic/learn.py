@@ -138,10 +138,12 @@ def learn_cid_size(sizes: Sequence[int]) -> int | NeqoCidSize | SizeChoice:
     """A constant; neqo's rule, whose mark is the weight of its smallest size; or any size between the bounds."""
     if len(set(sizes)) == 1:
         return sizes[0]
-    smallest = min(sizes)
-    if sizes.count(smallest) > 0.4 * len(sizes) and max(sizes) <= 20:
+    smallest, largest = min(sizes), max(sizes)
+    if sizes.count(smallest) > 0.4 * len(sizes) and largest <= 20:
         return NeqoCidSize(smallest=smallest)
-    return SizeChoice(smallest=max(8, smallest), largest=max(sizes))
+    # Few draws of many sizes miss the outermost: what n uniform draws span is on average (n - 1) / (n + 1) of the whole.
+    beyond = round((largest - smallest) / (len(sizes) - 1))
+    return SizeChoice(smallest=max(8, smallest - beyond), largest=min(20, largest + beyond))
 
 
 def learn_recovery(flights: Sequence[Observed]) -> RecoverySpec:
@@ -223,16 +225,29 @@ def learn_value(number: int, value: bytes, id_size: int, length_size: int) -> Pa
     return Integer(id=number, value=integer, size=0 if is_minimal else len(value))
 
 
+def varying_bits(values: Sequence[bytes]) -> bytes:
+    """The bits that are not the same in all values, in whole groups of four; empty if none, or sizes vary."""
+    first = values[0]
+    if any(len(value) != len(first) for value in values):
+        return b""
+    mask = bytearray(len(first))
+    for value in values:
+        for index, byte in enumerate(value):
+            mask[index] |= byte ^ first[index]
+    whole = bytes((0xF0 if byte & 0xF0 else 0) | (0x0F if byte & 0x0F else 0) for byte in mask)
+    return whole if any(whole) else b""
+
+
 def learn_versions(number: int, values: Sequence[bytes]) -> VersionInformation | Opaque:
     """version_information: the real versions, and where the reserved one stands."""
     rows = [[int.from_bytes(value[at : at + 4], "big") for at in range(4, len(value), 4)] for value in values]
     reserved = [[index for index, version in enumerate(row) if version not in VERSIONS] for row in rows]
-    if any(len(places) > 1 for places in reserved) or len(values[0]) % 4:
-        return Opaque(id=number, value=values[0])
-    if any(
+    is_odd = any(len(places) > 1 for places in reserved) or len(values[0]) % 4
+    if is_odd or any(
         not grease.is_version(row[places[0]]) for row, places in zip(rows, reserved, strict=True) if places
     ):
-        return Opaque(id=number, value=values[0])  # malformed: no rule to redraw it by
+        # Malformed: of a rule to redraw it by only the bits are known that vary.
+        return Opaque(id=number, value=values[0], drawn=varying_bits(values))
     available = tuple(version for version in rows[0] if version in VERSIONS)
     places = {places[0] for places in reserved if places}
     if not places:

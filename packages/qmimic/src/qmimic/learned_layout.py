@@ -12,6 +12,7 @@ from .layouts import (
     Arrangement,
     Chaos,
     Chunked,
+    Halving,
     MultiChaos,
     NameCut,
     Pinned,
@@ -45,6 +46,9 @@ def learn_layout(flights: Sequence[Observed]) -> Layout:
     if all(is_split(item) for item in flights) and are_mixed(flights):
         heads = [stretches(item.packets[0])[0][1] for item in flights]
         return learn_multi_chaos(heads, learn_chaos(flights))
+    halves = halving(flights)
+    if halves is not None:
+        return halves
     from_start = cuts_recur(flights)
     if len(flights) == 1:
         only = flights[0]
@@ -133,6 +137,48 @@ def name_cut(flights: Sequence[Observed]) -> NameCut | None:
             front += packet.frame_types[0] == 0
             back += packet.frame_types[-1] == 0
     return NameCut(mixed=mixed, padding="front" if front > back else "back")
+
+
+def halving(flights: Sequence[Observed]) -> Halving | None:
+    """ngtcp2's rule, if several flights are cut by halves, and not in order."""
+    if len(flights) < 2 or not all(map(is_halved, flights)):
+        return None
+    if not any(cuts(packet) != sorted(cuts(packet)) for item in flights for packet in item.packets):
+        return None
+    reserves = {
+        context_of(item).room(0) - max(stop for _, stop in cuts(item.packets[0]))
+        for item in flights
+        if len(item.packets) > 1
+    }
+    if len(reserves) > 1:
+        return None
+    return Halving(reserve=reserves.pop()) if reserves else Halving()
+
+
+def is_halved(item: Observed) -> bool:
+    """Whether every stretch, cut at the host name at most once more, falls into halves of halves."""
+    name = host_name_range(item.fingerprint.flight.client_hello)
+    middle = (name[0] + name[1]) // 2 if name is not None else 0
+    for packet in item.packets:
+        ranges = cuts(packet)
+        starts = {start for start, _ in ranges}
+        for start, stop in stretches(packet):
+            parts = (
+                [(start, middle), (middle, stop)]
+                if start < middle < stop and len(item.packets) == 1
+                else [(start, stop)]
+            )
+            if not all(falls_into_halves(*part, starts) for part in parts):
+                return False
+    return all(packet.crypto for packet in item.packets)
+
+
+def falls_into_halves(start: int, stop: int, cuts: set[int]) -> bool:
+    """Whether the cuts inside a range stand where halving it again and again puts them."""
+    if not any(start < cut < stop for cut in cuts):
+        return True
+    middle = start + (stop - start) // 2
+    return middle in cuts and falls_into_halves(start, middle, cuts) and falls_into_halves(middle, stop, cuts)
 
 
 def are_mixed(flights: Sequence[Observed]) -> bool:

@@ -27,7 +27,7 @@ from .bounds import UINT32, check_all
 from .errors import ProfileError
 from .hello import HelloSpec
 from .http3 import Http3Spec
-from .layouts import Chaos, Chunked, MultiChaos, NameCut, Pinned, Sampled, Scattered, SniSlicing
+from .layouts import Chaos, Chunked, Halving, MultiChaos, NameCut, Pinned, Sampled, Scattered, SniSlicing
 from .neqo import NeqoCidSize, NeqoPacketNumber, NeqoPacketNumberSize
 from .randomness import RandomBytes
 from .sizes import NumberChoice, SizeChoice
@@ -40,7 +40,7 @@ MAX_SECONDS: Final = 604_800
 MAX_ATTEMPTS: Final = 10
 
 Layout: TypeAlias = (
-    InOrder | Chaos | MultiChaos | SniSlicing | NameCut | Chunked | Pinned | Scattered | Sampled
+    InOrder | Chaos | MultiChaos | SniSlicing | NameCut | Chunked | Halving | Pinned | Scattered | Sampled
 )
 
 

@@ -55,10 +55,14 @@ class Integer:
 
 @dataclass(frozen=True, kw_only=True)
 class Opaque:
-    """A parameter with these bytes. `id_size` and `length_size` ask for longer varints than needed."""
+    """A parameter with these bytes. `id_size` and `length_size` ask for longer varints than needed.
+
+    The bits that are set in `drawn`, which is empty or as long as the value, are random on each connection.
+    """
 
     id: int = field(metadata={"hex": True})
     value: bytes = b""
+    drawn: bytes = b""
     id_size: int = 0
     length_size: int = 0
 
@@ -68,9 +72,18 @@ class Opaque:
         check_varint_size("length", self.length_size)
         if self.id_size and self.id >= 1 << (8 * self.id_size - 2):
             raise ValueError(f"{self.id:#x} is no varint of {self.id_size} bytes")
+        if self.drawn and len(self.drawn) != len(self.value):
+            raise ValueError(f"{len(self.drawn)} bytes say which bits of {len(self.value)} are drawn")
 
     def draw(self, random: RandomBytes, known: Known) -> Parameter | None:
-        return Parameter(self.id, self.value, self.id_size, self.length_size)
+        value = self.value
+        if self.drawn:
+            chance = random(len(value))
+            value = bytes(
+                byte & ~mask & 0xFF | other & mask
+                for byte, mask, other in zip(value, self.drawn, chance, strict=True)
+            )
+        return Parameter(self.id, value, self.id_size, self.length_size)
 
 
 @dataclass(frozen=True, kw_only=True)

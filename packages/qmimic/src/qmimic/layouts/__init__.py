@@ -8,6 +8,7 @@ from qcore.packing.initial_flight import InOrder
 
 from .chaos import Chaos
 from .chunked import Chunked
+from .halving import Halving
 from .multi_chaos import MultiChaos
 from .name_cut import NameCut
 from .pinned import Pinned, PinnedDatagram, Scattered, ScatteredDatagram
@@ -18,6 +19,7 @@ __all__ = [
     "Arrangement",
     "Chaos",
     "Chunked",
+    "Halving",
     "InOrder",
     "MultiChaos",
     "NameCut",
