@@ -82,6 +82,20 @@ def test_every_fault_of_uquics_chrome_146_is_named(captures: Path, real: str) ->
     assert (real == "captured") is ("parameters.0x3128" in found)
 
 
+def test_what_has_changed_since_uquics_chrome_146_is_named(captures: Path) -> None:
+    parrot = ClientProfile.from_toml((VECTORS / "uquic-chrome-146.toml").read_text())
+    flows = read_capture(captures / "chromium-156.0.8078.79-flight.jsonl")
+    found = {item.field: item for item in diff(parrot, flows)}
+
+    # Counts that come from one capture, and what none of 2026 had yet.
+    assert set(FAULTS) - {"hash.v1", "hash.v2"} <= set(found)
+    assert {"layout.packet1.crypto_frames", "layout.packet2.crypto_frames", "layout.packet2.pings"} <= set(
+        found
+    )
+    assert {"hello.extensions", "hello.trust_anchors", "hash.ja4"} <= set(found)
+    assert ("31304146", "4f524947") == (found["parameters.0x3128"].a, found["parameters.0x3128"].b)
+
+
 def test_lint_names_the_faults_that_need_no_capture() -> None:
     parrot = ClientProfile.from_toml((VECTORS / "uquic-chrome-146.toml").read_text())
 
