@@ -38,6 +38,11 @@ QUICK_SCALE = 0.1
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw a picture: .svg, .png or .pdf."
 )
+@click.option(
+    "--flame",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw where the time of the server goes, of the first row and work chosen, and measure nothing.",
+)
 @click.option("--list", "shows_list", is_flag=True, help="Name rows and works, and do nothing.")
 def main(
     row_names: tuple[str, ...],
@@ -49,6 +54,7 @@ def main(
     as_json: bool,
     out: Path | None,
     plot: Path | None,
+    flame: Path | None,
     shows_list: bool,
 ) -> None:
     """Measure this stack beside aioquic and qh3: client and server in processes of their own, on the loopback, every
@@ -75,6 +81,9 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         certificates.make(Path(name))
         runner = Runner(Path(name), built, scale, loop)
+        if flame is not None:
+            runner.run(rows[0], works[0], flame)
+            return
         with Progress(
             TextColumn("{task.description:48}"),
             BarColumn(),

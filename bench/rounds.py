@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from .flame import Flame
 from .rows import Row
 from .work import Work
 
@@ -49,8 +51,8 @@ class Runner:
         self._scale = scale
         self._loop = loop
 
-    def run(self, row: Row, work: Work) -> dict[str, float]:
-        """Measure once.
+    def run(self, row: Row, work: Work, flame: Path | None = None) -> dict[str, float]:
+        """Measure once; with `flame`, draw where the time of the server goes, which makes it slower.
 
         Raises:
             RuntimeError: a process failed; what it wrote is in the message.
@@ -63,7 +65,8 @@ class Runner:
                 if not port.strip():
                     raise RuntimeError(f"the server of {row.name} did not start: {_errors(server)}")
                 about = {"work": work.name, "port": int(port), "server": server.pid, "scale": self._scale}
-                with self._start("client", row, common | about) as client:
+                sampling = nullcontext() if flame is None else Flame(server.pid, flame)
+                with sampling, self._start("client", row, common | about) as client:
                     try:
                         output, errors = client.communicate(timeout=TIMEOUT)
                     except subprocess.TimeoutExpired:

@@ -147,3 +147,15 @@ def test_remembered_fields_are_bounded() -> None:
         headers.check_trailers([(b"x", b"%d" % number)])
 
     assert headers.CACHED_FIELDS >= len(headers._good)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        pytest.param((b"accept", b"*/*"), True, id="ordinary"),
+        pytest.param((b"cookie", b"a=b"), False, id="a secret"),
+        pytest.param((b"x", bytes(2000)), False, id="large"),
+    ],
+)
+def test_heads_that_may_be_remembered(field: tuple[bytes, bytes], expected: bool) -> None:
+    assert expected is headers.may_be_kept([(b":method", b"GET"), field])

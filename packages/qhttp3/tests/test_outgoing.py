@@ -70,3 +70,14 @@ def test_the_limit_of_the_peer_is_kept() -> None:  # RFC 9114 §4.2.2
 def test_section_size() -> None:  # RFC 9114 §4.2.2
     assert 0 == section_size([])
     assert 2 * 32 + 4 == section_size([(b"a", b"b"), (b"c", b"d")])
+
+
+def test_what_is_remembered_of_a_request_depends_on_the_peer() -> None:
+    fields = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:], (b"remembered", b"1")]
+    connects = H3Settings.build(enable_connect_protocol=True)
+    small = H3Settings.build(max_field_section_size=40, enable_connect_protocol=True)
+
+    assert prepare_request(fields, DEFAULT_PSEUDO_ORDER, connects)
+    for peer in (None, small):
+        with pytest.raises(MalformedMessage):
+            prepare_request(fields, DEFAULT_PSEUDO_ORDER, peer)

@@ -26,6 +26,10 @@ _BAD_VALUE: Final = re.compile(rb"[\0\r\n]")  # RFC 9110 §5.5
 CACHED_FIELDS: Final = 1024
 CACHED_FIELD_SIZE: Final = 256
 _good: Final[dict[Field, None]] = {}
+# And so are whole heads: the same few requests come again and again.
+CACHED_HEADS: Final = 256
+CACHED_HEAD_SIZE: Final = 1024
+_requests: Final[dict[tuple[tuple[Field, ...], bool], int | None]] = {}
 
 
 def check_request(fields: Sequence[Field], allows_extended_connect: bool = False) -> int | None:
@@ -36,6 +40,28 @@ def check_request(fields: Sequence[Field], allows_extended_connect: bool = False
     Raises:
         StreamViolation: the request is malformed.
     """
+    key = (tuple(fields), allows_extended_connect)
+    if key in _requests:
+        return _requests[key]
+    content_length = _check_request(fields, allows_extended_connect)
+    if may_be_kept(fields):
+        if len(_requests) >= CACHED_HEADS:
+            _requests.clear()
+        _requests[key] = content_length
+    return content_length
+
+
+def may_be_kept(fields: Sequence[Field]) -> bool:
+    """Whether a head that was found good may be remembered: it is small, and holds no secret."""
+    size = 0
+    for name, value in fields:
+        size += len(name) + len(value)
+        if name in _SECRET:
+            return False
+    return size <= CACHED_HEAD_SIZE
+
+
+def _check_request(fields: Sequence[Field], allows_extended_connect: bool) -> int | None:
     pseudo, count = _split(fields, _REQUEST_PSEUDO)
     content_length = _check_regular(fields[count:])
     method = pseudo.get(b":method")
@@ -186,4 +212,5 @@ def _malformed(reason: str) -> StreamViolation:
 
 
 # Fields whose value decides something; they are looked at every time.
-_LOOKED_AT: Final = frozenset((b"content-length", b"authorization", b"cookie"))
+_SECRET: Final = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
+_LOOKED_AT: Final = _SECRET | {b"content-length"}

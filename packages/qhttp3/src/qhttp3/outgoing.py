@@ -15,6 +15,10 @@ from qhttp3.settings import H3Settings
 
 Field = tuple[bytes, bytes]
 
+# Requests found good, with what they depend on, and what was made of them.
+_Key = tuple[tuple[Field, ...], tuple[bytes, ...], int | None, bool]
+_prepared: Final[dict[_Key, list[Field]]] = {}
+
 DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
 
 
@@ -25,19 +29,38 @@ def prepare_request(fields: Iterable[Field], order: Sequence[bytes], peer: H3Set
         order: Of the pseudo-headers.
         peer: What the server said or is remembered to accept, None for what it may have to.
 
+    Returns:
+        The fields, for whom it is forbidden to change them: the same request gets the same list.
+
     Raises:
         MalformedMessage: the server would have to refuse it.
     """
+    given = tuple(fields)
+    limit = None if peer is None else peer.max_field_section_size
+    allows_connect = peer is not None and peer.enable_connect_protocol
+    key = (given, tuple(order), limit, allows_connect)
+    found = _prepared.get(key)
+    if found is not None:
+        return found
+    prepared = _prepare_request(given, order, allows_connect)
+    _check_size(prepared, peer)
+    if headers.may_be_kept(prepared):
+        if len(_prepared) >= headers.CACHED_HEADS:
+            _prepared.clear()
+        _prepared[key] = prepared
+    return prepared
+
+
+def _prepare_request(fields: Iterable[Field], order: Sequence[bytes], allows_connect: bool) -> list[Field]:
     try:
         pseudo, regular = headers.clean(fields)
         if len(pseudo) > 1:
             rank = {name: position for position, name in enumerate(order)}
             pseudo.sort(key=lambda field: rank.get(field[0], len(rank)))
         prepared = pseudo + regular
-        headers.check_request(prepared, peer is not None and peer.enable_connect_protocol)
+        headers.check_request(prepared, allows_connect)
     except StreamViolation as violation:
         raise MalformedMessage(violation.reason) from violation
-    _check_size(prepared, peer)
     return prepared
 
 

@@ -75,7 +75,16 @@ class Response:
             QuicError: the request or its connection ended early.
         """
         if self._body is None:
-            self._body = b"".join([piece async for piece in self])
+            pieces: list[bytes] = []
+            self._take()
+            is_complete = False
+            try:
+                while piece := await self._exchange.read_body():
+                    pieces.append(piece)
+                is_complete = True
+            finally:
+                await self._release(is_complete)
+            self._body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return self._body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -83,9 +92,7 @@ class Response:
         if self._body is not None:
             yield self._body
             return
-        if self._is_taken:
-            raise RuntimeError("the body was already taken in pieces")
-        self._is_taken = True
+        self._take()
         is_complete = False
         try:
             while piece := await self._exchange.read_body():
@@ -93,6 +100,11 @@ class Response:
             is_complete = True
         finally:
             await self._release(is_complete)
+
+    def _take(self) -> None:
+        if self._is_taken:
+            raise RuntimeError("the body was already taken in pieces")
+        self._is_taken = True
 
     async def close(self) -> None:
         """Give the response up; whatever has not arrived will not be sent."""
