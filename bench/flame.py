@@ -8,7 +8,7 @@ import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 RATE: Final = 500
 # Until py-spy has found its way into the process.
@@ -28,7 +28,7 @@ class Flame(AbstractContextManager["Flame"]):
         self._path = path
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Flame:
+    def __enter__(self) -> Self:
         command = ["record", "--pid", str(self._pid), "--output", str(self._path), "--rate", str(RATE)]
         self._process = subprocess.Popen(
             [str(Path(sys.executable).with_name("py-spy")), *command, "--function", "--duration", "600"],

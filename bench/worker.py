@@ -25,7 +25,19 @@ async def serve(row: str, folder: str) -> None:
     chosen = ROWS[row]
     async with stacks.load(chosen.stack, chosen.variant).serve(in_folder(Path(folder))) as port:
         print(port, flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        await _end_of_input()
+
+
+async def _end_of_input() -> None:
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        await loop.run_in_executor(None, sys.stdin.read)
+        return
+    # No thread: it would show in profiles.
+    ended = loop.create_future()
+    loop.add_reader(0, ended.set_result, None)
+    await ended
+    loop.remove_reader(0)
 
 
 async def measure(row: str, folder: str, work: str, port: int, server: int, scale: float) -> None:
