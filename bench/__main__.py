@@ -35,6 +35,7 @@ QUICK_SCALE = 0.1
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to a file as well."
 )
+@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write a table for a page.")
 @click.option(
     "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw a picture: .svg, .png or .pdf."
 )
@@ -53,6 +54,7 @@ def main(
     loop: str | None,
     as_json: bool,
     out: Path | None,
+    markdown: Path | None,
     plot: Path | None,
     flame: Path | None,
     shows_list: bool,
@@ -107,6 +109,8 @@ def main(
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
         report.show(Console(), facts, results, works, rows, floors)
+    if markdown is not None:
+        markdown.write_text(report.as_markdown(results, works, rows))
     if plot is not None:
         from .plot import draw
 

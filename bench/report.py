@@ -161,6 +161,28 @@ def _floor(floor: Floor) -> Table:
     return table
 
 
+def as_markdown(results: Results, works: Sequence[Work], rows: Sequence[Row]) -> str:
+    """The medians as a table for a page, with the ratio of our rows to each peer behind them."""
+    measured = [work for work in works if work.name in results.values]
+    names = [row.name for row in rows if any(row.name in results.values[work.name] for work in measured)]
+    own = [name for name in names if not ROWS[name].is_peer]
+    peers = [name for name in names if ROWS[name].is_peer]
+    heads = ["work", "", *names, *[f"{name} ÷ {peer}" for name in own for peer in peers]]
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "--:|" * (len(heads) - 2)]
+    for work in measured:
+        found = results.values[work.name]
+        for number, metric in enumerate(work.metrics):
+            values = {name: found.get(name, {}).get(metric.key) for name in names}
+            cells = [_number(median(each)) if each else "–" for each in values.values()]
+            for name in own:
+                for peer in peers:
+                    first, second = values[name], values[peer]
+                    times = ratio(metric, first, second) if first and second else None
+                    cells.append("–" if times is None else f"{times:.2f}")
+            lines.append(f"| {'' if number else work.title} | {metric.label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 

@@ -56,7 +56,16 @@ def test_peer_does_the_same_work(tmp_path: Path, stack: str, variant: str, work:
 def test_command_prints_json(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "--row", "pure", "--work", "first-byte", "--work", "handshake"]
     done = subprocess.run(
-        [*command, "--rounds", "1", "--scale", str(SCALE), "--json"],
+        [
+            *command,
+            "--rounds",
+            "1",
+            "--scale",
+            str(SCALE),
+            "--json",
+            "--markdown",
+            str(tmp_path / "table.md"),
+        ],
         check=False,
         cwd=ROOT,
         capture_output=True,
@@ -66,6 +75,7 @@ def test_command_prints_json(tmp_path: Path) -> None:
 
     assert {"handshake", "first-byte"} == set(found["results"])
     assert [] == found["failures"]
+    assert "| full handshake | per s |" in (tmp_path / "table.md").read_text()
     assert 0 == done.returncode
 
 
