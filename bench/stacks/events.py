@@ -188,7 +188,12 @@ class EventLink:
         ]
         if size:
             fields.append((b"content-length", b"%d" % size))
-        protocol.http.send_headers(stream_id, fields, not size)
+        while True:
+            try:
+                protocol.http.send_headers(stream_id, fields, not size)
+                break
+            except ValueError:  # qh3: the server has not allowed as many streams yet
+                await asyncio.sleep(0)
         if size:
             protocol.start_sending(stream_id, size)
         return await self._finish(stream_id)
