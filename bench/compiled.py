@@ -49,11 +49,24 @@ def _build(folder: Path) -> None:
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     uv = os.environ.get("HATCH_UV") or shutil.which("uv") or "uv"
-    environment = {**os.environ, "HATCH_BUILD_HOOKS_ENABLE": "1"}
+    environment = {**os.environ, "HATCH_BUILD_HOOK_ENABLE_MYPYC": "true"}
+    fresh = [part for package in PACKAGES for part in ("--refresh-package", f"uquic-{package}")]
     for package in PACKAGES:
-        # Not in the tree: compiled modules beside the sources would be imported in their place.
+        # Not in the tree, and so without the sources that uv knows of: compiled modules beside theirs would be imported
+        # in their place, by the row that is not compiled, too.
         subprocess.run(
-            [uv, "build", "-q", "--find-links", wheels, "--out-dir", wheels, f"packages/{package}"],
+            [
+                uv,
+                "build",
+                "-q",
+                "--no-sources",
+                *fresh,
+                "--find-links",
+                wheels,
+                "--out-dir",
+                wheels,
+                f"packages/{package}",
+            ],
             cwd=ROOT,
             env=environment,
             check=True,
