@@ -233,7 +233,7 @@ def test_same_configuration_dials_any_number_of_times() -> None:
     seen: set[bytes] = set()
     for number in range(20):
         engine = here.dial(SERVER_ADDRESS, wire.now, config=config)
-        seen.add(engine.parts.packer.source_cid)
+        seen.add(engine.parts.packer.headers.source_cid)
         wire.settle()
         stream = engine.open_stream()
         engine.send(stream, b"number %d" % number, True)

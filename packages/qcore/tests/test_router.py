@@ -11,8 +11,8 @@ from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.errors import StatelessReset, TransportError, UsageError
 from qcore.ids.routable import RoutableIds, RoutingCodec, RoutingConfig, server_id_in
+from qcore.packing.builder import MIN_INITIAL_SIZE
 from qcore.packing.initial_flight import InitialPolicy
-from qcore.packing.packer import MIN_INITIAL_SIZE
 from qcore.stateless_reset import RESET_BURST
 from qcore.testing import Seeded
 from qcore.testing.pair import START
@@ -62,7 +62,7 @@ def exchange(wire: Wire, client: QuicEngine, servers: list[QuicEngine], data: by
 def rotate(engine: QuicEngine) -> None:
     """Go on with another connection ID of the peer."""
     assert engine.parts.remote_ids.rotate()
-    engine.parts.packer.destination_cid = engine.parts.remote_ids.current_cid
+    engine.parts.packer.headers.destination_cid = engine.parts.remote_ids.current_cid
 
 
 # Finding the engine

@@ -24,8 +24,7 @@ from .early_arrivals import EarlyArrivals
 from .engine.opening import FirstInitial
 from .ids.generator import ConnectionIdGenerator
 from .observer import Observer
-from .packing.builder import HeaderMasker, PacketBuilder
-from .packing.packer import MIN_INITIAL_SIZE
+from .packing.builder import MIN_INITIAL_SIZE, HeaderMasker, PacketBuilder
 from .packing.source import FrameSource
 from .spaces import INITIAL
 from .stateless_reset import ResetLimiter, reset_size

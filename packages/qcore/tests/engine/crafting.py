@@ -132,7 +132,7 @@ def craft(
         if packet_number is None
         else packet_number
     )
-    target = packer.destination_cid if destination_cid is None else destination_cid
+    target = packer.headers.destination_cid if destination_cid is None else destination_cid
     payload = payload_of(content)
     size = packet_number_size
     if packet_type is PacketType.ONE_RTT:
@@ -143,8 +143,8 @@ def craft(
         if full:
             payload += bytes(FULL_SIZE - len(header) - TAG_SIZE - len(payload))
     else:
-        source = packer.source_cid if source_cid is None else source_cid
-        spoken = packer.version if version is None else version
+        source = packer.headers.source_cid if source_cid is None else source_cid
+        spoken = packer.headers.version if version is None else version
 
         def write(payload_size: int) -> bytes:
             return long_header(

@@ -49,7 +49,7 @@ def test_coalesced_packet_for_another_connection_id_is_dropped(
     side: str, second: PacketType
 ) -> None:  # RFC 9000 §12.2
     cheat = Cheat(halfway_pair(), side)
-    cid = cheat.engine.parts.packer.destination_cid
+    cid = cheat.engine.parts.packer.headers.destination_cid
     other = bytes((cid[0] ^ 1,)) + cid[1:]
     before = received(cheat, PacketType.HANDSHAKE)
     first = craft(cheat.engine, PacketType.HANDSHAKE, PING)
@@ -83,10 +83,10 @@ def test_changed_source_connection_id_is_dropped(side: str) -> None:  # RFC 9000
 
 def test_initial_packets_with_another_source_do_not_move_the_peer() -> None:  # RFC 9000 §7.2
     cheat = Cheat(early_pair(), "client")
-    before = cheat.victim.parts.packer.destination_cid
+    before = cheat.victim.parts.packer.headers.destination_cid
     cheat.send(PacketType.INITIAL, PING, source_cid=b"elsewhere", full=True)
 
-    assert before == cheat.victim.parts.packer.destination_cid
+    assert before == cheat.victim.parts.packer.headers.destination_cid
     assert "source connection ID" in dropped(cheat)[-1]
 
 

@@ -131,7 +131,9 @@ def test_retry_after_a_packet_was_heard_is_ignored() -> None:
     client = cheat.victim
     cheat.answer()
     original = client.parts.handshake  # the client goes on with what it has
-    draft = Retry(VERSION_1, cheat.engine.parts.packer.destination_cid, CHOSEN, b"token").without_tag()
+    draft = Retry(
+        VERSION_1, cheat.engine.parts.packer.headers.destination_cid, CHOSEN, b"token"
+    ).without_tag()
     cheat.deliver(draft + bytes(16))
 
     assert original is client.parts.handshake
@@ -196,7 +198,9 @@ def test_version_negotiation_after_a_packet_was_heard_is_ignored() -> None:  # R
     cheat = Cheat(early_pair(), "server")
     cheat.send(PacketType.INITIAL, PingFrame())
     packer = cheat.engine.parts.packer
-    cheat.deliver(VersionNegotiation(packer.destination_cid, packer.source_cid, (OTHER,)).encode())
+    cheat.deliver(
+        VersionNegotiation(packer.headers.destination_cid, packer.headers.source_cid, (OTHER,)).encode()
+    )
 
     assert not cheat.victim.is_closed
 

@@ -134,7 +134,7 @@ def test_old_keys_open_no_newer_packet(side: str) -> None:  # RFC 9001 §6.4
     phases.update(cheat.engine.parts.recovery.next_packet_number(APPLICATION))
     cheat.send(PacketType.ONE_RTT, PingFrame())
     number = cheat.engine.parts.recovery.take_packet_number(APPLICATION)
-    header = short_header(cheat.engine.parts.packer.destination_cid, number, 4)
+    header = short_header(cheat.engine.parts.packer.headers.destination_cid, number, 4)
     cheat.deliver(protect(old, header, number, 4, b"\x01" + bytes(30)))
 
     # Only the next keys are tried on it: what cannot be opened is no violation.
@@ -224,7 +224,7 @@ def test_token_that_ends_beyond_its_packet() -> None:  # RFC 9000 §17.2.2
 def test_early_packet_of_a_server() -> None:  # RFC 9000 §17.2.3
     cheat = Cheat(confirmed_pair(), "server")
     data = craft(cheat.engine, PacketType.ONE_RTT, b"\x01" + bytes(40))
-    cid = cheat.engine.parts.packer.destination_cid
+    cid = cheat.engine.parts.packer.headers.destination_cid
     early = b"\xd0" + (1).to_bytes(4, "big") + bytes((len(cid),)) + cid + b"\0" + b"\x40\x40" + data[:64]
     cheat.deliver(early)
 

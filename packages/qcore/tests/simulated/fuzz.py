@@ -134,7 +134,7 @@ class Round:
         self.home: Address = self.pair.server_address if self.side == "client" else self.pair.client_address
         self.recorded = [each.data for each in self._output(self.peer)]
         first = self.pair.client.parts.packer
-        self.cids = (first.source_cid, first.destination_cid)
+        self.cids = (first.headers.source_cid, first.headers.destination_cid)
 
     def go(self) -> None:
         """Send the junk, and let both sides end.

@@ -321,7 +321,7 @@ def test_sealed_junk_at_a_server() -> None:
 def attack_one_client(attack: Attack, client: Site, server: Site) -> None:
     fuzzer, random = attack.fuzzer, attack.fuzzer.random
     engine = client.dial(THERE, attack.now, config=habits(attack))
-    original, local = engine.parts.packer.destination_cid, engine.parts.packer.source_cid
+    original, local = engine.parts.packer.headers.destination_cid, engine.parts.packer.headers.source_cid
     for _, data in client.transmit(attack.now):
         server.receive(data, client.address, attack.now)
     peer = next((each for each in server.engines if not each.is_closed), None)

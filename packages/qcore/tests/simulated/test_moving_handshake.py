@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from qcore.batch import Address, Datagram
-from qcore.packing.packer import MIN_INITIAL_SIZE
+from qcore.packing.builder import MIN_INITIAL_SIZE
 from qcore.testing import LinkConfig, Pair, Seeded
 from qcore.testing.pair import CLIENT_ADDRESS, throwaway_certificate
 from qtls.config import ClientTLS, ServerTLS

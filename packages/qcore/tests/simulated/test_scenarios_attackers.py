@@ -163,8 +163,8 @@ def forged_initial(pair: Pair, frames: list[Frame], *, of_server: bool, packet_n
     elif len(writer.data) < 20:
         PaddingFrame(20).append(writer)
     payload = writer.getvalue()
-    destination = negotiation.packer.source_cid if of_server else first.destination_cid
-    source = first.destination_cid if of_server else negotiation.packer.source_cid
+    destination = negotiation.packer.headers.source_cid if of_server else first.destination_cid
+    source = first.destination_cid if of_server else negotiation.packer.headers.source_cid
     header = long_header(PacketType.INITIAL, VERSION_1, destination, source, packet_number, 4, len(payload))
     sealer = keys.server_sealer if of_server else keys.client_sealer
     return protect(sealer, header, packet_number, 4, payload)

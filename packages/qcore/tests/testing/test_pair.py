@@ -32,8 +32,8 @@ def test_same_seed_same_connection() -> None:
     first = ran(3)
     # Signatures of the certificate's key differ in size by a byte or two from run to run.
     assert [entry[:3] for entry in history(first)][:2] == [entry[:3] for entry in history(ran(3))][:2]
-    assert first.client.parts.packer.source_cid == ran(3).client.parts.packer.source_cid
-    assert first.client.parts.packer.source_cid != ran(4).client.parts.packer.source_cid
+    assert first.client.parts.packer.headers.source_cid == ran(3).client.parts.packer.headers.source_cid
+    assert first.client.parts.packer.headers.source_cid != ran(4).client.parts.packer.headers.source_cid
 
 
 def test_condition_that_holds_takes_no_time() -> None:

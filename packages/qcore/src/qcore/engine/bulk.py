@@ -111,7 +111,7 @@ class RunReceiver:
             parts.idle.on_received(now)
             # RFC 9000 §17.4: the client turns the spin bit, the server reflects it.
             spin = datagrams[start + count - 1].data[0] & SPIN_BIT != 0
-            parts.packer.spin = spin != parts.is_client
-            parts.packer.destination_cid = parts.remote_ids.current_cid
+            parts.packer.headers.spin = spin != parts.is_client
+            parts.packer.headers.destination_cid = parts.remote_ids.current_cid
             parts.streams.receive_run(frames)
         return count

@@ -73,7 +73,7 @@ class QuicEngine:
         self.parts = parts
         self.observer = observer
         self._observer = Guard(observer) if observer is not None else None
-        parts.packer.observer = parts.recovery.observer = self._observer
+        parts.packer.writer.observer = parts.recovery.observer = self._observer
         self._negotiation = opening.negotiation
         self._lifecycle = Lifecycle()
         self._timers = timers.TimerTable()
@@ -486,7 +486,7 @@ class QuicEngine:
                 now,
                 self.is_client,
                 negotiation.local_cid,
-                parts.packer.destination_cid,
+                parts.packer.headers.destination_cid,
                 negotiation.version,
                 parts.paths.active.address,
             )

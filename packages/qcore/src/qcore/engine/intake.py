@@ -17,7 +17,7 @@ from ..batch import Datagram
 from ..errors import StatelessReset, TransportError, VersionMismatch
 from ..events import TokenReceived
 from ..observer import Observer
-from ..packing.packer import MIN_INITIAL_SIZE
+from ..packing.builder import MIN_INITIAL_SIZE
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE
 from .bulk import RunReceiver
@@ -253,7 +253,7 @@ class Intake:
                 self.has_heard = True
                 self._negotiation.peer_cid = header.source_cid
                 parts.remote_ids.replace_first(header.source_cid)
-                parts.packer.destination_cid = header.source_cid
+                parts.packer.headers.destination_cid = header.source_cid
         elif packet.packet_type is PacketType.HANDSHAKE:
             self._progress.on_handshake_packet(path, now)
 
@@ -264,7 +264,7 @@ class Intake:
         dispatcher = self._dispatcher
         if is_newest:
             # RFC 9000 §17.4: the client turns the spin bit, the server reflects it.
-            parts.packer.spin = packet.spin != self._parts.is_client
+            parts.packer.headers.spin = packet.spin != self._parts.is_client
         if dispatcher.handshake_done:
             dispatcher.handshake_done = False
             self._progress.confirm(now)
@@ -280,7 +280,7 @@ class Intake:
             self._mobility.on_packet(
                 path, destination_cid, is_probing=dispatcher.is_probing, is_newest=is_newest, now=now
             )
-        parts.packer.destination_cid = parts.remote_ids.current_cid
+        parts.packer.headers.destination_cid = parts.remote_ids.current_cid
 
     def _open_in_version(
         self, version: int, datagram: Datagram, start: int, index: int, now: float

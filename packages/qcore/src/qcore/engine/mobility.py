@@ -212,7 +212,7 @@ class Mobility:
             old.remote_id = ids.current
             ids.use(path.remote_id)
             path.remote_id = None
-        parts.packer.destination_cid = ids.current_cid
+        parts.packer.headers.destination_cid = ids.current_cid
 
     def _take_over(self, migration: Migration, now: float) -> None:
         parts = self._parts

@@ -170,7 +170,7 @@ class Negotiation:
         parts.recovery.set_peer_ack_delay(peer.ack_delay_exponent, peer.max_ack_delay / 1000)
         parts.ack_frequency.set_peer(peer)
         # RFC 9287 §3.1; who offers to take such packets sends them as well.
-        parts.packer.greases_fixed_bit = peer.grease_quic_bit and parts.parameters.grease_quic_bit
+        parts.packer.headers.greases_fixed_bit = peer.grease_quic_bit and parts.parameters.grease_quic_bit
         parts.datagrams.set_peer_limit(peer.max_datagram_frame_size)
         mtu = parts.paths.active.mtu
         if mtu is not None:

@@ -149,7 +149,7 @@ def open_client(
     )
     keys = initial_keys(original_cid, version)
     parts.install_initial_keys(keys.client_sealer, keys.server_opener)
-    parts.packer.token = config.token
+    parts.packer.headers.token = config.token
     parts.receiver.is_version_change_allowed = True
     parts.handshake.wall_offset = wall_clock - now
     others = parts.handshake.queue(events)

@@ -175,31 +175,35 @@ class Parts:
             is_ipv6=is_ipv6,
             random=random,
         )
-        self.packer.destination_cid = remote_cid
-        self.packer.source_cid = local_cid
-        self.packer.version = self.packer.early_version = version
+        headers = self.packer.headers
+        headers.destination_cid = remote_cid
+        headers.source_cid = local_cid
+        headers.version = headers.early_version = version
         # RFC 9000 §17.4: one connection in 16, at least, does not spin. Nobody can choose the first destination of
         # all clients, and it is the same for both sides.
         if (original_cid or remote_cid)[-1:] in NO_SPIN:
-            self.packer.disable_spin()
+            headers.disable_spin()
         self.handshake.holds_tickets = not is_client
         if is_client:
             self.handshake.lay_out = self.packer.begin_flight
         for space in self.spaces[:APPLICATION]:
-            self.packer.sources[space.index] = [space.crypto]
+            self.packer.set_sources(space.index, [space.crypto])
         early: list[FrameSource] = [self.flow, self.streams, self.datagrams]
         self.packer.early_sources = (
             [EarlyIds(self.local_ids, early), *early] if policy.habits.issues_early else early
         )
-        self.packer.sources[APPLICATION] = [
-            self.spaces[APPLICATION].crypto,
-            self.control,
-            self.ack_frequency,
-            ActivePath(self.paths),
-            self.local_ids,
-            self.remote_ids,
-            *early,
-        ]
+        self.packer.set_sources(
+            APPLICATION,
+            [
+                self.spaces[APPLICATION].crypto,
+                self.control,
+                self.ack_frequency,
+                ActivePath(self.paths),
+                self.local_ids,
+                self.remote_ids,
+                *early,
+            ],
+        )
         self.receiver = PacketReceiver(self.spaces, len(local_cid), version, config.versions)
         self.receiver.takes_early = not is_client
         self.receiver.requires_fixed_bit = not parameters.grease_quic_bit

@@ -71,7 +71,7 @@ class Restart:
             return None
         outcome = self.on_retry(data, now)
         if outcome is Outcome.RESTARTED and self._observer is not None:
-            self._observer.retry_received(now, self._parts.packer.token)
+            self._observer.retry_received(now, self._parts.packer.headers.token)
         return outcome
 
     def on_retry(self, datagram: bytes, now: float) -> Outcome:
@@ -94,8 +94,8 @@ class Restart:
             return Outcome.IGNORED
         negotiation.retry_cid = retry.source_cid
         parts.remote_ids.replace_first(retry.source_cid)
-        parts.packer.destination_cid = retry.source_cid
-        parts.packer.token = retry.token
+        parts.packer.headers.destination_cid = retry.source_cid
+        parts.packer.headers.token = retry.token
         keys = initial_keys(retry.source_cid, negotiation.version)
         parts.install_initial_keys(keys.client_sealer, keys.server_opener)
         parts.recovery.on_retry(now)
@@ -118,7 +118,7 @@ class Restart:
             self._restart_tls is None
             or negotiation.after_negotiation
             or packet.destination_cid != negotiation.local_cid
-            or packet.source_cid != parts.packer.destination_cid
+            or packet.source_cid != parts.packer.headers.destination_cid
         ):
             return Outcome.IGNORED
         self.offered = tuple(packet.versions)
@@ -150,7 +150,7 @@ class Restart:
         """Speak another version from here on, with Initial keys of that version."""
         negotiation, parts = self._negotiation, self._parts
         negotiation.version = version
-        parts.packer.version = version
+        parts.packer.headers.version = version
         parts.receiver.version = version
         keys = initial_keys(
             negotiation.retry_cid if negotiation.retry_cid is not None else negotiation.original_cid, version

@@ -12,7 +12,8 @@ from qwire.frames import Frame
 from ..ackhandler.ecn import NOT_ECT
 from ..ackhandler.sent import SendMode
 from ..batch import Address, SendBatch
-from ..packing.packer import MIN_INITIAL_SIZE, PackedDatagram
+from ..packing.builder import MIN_INITIAL_SIZE
+from ..packing.datagram import PackedDatagram
 from ..paths.mtu import BASE_SIZE
 from ..paths.path import MAX_RESPONSES, Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
@@ -101,7 +102,7 @@ class Transmitter:
             ):
                 # Past the window: a peer that waits for an answer may not even acknowledge what fills it.
                 cid = parts.remote_ids.current_cid
-                datagram = parts.packer.pack_path(now, path, min(BASE_SIZE, budget), cid)
+                datagram = parts.packer.one_rtt.pack_path(now, path, min(BASE_SIZE, budget), cid)
             if datagram is None:
                 datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
             if datagram is None:
@@ -187,7 +188,7 @@ class Transmitter:
         size = mtu.probe_size(now)
         if not size:
             return
-        datagram = parts.packer.pack_mtu_probe(now, size, mtu)
+        datagram = parts.packer.one_rtt.pack_mtu_probe(now, size, mtu)
         if datagram is not None:
             mtu.on_probe_sent(size, now, parts.recovery.rtt.smoothed)
             self._record(datagram, path, now, parts.recovery.ecn_codepoint())
@@ -201,7 +202,9 @@ class Transmitter:
             if not self._may_pass_window():
                 return
             limit = min(BASE_SIZE, path.budget())
-            datagram = parts.packer.pack_path(now, path, limit, self._cid_of(path)) if limit > 0 else None
+            datagram = (
+                parts.packer.one_rtt.pack_path(now, path, limit, self._cid_of(path)) if limit > 0 else None
+            )
             if datagram is not None:
                 for packet in datagram.sent:
                     packet.is_off_path = True
@@ -222,7 +225,7 @@ class Transmitter:
             return 0
         count = len(pending)
         self._count_sealed(count)
-        datagrams = self._parts.packer.masker.finish()
+        datagrams = self._parts.packer.writer.masker.finish()
         for data, (address, ecn, local) in zip(datagrams, pending, strict=True):
             batch.add(address, ecn, data, local)
         self._pending = []
@@ -242,4 +245,4 @@ class Transmitter:
         ids = parts.remote_ids
         if ids.on_sent(count):
             ids.rotate()
-            parts.packer.destination_cid = ids.current_cid
+            parts.packer.headers.destination_cid = ids.current_cid

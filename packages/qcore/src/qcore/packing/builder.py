@@ -16,6 +16,8 @@ from qwire.headers import FIXED_BIT, append_long_header, short_header
 from .source import FrameSource
 
 TAG_SIZE: Final = 16
+# RFC 9000 §14.1.
+MIN_INITIAL_SIZE: Final = 1200
 # RFC 9001 §5.4.2: the sample starts four bytes behind the start of the packet number, so packet number and
 # payload must have four bytes together.
 SAMPLE_OFFSET: Final = 4
@@ -24,8 +26,6 @@ SAMPLE_SIZE: Final = 16
 LONG_HEADER_SIZE: Final = 7
 # A mask of 16 bytes: one for the first byte, four for the packet number, and eleven that nobody needs.
 MASKS: Final = Struct(">BI11x")
-
-
 # A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as
 # much work as a full frame.
 SMALLEST_CUT: Final = 32
