@@ -14,7 +14,8 @@ from qcore.ackhandler.history import SentPacket
 from qcore.ackhandler.packet_numbers import separate
 from qcore.ackhandler.received import ReceivedPacketHandler
 from qcore.ackhandler.rtt import RttEstimator
-from qcore.ackhandler.sent import SendMode, SentPacketHandler
+from qcore.ackhandler.send_mode import SendMode
+from qcore.ackhandler.sent import SentPacketHandler
 from qcore.congestion import make
 from qcore.congestion.pacer import Pacer
 from qcore.packing.source import FrameSource

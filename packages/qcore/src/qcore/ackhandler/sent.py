@@ -6,75 +6,36 @@ RFC 9002.
 """
 
 import math
-from collections import deque
 from collections.abc import Sequence
-from enum import Enum
 from typing import Final, final
 
 from qwire.constants import PROTOCOL_VIOLATION
-from qwire.frames import AckFrame, Frame
+from qwire.frames import AckFrame
 
 from ..congestion.base import CongestionController
 from ..congestion.pacer import Pacer
 from ..errors import TransportError
 from ..observer import Observer
-from ..packing.source import FrameSource
 from ..spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
 from .ecn import NOT_ECT, EcnValidator
+from .fates import AckOutcome, oldest_with_frames, report_lost
 from .history import SentHistory, SentPacket
 from .loss import LossDetector
 from .packet_numbers import PacketNumbers
 from .probes import PROBES_PER_TIMEOUT, ProbeTimer
+from .reporting import RecoveryReporter
 from .rtt import RttEstimator
+from .send_mode import SendMode
+from .unanswerable import UnanswerablePackets
 
 ACK_DELAY_EXPONENT: Final = 3  # RFC 9000 §18.2
 MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
 # Small packets could be sent by the million before they fill a window.
 MAX_OUTSTANDING: Final = 65_536
-# RFC 9000 §13.2.4: acknowledgements are acknowledged only beside something that elicits one.
-PING_AFTER: Final = 32
-# Packets of a space that elicit nothing and are remembered, the newest ones: to hear that an ACK has arrived only saves
-# repeating it. Some 800 bytes each.
-MAX_UNANSWERABLE: Final = 256
 # A server's acknowledgement and its flight arrive together unless part of them is lost; as long as an ACK may take.
 HURRY_DELAY: Final = 0.025
-# Stands for whoever is told of frames first.
-NOBODY: Final = FrameSource()
 # How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
 LATE_PTOS: Final = 3
-
-
-class SendMode(Enum):
-    """What may be sent now. Each allows what the one before it does."""
-
-    NONE = "none"
-    ACK_ONLY = "ack_only"
-    PACED = "paced"
-    PROBE = "probe"
-    ANY = "any"
-
-
-@final
-class AckOutcome:
-    """What one ACK frame changed.
-
-    Attributes:
-        acked, acked_bytes: packets newly acknowledged, and the bytes of those in flight.
-        largest_acked_size: bytes of the largest of them.
-        lost: packets newly declared lost.
-        largest_advanced: whether the largest acknowledged number of the space rose.
-        ecn_ce: whether it reports new congestion marks.
-    """
-
-    __slots__ = ("acked", "acked_bytes", "ecn_ce", "largest_acked_size", "largest_advanced", "lost")
-
-    def __init__(self) -> None:
-        self.acked = 0
-        self.acked_bytes = 0
-        self.largest_acked_size = 0
-        self.lost = 0
-        self.largest_advanced = False
-        self.ecn_ce = False
 
 
 @final
@@ -104,13 +65,11 @@ class SentPacketHandler:
         "_is_deadline_stale",
         "_is_discarded",
         "_is_loss_deadline",
-        "_kept",
         "_loss",
         "_max_ack_delay",
         "_numbers",
         "_probes",
-        "_reported_deadline",
-        "_reported_ecn",
+        "_reporter",
         "_skip_before_probe",
         "_unanswerable",
         "bytes_in_flight",
@@ -150,8 +109,7 @@ class SentPacketHandler:
         self._loss = LossDetector(COUNT)
         self._histories = [SentHistory() for _ in range(COUNT)]
         self._is_discarded = [False] * COUNT
-        self._unanswerable = [0] * COUNT
-        self._kept: list[deque[SentPacket]] = [deque() for _ in range(COUNT)]
+        self._unanswerable = UnanswerablePackets()
         self._probes = ProbeTimer(is_client, probes_per_timeout)
         self._skip_before_probe = skip_before_probe
         self._exponent = ACK_DELAY_EXPONENT
@@ -159,8 +117,7 @@ class SentPacketHandler:
         self._is_deadline_stale = False
         self._deadline = math.inf
         self._is_loss_deadline = False
-        self._reported_deadline = math.inf
-        self._reported_ecn = ecn.state if ecn is not None else None
+        self._reporter = RecoveryReporter(ecn)
         pacer.set_rate(congestion.pacing_rate(rtt.smoothed), -math.inf)
 
     # What was sent
@@ -212,7 +169,7 @@ class SentPacketHandler:
             self.pacer.on_sent(size)
             self.congestion.on_sent(size, self.bytes_in_flight, now)
         if packet.ack_eliciting:
-            self._unanswerable[space] = 0
+            self._unanswerable.interrupt(space)
             if self._probes.total and self._probes.on_sent(space) and self.observer is not None:
                 self.observer.probe_sent(now, space)
         else:
@@ -241,7 +198,7 @@ class SentPacketHandler:
         self.bytes_in_flight += size
         self.pacer.on_sent(size)
         self.congestion.on_sent(size, self.bytes_in_flight, now)
-        self._unanswerable[APPLICATION] = 0
+        self._unanswerable.interrupt(APPLICATION)
         if packets[0].ecn and self.ecn is not None:
             self.ecn.on_sent(APPLICATION, len(packets))
 
@@ -250,7 +207,7 @@ class SentPacketHandler:
 
         RFC 9000 §13.2.4.
         """
-        return self._unanswerable[space] >= PING_AFTER
+        return self._unanswerable.needs_ping(space)
 
     def ecn_codepoint(self) -> int:
         """The mark for the next datagram."""
@@ -292,45 +249,16 @@ class SentPacketHandler:
             return outcome
         congestion = self.congestion
         old_state = congestion.state if self.observer is not None else ""
-        recovery_start = congestion.recovery_start
         in_flight_before = self.bytes_in_flight
-        acked_bytes = 0
-        growing_bytes = 0
-        eliciting = 0
-        marked = 0
-        newest_time = -math.inf
-        # Who is told next, and of which frames: of all that follow one another at once.
-        told = NOBODY
-        frames: list[Frame] = []
-        for packet in acked:
-            if packet.in_flight:
-                acked_bytes += packet.size
-                sent_time = packet.sent_time
-                if sent_time > recovery_start:
-                    growing_bytes += packet.size
-                if sent_time > newest_time:  # noqa: PLR1730 - per packet, and max() is a call
-                    newest_time = sent_time
-            if packet.ack_eliciting:
-                eliciting += 1
-            if packet.ecn:
-                marked += 1
-            for sent_frame, owner in packet.frames:
-                if owner is not told:
-                    if frames:
-                        told.on_all_acked(frames)
-                        frames = []
-                    told = owner
-                frames.append(sent_frame)
-        if frames:
-            told.on_all_acked(frames)
-        history.ack_eliciting -= eliciting
-        self.bytes_in_flight -= acked_bytes
+        outcome.take(acked, congestion.recovery_start)
+        history.ack_eliciting -= outcome.eliciting
+        self.bytes_in_flight -= outcome.acked_bytes
 
         rtt_sample = 0.0
         # RFC 9002 §5.1; packets of an older path tell nothing of this one.
         if (
             newest is not None
-            and eliciting
+            and outcome.eliciting
             and newest.packet_number >= history.path_floor
             and not newest.is_off_path
         ):
@@ -338,21 +266,23 @@ class SentPacketHandler:
             self.rtt.update(rtt_sample, self._ack_delay(space, frame.delay), now)
         if self.ecn is not None:
             if not outcome.largest_advanced:
-                self.ecn.on_old_ack(space, marked)
-            elif self.ecn.on_ack(space, marked, frame.ecn):
+                self.ecn.on_old_ack(space, outcome.marked)
+            elif self.ecn.on_ack(space, outcome.marked, frame.ecn):
                 outcome.ecn_ce = True
-                congestion.on_ecn_ce(newest_time, now)
+                congestion.on_ecn_ce(outcome.newest_time, now)
         window = congestion.window
         outcome.lost = self._detect_losses(space, now)
         if congestion.window < window:
-            growing_bytes = 0  # whatever was acknowledged had been sent before this reaction
-        if acked_bytes:
+            outcome.growing_bytes = 0  # whatever was acknowledged had been sent before this reaction
+        if outcome.acked_bytes:
             congestion.on_acked(
-                growing_bytes, newest_time, now, rtt_sample, self.rtt.smoothed, in_flight_before
+                outcome.growing_bytes,
+                outcome.newest_time,
+                now,
+                rtt_sample,
+                self.rtt.smoothed,
+                in_flight_before,
             )
-        outcome.acked = len(acked)
-        outcome.largest_acked_size = max([packet.size for packet in acked], default=0)
-        outcome.acked_bytes = acked_bytes
         if space == HANDSHAKE:
             # RFC 9002 §6.2.2.1: only a server that has validated us can read, and answer, Handshake packets.
             self._probes.is_address_validated = True
@@ -506,21 +436,19 @@ class SentPacketHandler:
             return
         self._is_discarded[space] = True
         self._forget(self._histories[space].take_all())
+        self._unanswerable.forget(space)
         self._probes.on_space_discarded(space)
         self._is_deadline_stale = True
 
     def repeat_outstanding(self, space: int) -> None:
         """Have the frames of all unacknowledged packets sent again; the packets stay in flight."""
-        for packet in self._histories[space].outstanding():
-            if packet.ack_eliciting:
-                _report_lost(packet)
+        report_lost(packet for packet in self._histories[space].outstanding() if packet.ack_eliciting)
 
     def requeue_all(self, space: int) -> None:
         """Hand the frames of all unacknowledged packets back, without a reaction to congestion."""
         packets = self._histories[space].take_all()
         self._forget(packets)
-        for packet in packets:
-            _report_lost(packet)
+        report_lost(packets)
         self._is_deadline_stale = True
 
     def on_retry(self, now: float) -> None:
@@ -609,7 +537,7 @@ class SentPacketHandler:
                 by_number = history.largest_acked - packet.packet_number >= self._loss.packet_threshold
                 trigger = "reordering_threshold" if by_number else "time_threshold"
                 self.observer.packet_lost(now, space, packet.packet_number, trigger)
-            _report_lost(packet)
+            report_lost((packet,))
         if count:
             self.lost_count += count
             self.congestion.on_lost(lost_bytes, count, newest_time, now)
@@ -656,34 +584,25 @@ class SentPacketHandler:
 
         The packets stay in flight: a timeout is no loss (RFC 9002 §6.2).
         """
-        history = self._histories[space]
-        packets = history.packets
-        for index in range(history.head, len(packets)):
-            packet = packets[index]
-            if packet is not None and packet.ack_eliciting and packet.frames and not packet.is_mtu_probe:
-                if self.observer is not None:
-                    self.observer.packet_lost(now, space, packet.packet_number, "pto_expired")
-                _report_lost(packet)
-                count -= 1
-                if not count:
-                    break
+        packets = oldest_with_frames(self._histories[space], count)
+        if self.observer is not None:
+            for packet in packets:
+                self.observer.packet_lost(now, space, packet.packet_number, "pto_expired")
+        report_lost(packets)
 
     # Inside: bookkeeping
 
     def _on_unanswerable_sent(self, packet: SentPacket) -> None:
         """A packet was sent that the peer need not acknowledge: the oldest such one may be forgotten."""
-        space = packet.space
-        self._unanswerable[space] += 1
-        kept = self._kept[space]
-        kept.append(packet)
-        if len(kept) <= MAX_UNANSWERABLE:
+        oldest = self._unanswerable.add(packet)
+        if oldest is None:
             return
-        oldest = kept.popleft()
+        space = packet.space
         history = self._histories[space]
         if history.find(oldest.packet_number) is oldest:
             history.forget(oldest.packet_number)
             self._forget([oldest])
-            _report_lost(oldest)
+            report_lost((oldest,))
         if len(history) > MAX_OUTSTANDING:
             # Nothing was acknowledged for that long, and each packet since has its place here.
             self.requeue_all(space)
@@ -702,33 +621,14 @@ class SentPacketHandler:
         observer = self.observer
         if observer is None:
             return
-        rtt = self.rtt
-        observer.metrics_updated(
+        self._reporter.report(
+            observer,
             now,
-            rtt.smoothed,
-            rtt.minimum,
-            rtt.latest,
-            rtt.variance,
-            self.congestion.window,
+            self.rtt,
+            self.congestion,
+            old_state,
             self.bytes_in_flight,
             self.pto_count,
+            self.ecn,
+            self.next_timeout(),
         )
-        state = self.congestion.state
-        if state != old_state:
-            observer.congestion_state(now, old_state, state)
-        ecn = self.ecn
-        if ecn is not None and ecn.state is not self._reported_ecn and self._reported_ecn is not None:
-            observer.ecn_state(now, self._reported_ecn.value, ecn.state.value)
-            self._reported_ecn = ecn.state
-        deadline = self.next_timeout()
-        if deadline != self._reported_deadline:
-            self._reported_deadline = deadline
-            observer.loss_timer(now, deadline)
-
-
-def _report_lost(packet: SentPacket) -> None:
-    """Hand the frames of a packet back to their owners, once."""
-    frames = packet.frames
-    packet.frames = []
-    for frame, owner in frames:
-        owner.on_lost(frame)

@@ -10,7 +10,7 @@ from typing import Final, final
 from qwire.frames import Frame
 
 from ..ackhandler.ecn import NOT_ECT
-from ..ackhandler.sent import SendMode
+from ..ackhandler.send_mode import SendMode
 from ..batch import Address, SendBatch
 from ..packing.builder import MIN_INITIAL_SIZE
 from ..packing.datagram import PackedDatagram

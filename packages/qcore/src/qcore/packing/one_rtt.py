@@ -9,7 +9,8 @@ from typing import Final, final
 from qwire.frames import PingFrame
 from qwire.packet_number import encoded_size
 
-from ..ackhandler.sent import SendMode, SentPacketHandler
+from ..ackhandler.send_mode import SendMode
+from ..ackhandler.sent import SentPacketHandler
 from ..packet_space import PacketSpace
 from ..spaces import APPLICATION
 from .builder import MIN_INITIAL_SIZE, PacketBuilder

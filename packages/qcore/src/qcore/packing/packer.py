@@ -12,7 +12,8 @@ from qtls.protection import Sealer
 from qwire.constants import PacketType
 from qwire.frames import Frame, PingFrame
 
-from ..ackhandler.sent import SendMode, SentPacketHandler
+from ..ackhandler.send_mode import SendMode
+from ..ackhandler.sent import SentPacketHandler
 from ..packet_space import PacketSpace
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 from .builder import LONG_HEADER_SIZE, MIN_INITIAL_SIZE, TAG_SIZE, PacketBuilder, token_size

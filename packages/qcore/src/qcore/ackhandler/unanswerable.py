@@ -1,0 +1,49 @@
+"""Packets that the peer need not acknowledge: how many are kept, and when one more is too many in a row.
+
+RFC 9000 §13.2.4.
+"""
+
+from collections import deque
+from typing import Final, final
+
+from ..spaces import COUNT
+from .history import SentPacket
+
+# RFC 9000 §13.2.4: acknowledgements are acknowledged only beside something that elicits one.
+PING_AFTER: Final = 32
+# Packets of a space that elicit nothing and are remembered, the newest ones: to hear that an ACK has arrived only saves
+# repeating it. Some 800 bytes each.
+MAX_UNANSWERABLE: Final = 256
+
+
+@final
+class UnanswerablePackets:
+    """Those of one connection, by packet-number space."""
+
+    __slots__ = ("_in_a_row", "_kept")
+
+    def __init__(self) -> None:
+        self._in_a_row = [0] * COUNT
+        self._kept: list[deque[SentPacket] | None] = [None] * COUNT
+
+    def add(self, packet: SentPacket) -> SentPacket | None:
+        """One more was sent; returns the one that is to be forgotten for it, if there is one."""
+        space = packet.space
+        self._in_a_row[space] += 1
+        kept = self._kept[space]
+        if kept is None:
+            kept = self._kept[space] = deque()
+        kept.append(packet)
+        return kept.popleft() if len(kept) > MAX_UNANSWERABLE else None
+
+    def interrupt(self, space: int) -> None:
+        """A packet was sent that has to be acknowledged."""
+        self._in_a_row[space] = 0
+
+    def needs_ping(self, space: int) -> bool:
+        """Whether the next packet should elicit an answer, since none has for long."""
+        return self._in_a_row[space] >= PING_AFTER
+
+    def forget(self, space: int) -> None:
+        """The keys of a space are gone."""
+        self._kept[space] = None
