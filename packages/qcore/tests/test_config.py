@@ -200,12 +200,12 @@ def test_advertised_number_of_connection_ids(limit: int) -> None:  # RFC 9000 §
 
 
 def test_default_number_of_connection_ids() -> None:
-    assert 8 == ACTIVE_CONNECTION_ID_LIMIT
+    assert 4 == ACTIVE_CONNECTION_ID_LIMIT
     pair = confirmed_pair()
 
-    assert 7 == len(pair.server_trace.frames_sent(NewConnectionIdFrame))
+    assert 3 == len(pair.server_trace.frames_sent(NewConnectionIdFrame))
     cheat = Cheat(pair, "server")
-    cheat.send(PacketType.ONE_RTT, NewConnectionIdFrame(8, 0, b"one more", bytes(16)))
+    cheat.send(PacketType.ONE_RTT, NewConnectionIdFrame(4, 0, b"one more", bytes(16)))
     assert CONNECTION_ID_LIMIT_ERROR == cheat.code
 
 

@@ -7,6 +7,7 @@ transport parameters is read back from their encoding and enforced.
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from qwire.constants import (
@@ -27,8 +28,9 @@ from .paths.preferred import offer
 
 # RFC 9000 §18.2: limits above 2^60 streams cannot be expressed as stream IDs.
 MAX_STREAMS: Final = 1 << 60
-# RFC 9000 §5.1.1: IDs that the peer may have issued to us at one time.
-ACTIVE_CONNECTION_ID_LIMIT: Final = 8
+# RFC 9000 §5.1.1: IDs that the peer may have issued to us at one time: one in use, and one for each of three paths or
+# changes of path at once. Each is drawn, sent, kept and routed by both sides of every connection.
+ACTIVE_CONNECTION_ID_LIMIT: Final = 4
 MIB: Final = 1 << 20
 # RFC 9368 §3, and the id that drafts of it used.
 VERSION_INFORMATION_IDS: Final = (TP_VERSION_INFORMATION, 0xFF73DB)
@@ -174,6 +176,41 @@ class QuicConfig:
             for name in ENFORCED:
                 getattr(self.parameters, name)  # raises when it cannot be read
 
+    @cached_property
+    def announced(self) -> tuple[Parameter, ...]:
+        """The transport parameters that follow from the fields above, the same for all connections but for their IDs."""
+        built = TransportParameters.build(
+            max_idle_timeout=round(self.idle_timeout * 1000),
+            max_udp_payload_size=max(self.max_udp_payload, 1472),
+            initial_max_data=self.connection_window,
+            initial_max_stream_data_bidi_local=self.stream_window,
+            initial_max_stream_data_bidi_remote=self.stream_window,
+            initial_max_stream_data_uni=self.stream_window,
+            initial_max_streams_bidi=self.max_bidi,
+            initial_max_streams_uni=self.max_uni,
+            max_ack_delay=round(self.max_ack_delay * 1000),
+            disable_active_migration=not self.migration,
+            active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
+            initial_source_connection_id=b"",
+            version_information=(self.versions[0], self.versions),
+            max_datagram_frame_size=self.max_datagram_frame_size if self.datagrams else 0,
+            reset_stream_at=self.reset_stream_at,
+            grease_quic_bit=self.grease,
+            min_ack_delay=None if self.min_ack_delay is None else round(self.min_ack_delay * 1_000_000),
+        )
+        late = (Parameter(TP_RESET_STREAM_AT_07, b""),) if self.reset_stream_at else ()
+        return (*built.entries, *late)
+
+    @cached_property
+    def enforced(self) -> TransportParameters:
+        """The limits that hold whatever the IDs of a connection are."""
+        return TransportParameters(self.announced) if self.parameters is None else self.parameters
+
+    @cached_property
+    def cid_at(self) -> int:
+        """Where among them the connection ID stands."""
+        return [entry.id for entry in self.announced].index(TP_INITIAL_SOURCE_CONNECTION_ID)
+
 
 def local_parameters(
     config: QuicConfig,
@@ -189,37 +226,20 @@ def local_parameters(
         server_only: entries that only a server sends, put in front.
         version: the version of the first flight, for version_information (RFC 9368 §3).
     """
-    if config.parameters is not None:
+    if config.parameters is None:
+        entries = list(config.announced)
+        entries[config.cid_at] = Parameter(TP_INITIAL_SOURCE_CONNECTION_ID, source_cid)
+        if version != config.versions[0]:
+            entries = [_filled_in(entry, source_cid, config.versions[0], version) for entry in entries]
+        if config.grease:
+            # RFC 9000 §18.1: parameters with an id of the form 31 * N + 27 are there to be ignored.
+            drawn = config.random(7)
+            seed = int.from_bytes(drawn[:4], "big")
+            entries.append(Parameter(31 * (seed >> 2) + 27, drawn[4 : 4 + (seed & 3)]))
+    else:
         entries = [
             _filled_in(entry, source_cid, config.versions[0], version) for entry in config.parameters.entries
         ]
-        return TransportParameters([*server_only, *entries])
-    built = TransportParameters.build(
-        max_idle_timeout=round(config.idle_timeout * 1000),
-        max_udp_payload_size=max(config.max_udp_payload, 1472),
-        initial_max_data=config.connection_window,
-        initial_max_stream_data_bidi_local=config.stream_window,
-        initial_max_stream_data_bidi_remote=config.stream_window,
-        initial_max_stream_data_uni=config.stream_window,
-        initial_max_streams_bidi=config.max_bidi,
-        initial_max_streams_uni=config.max_uni,
-        max_ack_delay=round(config.max_ack_delay * 1000),
-        disable_active_migration=not config.migration,
-        active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
-        initial_source_connection_id=source_cid,
-        version_information=(version, config.versions),
-        max_datagram_frame_size=config.max_datagram_frame_size if config.datagrams else 0,
-        reset_stream_at=config.reset_stream_at,
-        grease_quic_bit=config.grease,
-        min_ack_delay=None if config.min_ack_delay is None else round(config.min_ack_delay * 1_000_000),
-    )
-    entries = list(built.entries)
-    if config.reset_stream_at:
-        entries.append(Parameter(TP_RESET_STREAM_AT_07, b""))
-    if config.grease:
-        # RFC 9000 §18.1: parameters with an id of the form 31 * N + 27 are there to be ignored.
-        seed = int.from_bytes(config.random(4), "big")
-        entries.append(Parameter(31 * (seed >> 2) + 27, config.random(seed & 3)))
     return TransportParameters([*server_only, *entries])
 
 

@@ -55,6 +55,15 @@ def parse_entries(data: bytes) -> list[Parameter]:
     total = len(data)
     position = 0
     while position < total:
+        id, after_id = data[position], position + 1
+        if id < 0x40 and after_id < total and data[after_id] < 0x40:  # as most are: a byte each
+            start = after_id + 1
+            stop = start + data[after_id]
+            if stop <= total:
+                value = data[start:stop]
+                entries.append(_shared.get((id, value)) or shared(id, value))
+                position = stop
+                continue
         try:
             id, after_id = quicvarint.parse(data, position)
             length, start = quicvarint.parse(data, after_id)
@@ -89,6 +98,12 @@ def encode_entries(entries: Iterable[Parameter]) -> bytes:
     """
     data = bytearray()
     for entry in entries:
+        size = len(entry.value)
+        if 0 <= entry.id < 0x40 and size < 0x40 and not entry.id_size and not entry.length_size:
+            data.append(entry.id)
+            data.append(size)
+            data += entry.value
+            continue
         if entry.id_size:
             quicvarint.append_sized(data, entry.id, entry.id_size)
         else:

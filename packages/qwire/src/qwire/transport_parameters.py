@@ -7,11 +7,11 @@ RFC 9000 §7.4, §18; RFC 9221 §3; RFC 9287 §3; RFC 9368 §3.
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, final
+from typing import Final, NoReturn, final
 
 import quicvarint
 from qwire import constants as c
-from qwire.buffer import Reader, Writer
+from qwire.buffer import Writer
 from qwire.errors import DecodeError, Truncated
 from qwire.preferred_address import PreferredAddress
 from qwire.raw_parameters import Parameter, encode_entries, parse_entries, shared
@@ -174,16 +174,11 @@ class TransportParameters:
         Raises:
             DecodeError: the value is not exactly one varint.
         """
-        value = self.get(id)
-        if value is None:
-            return None
-        try:
-            number, stop = quicvarint.parse(value)
-        except quicvarint.VarintError as error:
-            raise Truncated(f"truncated: {c.parameter_name(id)}: {error}") from None
-        if stop != len(value):
-            raise DecodeError(f"{c.parameter_name(id)}: {len(value) - stop} bytes after the integer")
-        return number
+        for entry in self._entries:
+            if entry.id == id:
+                number = _number(entry.value)
+                return number if number >= 0 else _refuse_number(id, entry.value)
+        return None
 
     def replace(self, id: int, value: bytes) -> "TransportParameters":
         """These parameters with another value for ``id``: in its place, or at the end when it was absent."""
@@ -205,37 +200,45 @@ class TransportParameters:
         Raises:
             DecodeError: a parameter twice, one that only servers send from a client, a value out of range.
         """
-        seen: set[int] = set()
-        for entry in self._entries:
-            if entry.id in seen:
-                raise DecodeError(f"{c.parameter_name(entry.id)} twice")
-            seen.add(entry.id)
-            if is_client and entry.id in _SERVER_ONLY:
-                raise DecodeError(f"{c.parameter_name(entry.id)} from a client")
+        values = {entry.id: entry.value for entry in self._entries}
+        if len(values) != len(self._entries):
+            raise DecodeError(f"{c.parameter_name(self._repeated())} twice")
+        if is_client:
+            for id in _SERVER_ONLY:
+                if id in values:
+                    raise DecodeError(f"{c.parameter_name(id)} from a client")
         for id, (_, smallest, largest) in _INTEGERS.items():
-            number = self.get_integer(id)
-            if number is not None and not smallest <= number <= largest:
-                raise DecodeError(f"{c.parameter_name(id)} is {number}")
+            value = values.get(id)
+            if value is not None:
+                number = _number(value)
+                if number < 0:
+                    _refuse_number(id, value)
+                if not smallest <= number <= largest:
+                    raise DecodeError(f"{c.parameter_name(id)} is {number}")
         for id in _CONNECTION_IDS:
-            value = self.get(id)
+            value = values.get(id)
             if value is not None and len(value) > c.MAX_CID_SIZE:
                 raise DecodeError(f"{c.parameter_name(id)} of {len(value)} bytes")
         for id in _FLAGS:
-            value = self.get(id)
-            if value:
-                raise DecodeError(f"{c.parameter_name(id)} has a value of {len(value)} bytes")
-        token = self.stateless_reset_token
+            if values.get(id):
+                raise DecodeError(f"{c.parameter_name(id)} has a value of {len(values[id])} bytes")
+        token = values.get(c.TP_STATELESS_RESET_TOKEN)
         if token is not None and len(token) != c.RESET_TOKEN_SIZE:
             raise DecodeError(f"stateless_reset_token of {len(token)} bytes")
         versions = self.version_information
         if versions is not None and (versions[0] == 0 or 0 in versions[1]):  # RFC 9368 §3
             raise DecodeError("version_information holds version 0")
-        for delay in (self.min_ack_delay, self.min_ack_delay_02):
+        for id in (c.TP_MIN_ACK_DELAY, c.TP_MIN_ACK_DELAY_02):
+            delay = self.get_integer(id) if id in values else None
             if delay is not None and delay > self.max_ack_delay * 1000:  # draft-ietf-quic-ack-frequency-14 §3
                 raise DecodeError(
                     f"min_ack_delay of {delay} us above max_ack_delay of {self.max_ack_delay} ms"
                 )
-        if self.preferred_address is not None and self.initial_source_connection_id == b"":
+        if (
+            c.TP_PREFERRED_ADDRESS in values
+            and self.preferred_address is not None
+            and self.initial_source_connection_id == b""
+        ):
             # RFC 9000 §18.2: a server without a connection ID cannot offer one for another address.
             raise DecodeError("preferred_address from a server with an empty connection ID")
 
@@ -333,12 +336,8 @@ class TransportParameters:
             return None
         if len(value) < 4 or len(value) % 4:
             raise DecodeError(f"version_information of {len(value)} bytes")
-        reader = Reader(value)
-        chosen = reader.read_uint32()
-        available: list[int] = []
-        while not reader.at_end():
-            available.append(reader.read_uint32())
-        return chosen, tuple(available)
+        versions = [int.from_bytes(value[at : at + 4], "big") for at in range(0, len(value), 4)]
+        return versions[0], tuple(versions[1:])
 
     @property
     def reset_stream_at(self) -> bool:
@@ -366,8 +365,20 @@ class TransportParameters:
         return self.get_integer(c.TP_MIN_ACK_DELAY_02)
 
     def _integer(self, id: int) -> int:
-        number = self.get_integer(id)
-        return _INTEGERS[id][0] if number is None else number
+        for entry in self._entries:
+            if entry.id == id:
+                number = _number(entry.value)
+                return number if number >= 0 else _refuse_number(id, entry.value)
+        return _INTEGERS[id][0]
+
+    def _repeated(self) -> int:
+        """The id of the first entry that repeats another one."""
+        seen: set[int] = set()
+        for entry in self._entries:
+            if entry.id in seen:
+                return entry.id
+            seen.add(entry.id)
+        raise ValueError("all entries differ")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TransportParameters):
@@ -390,6 +401,23 @@ def _integer(value: int) -> bytes:
     data = bytearray()
     quicvarint.append(data, value)
     return bytes(data)
+
+
+def _number(value: bytes) -> int:
+    """The integer that a value holds; negative when it is not exactly one."""
+    size = len(value)
+    if not size or size != 1 << (value[0] >> 6):
+        return -1
+    return int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
+
+
+def _refuse_number(id: int, value: bytes) -> NoReturn:
+    """Say what is wrong with a value that is no integer."""
+    try:
+        _, stop = quicvarint.parse(value)
+    except quicvarint.VarintError as error:
+        raise Truncated(f"truncated: {c.parameter_name(id)}: {error}") from None
+    raise DecodeError(f"{c.parameter_name(id)}: {len(value) - stop} bytes after the integer")
 
 
 def _unless(value: int, default: int) -> bytes | None:

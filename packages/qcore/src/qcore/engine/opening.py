@@ -196,7 +196,7 @@ def open_server(
     )
     parts = Parts(
         config,
-        negotiation.local_parameters(reset_token(local_cid)),
+        config.enforced,
         handshake,
         is_client=False,
         address=address,
