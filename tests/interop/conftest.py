@@ -107,16 +107,14 @@ def logs(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
 @pytest.fixture(scope="session")
 def aioquic_server(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
     port = free_port()
-    with running("aioquic", aioquic_command(folder, port, certificates), port, logs) as server:
+    with running("aioquic", peer_command("aioquic", folder, port, certificates), port, logs) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def qh3_server(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
     port = free_port()
-    command: list[str | Path] = [sys.executable, PEERS / "qh3_server.py", folder, str(port)]
-    command += [certificates.chain, certificates.key]
-    with running("qh3", command, port, logs) as server:
+    with running("qh3", peer_command("qh3", folder, port, certificates), port, logs) as server:
         yield server
 
 
@@ -166,7 +164,9 @@ def silent_port() -> Iterator[int]:
 def strange_server(folder: Path, strange_certificates: Certificates, logs: Path) -> Iterator[Server]:
     """A server whose certificate comes from an authority that the client was not told of."""
     port = free_port()
-    with running("strange", aioquic_command(folder, port, strange_certificates), port, logs) as server:
+    with running(
+        "strange", peer_command("aioquic", folder, port, strange_certificates), port, logs
+    ) as server:
         yield server
 
 
@@ -174,7 +174,7 @@ def strange_server(folder: Path, strange_certificates: Certificates, logs: Path)
 def other_protocol_server(folder: Path, certificates: Certificates, logs: Path) -> Iterator[Server]:
     """A QUIC server that does not speak HTTP/3."""
     port = free_port()
-    command = aioquic_command(folder, port, certificates, "hq-interop")
+    command = peer_command("aioquic", folder, port, certificates, "hq-interop")
     with running("other-protocol", command, port, logs) as server:
         yield server
 
@@ -242,11 +242,12 @@ def qmimic() -> list[str]:
     return [sys.executable, "-m", "qmimic"]
 
 
-def aioquic_command(
-    folder: Path, port: int, certificates: Certificates, alpn: str = "h3"
+def peer_command(
+    library: str, folder: Path, port: int, certificates: Certificates, alpn: str = "h3"
 ) -> list[str | Path]:
-    script = PEERS / "aioquic_server.py"
-    return [sys.executable, script, folder, str(port), certificates.chain, certificates.key, alpn]
+    """A file server on aioquic or qh3."""
+    script = PEERS / "file_server.py"
+    return [sys.executable, script, library, folder, str(port), certificates.chain, certificates.key, alpn]
 
 
 def script_client(script: str, certificates: Certificates, tmp_path: Path) -> Get:

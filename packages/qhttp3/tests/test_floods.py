@@ -3,13 +3,11 @@
 The limits that hold here are listed in docs/limits.md.
 """
 
-import gc
-import sys
 from collections.abc import Callable
-from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 
 import pytest
 
+from qcore.testing.weighing import calls, held
 from qhttp3 import frames
 from qhttp3.config import H3Config
 from qhttp3.qpack import instructions
@@ -23,40 +21,6 @@ KIB = 1024
 CAP = 256 * KIB
 GROWTH = 4 * KIB
 RATIO = 2.3
-# What is not the engine's: code, and the transport that the test looks at.
-SHARED = (type, ModuleType, FunctionType, BuiltinFunctionType, FrameType, MemoryTransport)
-
-
-def held(root: object) -> int:
-    """Bytes of all objects that can be reached from an object."""
-    seen = {id(root)}
-    total = 0
-    waiting = [root]
-    while waiting:
-        each = waiting.pop()
-        total += sys.getsizeof(each)
-        for other in gc.get_referents(each):
-            if id(other) not in seen and not isinstance(other, SHARED):
-                seen.add(id(other))
-                waiting.append(other)
-    return total
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Calls of functions while something runs."""
-    count = 0
-
-    def note(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
 
 
 Act = Callable[[BadPeer, int], object]
@@ -136,11 +100,11 @@ def flood(peer: BadPeer, act: Act, first: int, stop: int) -> None:
 def test_memory_stays_where_it_is(name: str) -> None:
     peer = start()
     engine = peer.pair.server
-    empty = held(engine)
+    empty = held(engine, (MemoryTransport,))
     flood(peer, FLOODS[name], 0, COUNT // 2)
-    half = held(engine)
+    half = held(engine, (MemoryTransport,))
     flood(peer, FLOODS[name], COUNT // 2, COUNT)
-    full = held(engine)
+    full = held(engine, (MemoryTransport,))
 
     assert full <= empty + CAP
     assert full <= half + GROWTH or peer.closed is not None, f"{full - half} bytes more"

@@ -16,6 +16,7 @@ import pytest
 
 from qcore.config import QuicConfig
 from qcore.spaces import APPLICATION
+from qcore.testing.weighing import calls, held
 from qwire.constants import (
     CONNECTION_ID_LIMIT_ERROR,
     CRYPTO_BUFFER_EXCEEDED,
@@ -48,7 +49,6 @@ from qwire.frames import (
 )
 
 from .crafting import Cheat, confirmed_pair, craft
-from .weighing import calls, held
 
 PACKETS: Final = int(os.environ.get("UQUIC_FLOOD", "1500"))
 KIB: Final = 1024

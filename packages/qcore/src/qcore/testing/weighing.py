@@ -6,14 +6,19 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType
 from typing import Final
 
-from qcore.testing import Trace
+from .trace import Trace
 
 # Shared by everything, and no part of any connection; and the notes of a test.
 SHARED: Final = (type, ModuleType, FunctionType, BuiltinFunctionType, FrameType, Trace)
 
 
-def held(root: object) -> int:
-    """Bytes of all objects that can be reached from an object: its own, and what they refer to."""
+def held(root: object, shared: tuple[type, ...] = ()) -> int:
+    """Bytes of all objects that can be reached from an object: its own, and what they refer to.
+
+    Args:
+        shared: types of what belongs to others, in addition to code and `Trace`.
+    """
+    passed_over = SHARED + shared
     seen = {id(root)}
     total = 0
     waiting = [root]
@@ -21,7 +26,7 @@ def held(root: object) -> int:
         each = waiting.pop()
         total += sys.getsizeof(each)
         for other in gc.get_referents(each):
-            if id(other) not in seen and not isinstance(other, SHARED):
+            if id(other) not in seen and not isinstance(other, passed_over):
                 seen.add(id(other))
                 waiting.append(other)
     return total

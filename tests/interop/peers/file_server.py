@@ -1,46 +1,51 @@
-"""An HTTP/3 file server on aioquic: aioquic_server.py FOLDER PORT CHAIN KEY [ALPN]"""
+"""An HTTP/3 file server on aioquic, or on qh3, its descendant: file_server.py LIBRARY FOLDER PORT CHAIN KEY [ALPN]"""
 
 import asyncio
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from aioquic.asyncio.protocol import QuicConnectionProtocol
-from aioquic.asyncio.server import serve
-from aioquic.h3.connection import H3_ALPN, H3Connection
-from aioquic.h3.events import DataReceived, HeadersReceived
-from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
+LIBRARY = sys.argv[1]
 
 
-class FileProtocol(QuicConnectionProtocol):
+def names(module: str) -> Any:
+    return import_module(f"{LIBRARY}.{module}")
+
+
+h3 = names("h3.connection")
+h3_events = names("h3.events")
+quic_events = names("quic.events")
+
+
+class FileProtocol(names("asyncio.protocol").QuicConnectionProtocol):  # type: ignore[misc]
     """Answers GET with the file of that name, POST with what was sent."""
 
     folder: Path
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.http: H3Connection | None = None
+        self.http: Any = None
         self.requests: dict[int, tuple[dict[bytes, bytes], bytearray]] = {}
 
-    def quic_event_received(self, event: QuicEvent) -> None:
-        if isinstance(event, ProtocolNegotiated) and event.alpn_protocol in H3_ALPN:
-            self.http = H3Connection(self._quic)
-        elif isinstance(event, ConnectionTerminated):
+    def quic_event_received(self, event: Any) -> None:
+        if isinstance(event, quic_events.ProtocolNegotiated) and event.alpn_protocol in h3.H3_ALPN:
+            self.http = h3.H3Connection(self._quic)
+        elif isinstance(event, quic_events.ConnectionTerminated):
             print("closed", hex(event.error_code), event.reason_phrase)
         if self.http is None:
             return
         for http_event in self.http.handle_event(event):
-            if isinstance(http_event, HeadersReceived):
+            if isinstance(http_event, h3_events.HeadersReceived):
                 self.requests.setdefault(http_event.stream_id, (dict(http_event.headers), bytearray()))
-            if isinstance(http_event, DataReceived):
+            elif isinstance(http_event, h3_events.DataReceived):
                 self.requests[http_event.stream_id][1].extend(http_event.data)
-            if isinstance(http_event, HeadersReceived | DataReceived) and http_event.stream_ended:
+            else:
+                continue
+            if http_event.stream_ended:
                 self.respond(self.http, http_event.stream_id, *self.requests.pop(http_event.stream_id))
 
-    def respond(
-        self, http: H3Connection, stream_id: int, headers: dict[bytes, bytes], sent: bytearray
-    ) -> None:
+    def respond(self, http: Any, stream_id: int, headers: dict[bytes, bytes], sent: bytearray) -> None:
         name = headers[b":path"].decode().lstrip("/") or "index.html"
         print(headers[b":method"].decode(), name, headers.get(b"user-agent", b"").decode())
         status, body = b"404", b""
@@ -62,11 +67,14 @@ class FileProtocol(QuicConnectionProtocol):
 
 async def main(folder: str, port: str, chain: str, key: str, alpn: str = "h3") -> None:
     FileProtocol.folder = Path(folder)
-    configuration = QuicConfiguration(is_client=False, alpn_protocols=[alpn], max_datagram_frame_size=65536)
+    configuration = names("quic.configuration").QuicConfiguration(
+        is_client=False, alpn_protocols=[alpn], max_datagram_frame_size=65536
+    )
     configuration.load_cert_chain(chain, key)
+    serve = names("asyncio.server").serve
     await serve("127.0.0.1", int(port), configuration=configuration, create_protocol=FileProtocol)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[2:]))
