@@ -9,8 +9,8 @@ a name, a TOML file, or `learn`, which learns from one half of the capture and i
 boosted trees and logistic regression are cross-validated over more than a thousand features; an AUC of 0.5 is a coin.
 `--hashes` draws thousands of flights instead, and compares what they hash to.
 
-Exit status 1 if an AUC is above the bar and beyond what draws of the same profile reach among themselves, or a feature
-differs with a corrected p below the level. Needs scikit-learn: `./hatchw run telltale:run` has it.
+Exit status 1 if an AUC is above the bar and above the floor, which is what mixed sides of the same sizes give, or a
+feature differs with a corrected p below the level. Needs scikit-learn: `./hatchw run telltale:run` has it.
 """
 
 import argparse
@@ -76,7 +76,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hashes", action="store_true", help="hash thousands of draws of each profile")
     parser.add_argument("--only", default="", help="comparisons whose names hold this text")
     parser.add_argument("--count", type=int, help="flights drawn: 300, or 10,000 to hash")
-    parser.add_argument("--floor", type=int, default=2, help="comparisons of draws with draws, for the floor")
+    parser.add_argument(
+        "--shuffles", type=int, default=9, help="times that both sides are mixed, for what chance gives"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--resumed", action="store_true", help="of a pair: resumed connections, not fresh ones"
@@ -133,25 +135,14 @@ def load(name: str) -> ClientProfile:
 
 
 def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str, Any]:
-    """One comparison, and the same among draws alone."""
-    from telling.separation import classify, separate, tabulate  # only here is scikit-learn needed
+    """One comparison, and the same with the two sides mixed."""
+    from telling.separation import separate  # only here is scikit-learn needed
 
-    is_visit = "after" in case.name
-    floors = 0 if is_visit else options.floor
-    task = bar.add_task(case.name, total=STEPS + floors * (STEPS - 1))
-
-    def step() -> None:
-        bar.advance(task)
-
+    task = bar.add_task(case.name, total=STEPS + options.shuffles * (STEPS - 1))
     drawn = case.draw(options.seed, case.count)
-    found = separate(case.real, drawn, options.seed, step)
-    floor: list[float] = []
-    for number in range(floors):
-        # Draws in the place of captures: what is found between them is chance.
-        rows = case.draw(options.seed + 1_000 + number, len(case.real) + case.count)
-        table = tabulate(rows)
-        floor.append(max(classify(table, len(case.real), options.seed + number, step).values()))
-    is_chance = bool(floor) and found.best <= max(floor)
+    found = separate(case.real, drawn, options.seed, options.shuffles, partial(bar.advance, task))
+    chance = found.chance
+    is_chance = chance is not None and found.best <= chance.floor
     differs = found.smallest_p < options.level
     verdict = "passes"
     if differs or found.best > case.bar:
@@ -164,7 +155,9 @@ def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str,
         "auc": {title: round(area, 3) for title, area in found.areas.items()},
         "best": round(found.best, 3),
         "bar": case.bar,
-        "floor": [round(value, 3) for value in floor],
+        "chance": None
+        if chance is None
+        else {"floor": round(chance.floor, 3), "p": chance.p(found.best), "shuffles": len(chance.areas)},
         "p": found.smallest_p,
         "suspects": [
             {
@@ -182,7 +175,10 @@ def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str,
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:
     """What was found, a line a comparison."""
-    table = Table(caption="floor: the best AUC of draws against draws, in as many rows")
+    table = Table(
+        caption="floor: what 95 % of the best AUC stay below when both sides are mixed, which is chance; "
+        "chance: how often mixed sides are told as well; least p: of a feature, corrected"
+    )
     for title in (
         "comparison",
         "captured",
@@ -192,19 +188,21 @@ def print_table(results: Sequence[dict[str, Any]]) -> None:
         "trees",
         "logistic",
         "floor",
+        "chance",
         "least p",
         "",
     ):
         table.add_column(title, justify="left" if title in ("comparison", "") else "right")
     for result in results:
-        floor = " ".join(f"{value:.2f}" for value in result["floor"])
+        chance = result["chance"]
         table.add_row(
             result["name"],
             str(result["captured"]),
             str(result["drawn"]),
             str(result["features"]),
             *(f"{area:.3f}" for area in result["auc"].values()),
-            floor,
+            f"{chance['floor']:.3f}" if chance else "",
+            f"p {chance['p']:.2g}" if chance else "",
             f"{result['p']:.2g}",
             result["verdict"],
         )

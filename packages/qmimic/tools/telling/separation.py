@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 FOLDS: Final = 5
 #: What a feature is where it cannot be: a frame that is not there, a field that is not sent.
@@ -47,12 +48,33 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Chance:
+    """What chance alone gives between two sides of these sizes.
+
+    Attributes:
+        areas: the best AUC of each shuffle, the smallest first.
+    """
+
+    areas: tuple[float, ...]
+
+    @property
+    def floor(self) -> float:
+        """The AUC that nineteen shuffles in twenty stay below; the largest of fewer than that."""
+        return self.areas[min(len(self.areas) - 1, int(0.95 * len(self.areas)))]
+
+    def p(self, best: float) -> float:
+        """How likely an AUC of at least `best` is by chance; never below 1 / (shuffles + 1)."""
+        return (1 + sum(area >= best for area in self.areas)) / (1 + len(self.areas))
+
+
+@dataclass(frozen=True, slots=True)
 class Separation:
     """What was found.
 
     Attributes:
         areas: AUC by classifier.
         suspects: features, the most different first.
+        chance: what mixed rows give; None where it was not asked for.
     """
 
     real: int
@@ -60,6 +82,7 @@ class Separation:
     features: int
     areas: dict[str, float]
     suspects: list[Suspect] = field(default_factory=list)
+    chance: Chance | None = None
 
     @property
     def best(self) -> float:
@@ -71,14 +94,22 @@ class Separation:
 
 
 def separate(
-    real: Sequence[Row], drawn: Sequence[Row], seed: int, progress: Callable[[], None] = lambda: None
+    real: Sequence[Row],
+    drawn: Sequence[Row],
+    seed: int,
+    shuffles: int = 0,
+    progress: Callable[[], None] = lambda: None,
 ) -> Separation:
-    """Try everything. `progress` is called after each classifier and after the tests."""
+    """Try everything, then as many shuffles. `progress` is called after each classifier and after the tests."""
     table = tabulate([*real, *drawn])
-    areas = classify(table, len(real), seed, progress)
-    found = suspects(table, len(real))
+    split = len(real)
+    areas = classify(table, split, seed, progress)
+    found = suspects(table, split)
     progress()
-    return Separation(len(real), len(drawn), len(table.titles), areas, found)
+    chance = None
+    if shuffles:
+        chance = shuffled(table.values[:split], table.values[split:], shuffles, seed, progress)
+    return Separation(split, len(drawn), len(table.titles), areas, found, chance)
 
 
 def tabulate(rows: Sequence[Row]) -> Table:
@@ -106,16 +137,42 @@ def classify(
     table: Table, split: int, seed: int, progress: Callable[[], None] = lambda: None
 ) -> dict[str, float]:
     """AUC of each classifier, cross-validated; rows up to `split` are one side."""
-    labels = numpy.arange(len(table.values)) >= split
+    return classify_rows(table.values, numpy.arange(len(table.values)) >= split, seed, progress)
+
+
+def classify_rows(
+    values: Any, labels: Any, seed: int, progress: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """AUC of each classifier, cross-validated; `labels[row]` says which side a row is of."""
     areas: dict[str, float] = {}
     for title, model in models(seed).items():
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
+        # Threads that wait for each other by spinning are the slower the busier the machine is.
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")  # solvers that do not converge on noise complain
-            chances = cross_val_predict(model, table.values, labels, cv=folds, method="predict_proba")[:, 1]
+            chances = cross_val_predict(model, values, labels, cv=folds, method="predict_proba")[:, 1]
         areas[title] = float(roc_auc_score(labels, chances))
         progress()
     return areas
+
+
+def shuffled(
+    one: Any, other: Any, shuffles: int, seed: int, progress: Callable[[], None] = lambda: None
+) -> Chance:
+    """The best AUC of the classifiers between two matrices whose rows have been mixed: there is nothing to tell apart.
+
+    Args:
+        one, other: `[row, column]`, the same columns in both.
+        progress: called after each classifier of each shuffle.
+    """
+    values = numpy.vstack([one, other])
+    labels = numpy.arange(len(values)) >= len(one)
+    random = numpy.random.default_rng(seed)
+    areas = []
+    for number in range(shuffles):
+        found = classify_rows(values, random.permutation(labels), seed + number, progress)
+        areas.append(max(found.values()))
+    return Chance(tuple(sorted(areas)))
 
 
 def models(seed: int) -> dict[str, Any]:
