@@ -37,7 +37,7 @@ class CertificateChain:
         ValueError: no certificate, a key that does not belong to the leaf, or one that TLS 1.3 cannot use.
     """
 
-    __slots__ = ("certificates", "key", "leaf", "ocsp_response", "schemes", "sct_list")
+    __slots__ = ("_dns_names", "certificates", "key", "leaf", "ocsp_response", "schemes", "sct_list")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class CertificateChain:
         if not self.certificates:
             raise ValueError("a chain needs at least one certificate")
         self.leaf = x509.load_der_x509_certificate(self.certificates[0])
+        self._dns_names = names_of(self.leaf)[0]
         loaded: Any = load_der_private_key(key, None) if isinstance(key, bytes) else key
         self.schemes = schemes_of(loaded)
         self.key: PrivateKey = loaded
@@ -85,7 +86,7 @@ class CertificateChain:
 
     def is_for(self, server_name: str) -> bool:
         """Whether the leaf has ``server_name`` among its DNS names."""
-        return any(matches_dns_name(pattern, server_name) for pattern in names_of(self.leaf)[0])
+        return any(matches_dns_name(pattern, server_name) for pattern in self._dns_names)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CertificateChain):

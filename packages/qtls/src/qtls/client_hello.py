@@ -64,6 +64,8 @@ __all__ = [
 
 DEFAULT_CIPHERS: Final = (AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256)
 
+ONLY_TLS_1_3: Final = extensions.encode_client_versions((TLS_1_3,))
+WITH_KEY_EXCHANGE: Final = vector8(bytes((PSK_DHE_KE,)))
 # PKCS #1 v1.5 stands for certificates only; TLS 1.3 messages are never signed with it (RFC 8446 §4.2.3).
 DEFAULT_SIGNATURES: Final = (
     ECDSA_SECP256R1_SHA256,
@@ -165,7 +167,7 @@ class HelloDraft:
             self.legacy_version.to_bytes(2, "big")
             + self.random
             + vector8(self.session_id)
-            + uint16_list(tuple(self.cipher_suites))
+            + uint16_list(self.cipher_suites)
             + vector8(self.compression)
             + extensions.encode(self.extensions),
         )
@@ -202,7 +204,7 @@ class DefaultHello:
         entries: list[tuple[int, bytes]] = []
         if context.server_name is not None and extensions.is_host_name(context.server_name):
             entries.append((EXT_SERVER_NAME, extensions.encode_server_name(context.server_name)))
-        entries.append((EXT_SUPPORTED_VERSIONS, extensions.encode_client_versions((TLS_1_3,))))
+        entries.append((EXT_SUPPORTED_VERSIONS, ONLY_TLS_1_3))
         entries.append((EXT_SUPPORTED_GROUPS, uint16_list(context.groups)))
         entries.append((EXT_SIGNATURE_ALGORITHMS, uint16_list(self.signatures)))
         if context.alpn:
@@ -215,7 +217,7 @@ class DefaultHello:
                 ),
             )
         )
-        entries.append((EXT_PSK_KEY_EXCHANGE_MODES, vector8(bytes((PSK_DHE_KE,)))))
+        entries.append((EXT_PSK_KEY_EXCHANGE_MODES, WITH_KEY_EXCHANGE))
         if context.certificate_compression:
             algorithms = b"".join([value.to_bytes(2, "big") for value in context.certificate_compression])
             entries.append((EXT_COMPRESS_CERTIFICATE, vector8(algorithms)))

@@ -5,11 +5,13 @@ RFC 8446 §3. All integers are big endian. Readers raise ``DecodeError`` and not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from struct import pack, unpack
 from typing import final
 
 from .errors import DecodeError
 
-__all__ = ["Reader", "message", "uint16_list", "vector8", "vector16", "vector24"]
+__all__ = ["Reader", "message", "sole_vector16", "uint16_list", "vector8", "vector16", "vector24"]
 
 
 @final
@@ -62,11 +64,25 @@ class Reader:
 
     def read_vector8(self) -> bytes:
         """The content of a vector with a length of one byte."""
-        return self.read_bytes(self.read_uint8())
+        start = self.position + 1
+        if start > self.end:
+            raise DecodeError("truncated")
+        stop = start + self.data[start - 1]
+        if stop > self.end:
+            raise DecodeError("truncated")
+        self.position = stop
+        return self.data[start:stop]
 
     def read_vector16(self) -> bytes:
         """The content of a vector with a length of two bytes."""
-        return self.read_bytes(self.read_uint16())
+        start = self.position + 2
+        if start > self.end:
+            raise DecodeError("truncated")
+        stop = start + (self.data[start - 2] << 8 | self.data[start - 1])
+        if stop > self.end:
+            raise DecodeError("truncated")
+        self.position = stop
+        return self.data[start:stop]
 
     def read_vector24(self) -> bytes:
         """The content of a vector with a length of three bytes."""
@@ -90,7 +106,18 @@ def uint16s(data: bytes) -> tuple[int, ...]:
     """The two-byte integers in ``data``."""
     if len(data) & 1:
         raise DecodeError("odd length of a list of two-byte numbers")
-    return tuple([data[index] << 8 | data[index + 1] for index in range(0, len(data), 2)])
+    return unpack(f">{len(data) >> 1}H", data)
+
+
+def sole_vector16(data: bytes, what: str) -> bytes:
+    """The content of a vector with a length of two bytes, with nothing behind it."""
+    size = len(data) - 2
+    told = data[0] << 8 | data[1] if size >= 0 else 0
+    if told > size:
+        raise DecodeError("truncated")
+    if told != size:
+        raise DecodeError(f"{size - told} bytes after the end of {what}")
+    return data[2:]
 
 
 def vector8(content: bytes) -> bytes:
@@ -108,9 +135,9 @@ def vector24(content: bytes) -> bytes:
     return len(content).to_bytes(3, "big") + content
 
 
-def uint16_list(values: tuple[int, ...]) -> bytes:
+def uint16_list(values: Sequence[int]) -> bytes:
     """Two-byte integers behind a length of two bytes."""
-    return vector16(b"".join([value.to_bytes(2, "big") for value in values]))
+    return pack(f">{len(values) + 1}H", 2 * len(values), *values)
 
 
 def message(message_type: int, body: bytes) -> bytes:

@@ -12,6 +12,8 @@ from typing import Final
 class Level(Enum):
     """Encryption level of handshake bytes and of packet keys, RFC 9001 §2.1."""
 
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
+
     INITIAL = "initial"
     EARLY = "early"
     HANDSHAKE = "handshake"

@@ -7,8 +7,9 @@ RFC 8879 §3, RFC 9001 §8.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from struct import pack
 
-from .codec import Reader, uint16s, vector8, vector16
+from .codec import Reader, sole_vector16, uint16s, vector8, vector16
 from .constants import ILLEGAL_PARAMETER
 from .errors import DecodeError
 from .names import address_of
@@ -22,21 +23,28 @@ def parse(data: bytes) -> tuple[Extension, ...]:
     Raises:
         DecodeError: malformed; with illegal_parameter when a type occurs twice (RFC 8446 §4.2).
     """
-    reader = Reader(data)
-    entries: list[Extension] = []
-    seen: set[int] = set()
-    while reader.position < reader.end:
-        number = reader.read_uint16()
-        entries.append((number, reader.read_vector16()))
-        if number in seen:
+    found: dict[int, bytes] = {}
+    position, end = 0, len(data)
+    while position < end:
+        start = position + 4
+        if start > end:
+            raise DecodeError("truncated")
+        number = data[position] << 8 | data[position + 1]
+        position = start + (data[position + 2] << 8 | data[position + 3])
+        if position > end:
+            raise DecodeError("truncated")
+        if number in found:
             raise DecodeError(f"extension {number} twice", ILLEGAL_PARAMETER)
-        seen.add(number)
-    return tuple(entries)
+        found[number] = data[start:position]
+    return tuple(found.items())
 
 
 def encode(entries: Iterable[Extension]) -> bytes:
     """An extension block with its length."""
-    return vector16(b"".join([number.to_bytes(2, "big") + vector16(body) for number, body in entries]))
+    parts: list[bytes] = []
+    for number, body in entries:
+        parts += (pack(">HH", number, len(body)), body)
+    return vector16(b"".join(parts))
 
 
 def is_host_name(name: str) -> bool:
@@ -51,13 +59,11 @@ def encode_server_name(name: str) -> bytes:
 
 def parse_server_name(body: bytes) -> str | None:
     """The host name in a client's server_name, or None when it has only other kinds of names."""
-    reader = Reader(body)
-    names = Reader(reader.read_vector16())
-    reader.expect_end("server_name")
-    if not names.remaining():
+    names = Reader(sole_vector16(body, "server_name"))
+    if not names.end:
         raise DecodeError("empty server_name list")
     found: str | None = None
-    while names.remaining():
+    while names.position < names.end:
         kind = names.read_uint8()
         name = names.read_vector16()
         if kind != 0:
@@ -72,9 +78,7 @@ def parse_server_name(body: bytes) -> str | None:
 
 def parse_uint16_list(body: bytes, what: str) -> tuple[int, ...]:
     """supported_groups and signature_algorithms: a list of numbers that is not empty."""
-    reader = Reader(body)
-    values = reader.read_uint16_list()
-    reader.expect_end(what)
+    values = uint16s(sole_vector16(body, what))
     if not values:
         raise DecodeError(f"empty {what}")
     return values
@@ -87,11 +91,9 @@ def encode_alpn(names: Iterable[str]) -> bytes:
 
 def parse_alpn(body: bytes) -> tuple[str, ...]:
     """Protocol names, decoded as Latin-1 so that any bytes survive."""
-    reader = Reader(body)
-    names = Reader(reader.read_vector16())
-    reader.expect_end("ALPN")
+    names = Reader(sole_vector16(body, "ALPN"))
     found: list[str] = []
-    while names.remaining():
+    while names.position < names.end:
         name = names.read_vector8()
         if not name:
             raise DecodeError("empty protocol name")
@@ -118,10 +120,9 @@ def parse_client_versions(body: bytes) -> tuple[int, ...]:
 
 def parse_uint16(body: bytes, what: str) -> int:
     """A body of one number: the version or group a server selected."""
-    reader = Reader(body)
-    value = reader.read_uint16()
-    reader.expect_end(what)
-    return value
+    if len(body) != 2:
+        raise DecodeError("truncated" if len(body) < 2 else f"{len(body) - 2} bytes after the end of {what}")
+    return body[0] << 8 | body[1]
 
 
 def encode_client_shares(shares: Iterable[tuple[int, bytes]]) -> bytes:
@@ -135,21 +136,17 @@ def parse_client_shares(body: bytes) -> tuple[tuple[int, bytes], ...]:
     Raises:
         DecodeError: malformed; with illegal_parameter when a group occurs twice.
     """
-    reader = Reader(body)
-    shares = Reader(reader.read_vector16())
-    reader.expect_end("key_share")
-    found: list[tuple[int, bytes]] = []
-    seen: set[int] = set()
-    while shares.remaining():
+    shares = Reader(sole_vector16(body, "key_share"))
+    found: dict[int, bytes] = {}
+    while shares.position < shares.end:
         group = shares.read_uint16()
         share = shares.read_vector16()
         if not share:
             raise DecodeError("empty key share")
-        if group in seen:
+        if group in found:
             raise DecodeError(f"two key shares for group 0x{group:04x}", ILLEGAL_PARAMETER)
-        seen.add(group)
-        found.append((group, share))
-    return tuple(found)
+        found[group] = share
+    return tuple(found.items())
 
 
 def encode_server_share(group: int, share: bytes) -> bytes:

@@ -37,14 +37,7 @@ def label_info(label: bytes, context: bytes, size: int) -> bytes:
     """The HkdfLabel structure, RFC 8446 §7.1; ``label`` without its "tls13 "."""
     if len(label) > 249 or len(context) > 255:
         raise ValueError("label or context too long")
-    return b"%b%c%b%b%c%b" % (
-        size.to_bytes(2, "big"),
-        len(label) + 6,
-        b"tls13 ",
-        label,
-        len(context),
-        context,
-    )
+    return b"%c%c%ctls13 %b%c%b" % (size >> 8, size & 0xFF, len(label) + 6, label, len(context), context)
 
 
 def expand_label(hash_name: str, secret: bytes, label: bytes, context: bytes, size: int) -> bytes:

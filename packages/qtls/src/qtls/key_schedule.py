@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import cache
 from typing import TYPE_CHECKING, Final, final
 
 from .constants import MESSAGE_HASH
@@ -35,6 +36,12 @@ NO_PSK_EARLY: Final[dict[str, bytes]] = {
 NO_PSK_DERIVED: Final[dict[str, bytes]] = {
     name: expand_info(name, NO_PSK_EARLY[name], DERIVED_INFO[name], size) for name, size in HASH_SIZES.items()
 }
+
+
+@cache
+def derive_head(label: bytes, size: int) -> bytes:
+    """The HkdfLabel of a secret up to the hash of the messages, which is as long as the secret."""
+    return label_info(label, bytes(size), size)[:-size]
 
 
 @final
@@ -101,7 +108,8 @@ class KeySchedule:
 
     def derive(self, label: bytes, transcript_hash: bytes) -> bytes:
         """Derive-Secret with the hash of the messages."""
-        return expand_label(self.hash_name, self._secret, label, transcript_hash, self.hash_size)
+        info = b"%b%b\x01" % (derive_head(label, self.hash_size), transcript_hash)
+        return hmac.digest(self._secret, info, self.hash_name)
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """PSK binder of a resumption ticket, in the early stage. RFC 8446 §4.2.11.2."""

@@ -6,6 +6,7 @@ RFC 8446 §4.4.2 and §4.4.3, RFC 8879.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from . import cert_compression
 from .certificates import CertificateChain
@@ -58,7 +59,15 @@ def encode_chain(chain: CertificateChain, hello: ClientHello) -> bytes:
         leaf.append((EXT_STATUS_REQUEST, b"\x01" + len(staple).to_bytes(3, "big") + staple))
     if chain.sct_list is not None and hello.offers(EXT_SIGNED_CERTIFICATE_TIMESTAMP):
         leaf.append((EXT_SIGNED_CERTIFICATE_TIMESTAMP, chain.sct_list))
-    return _compressed(Certificate(chain.certificates, (tuple(leaf),)), hello.certificate_compression())
+    can_open = tuple(
+        [each for each in hello.certificate_compression() if each in cert_compression.available()]
+    )
+    return _encode(chain.certificates, tuple(leaf), can_open)
+
+
+@lru_cache(maxsize=64)
+def _encode(chain: tuple[bytes, ...], leaf: tuple[Extension, ...], compression: tuple[int, ...]) -> bytes:
+    return _compressed(Certificate(chain, (leaf,)), compression)
 
 
 def _compressed(certificate: Certificate, algorithms: Sequence[int]) -> bytes:

@@ -6,6 +6,7 @@ Either side's: whether the chain is trusted is decided by ``verification``. RFC 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import final
 
 from cryptography import x509
@@ -110,6 +111,7 @@ def open_certificate(raw: bytes, compression: Iterable[int]) -> Certificate:
     return Certificate.parse(decompress(algorithm, size, data))
 
 
+@lru_cache(maxsize=16)
 def _public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
     try:
         return certificate.public_key()

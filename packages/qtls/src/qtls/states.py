@@ -20,6 +20,8 @@ __all__ = ["ClientInput", "ClientState", "ServerInput", "ServerState", "advance_
 class ClientState(Enum):
     """States of a client, RFC 8446 §A.1."""
 
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
+
     START = "start"
     WAIT_SERVER_HELLO = "wait server hello"
     WAIT_SECOND_SERVER_HELLO = "wait server hello after retry"
@@ -33,6 +35,8 @@ class ClientState(Enum):
 
 class ClientInput(Enum):
     """What moves a client."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     HELLO_SENT = "client hello sent"
     RETRY_REQUESTED = "hello retry request"
@@ -49,6 +53,8 @@ class ClientInput(Enum):
 class ServerState(Enum):
     """States of a server, RFC 8446 §A.2. QUIC has no EndOfEarlyData (RFC 9001 §8.3)."""
 
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
+
     WAIT_CLIENT_HELLO = "wait client hello"
     WAIT_SECOND_CLIENT_HELLO = "wait client hello after retry"
     WAIT_SETTINGS = "wait client settings"
@@ -61,6 +67,8 @@ class ServerState(Enum):
 
 class ServerInput(Enum):
     """What moves a server."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     RETRY_SENT = "hello retry request sent"
     HELLO = "client hello"

@@ -38,8 +38,15 @@ def load_certificates(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     Raises:
         LocalAlert: bad_certificate, too many of them or one that cannot be parsed.
     """
+    if not chain:
+        return ()
     if len(chain) > MAX_CERTIFICATES:
         raise LocalAlert(BAD_CERTIFICATE, f"a chain of {len(chain)} certificates")
+    return _load(tuple(chain))
+
+
+@lru_cache(maxsize=16)  # servers that are dialled again, and again, show the same one
+def _load(chain: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
     try:
         with warnings.catch_warnings():
             # What is odd but can be parsed is judged by the verification.

@@ -5,6 +5,8 @@ from typing import Final, final
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
+
     HANDSHAKING = "handshaking"
     ESTABLISHED = "established"
     CONFIRMED = "confirmed"
@@ -15,6 +17,8 @@ class State(Enum):
 
 class Step(Enum):
     """What moves a connection from one state to another."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     HANDSHAKE_COMPLETE = "handshake complete"
     HANDSHAKE_CONFIRMED = "handshake confirmed"

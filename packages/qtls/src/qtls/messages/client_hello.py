@@ -33,6 +33,7 @@ class ClientHello:
 
     __slots__ = (
         "_bodies",
+        "_shares",
         "cipher_suites",
         "compression",
         "extensions",
@@ -64,6 +65,7 @@ class ClientHello:
         reader.expect_end("ClientHello")
         self.extensions = extensions.parse(block)
         self._bodies = dict(self.extensions)
+        self._shares: tuple[tuple[int, bytes], ...] | None = None
         # RFC 8446 §4.2.11: what comes after the binders would not be bound.
         if EXT_PRE_SHARED_KEY in self._bodies and self.extensions[-1][0] != EXT_PRE_SHARED_KEY:
             raise DecodeError("pre_shared_key is not the last extension", ILLEGAL_PARAMETER)
@@ -103,8 +105,10 @@ class ClientHello:
 
     def key_shares(self) -> tuple[tuple[int, bytes], ...]:
         """key_share entries, in order; empty without the extension."""
-        body = self._bodies.get(EXT_KEY_SHARE)
-        return () if body is None else extensions.parse_client_shares(body)
+        if self._shares is None:
+            body = self._bodies.get(EXT_KEY_SHARE)
+            self._shares = () if body is None else extensions.parse_client_shares(body)
+        return self._shares
 
     def psk_modes(self) -> bytes:
         """psk_key_exchange_modes; empty without the extension."""
