@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from qhttp3.adapters.httpx import HTTP3Transport as HTTP3Transport
     from qhttp3.aio.client import Client as Client
     from qhttp3.aio.client import Response as Response
+    from qhttp3.aio.webtransport import SessionRefused as SessionRefused
+    from qhttp3.aio.webtransport import WebTransportSession as WebTransportSession
+    from qhttp3.aio.webtransport_server import serve_webtransport as serve_webtransport
 
 __version__ = "0.1.0"
 
@@ -37,12 +40,15 @@ __all__ = [
     "Priority",
     "RawFrame",
     "Response",
+    "SessionRefused",
     "Setting",
     "StreamKind",
     "StreamTransport",
     "UsageError",
+    "WebTransportSession",
     "error_name",
     "serve_asgi",
+    "serve_webtransport",
 ]
 
 # These need qcore, which the engine does without: they are imported when first asked for.
@@ -51,7 +57,10 @@ _LAZY = {
     "Client": "qhttp3.aio.client",
     "HTTP3Transport": "qhttp3.adapters.httpx",
     "Response": "qhttp3.aio.client",
+    "SessionRefused": "qhttp3.aio.webtransport",
+    "WebTransportSession": "qhttp3.aio.webtransport",
     "serve_asgi": "qhttp3.adapters.asgi",
+    "serve_webtransport": "qhttp3.aio.webtransport_server",
 }
 
 

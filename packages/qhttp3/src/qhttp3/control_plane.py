@@ -15,6 +15,7 @@ from qhttp3.errors import H3_CLOSED_CRITICAL_STREAM, H3_EXCESSIVE_LOAD, Connecti
 from qhttp3.events import GoawayReceived, H3Event, PriorityUpdated, SettingsReceived
 from qhttp3.observer import Observer
 from qhttp3.qpack import Decoder, Encoder
+from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings, check_resumed
 from qhttp3.transport import StreamTransport, is_request_stream
 from qhttp3.uni_streams import LocalStreams, PeerStreams
@@ -54,6 +55,7 @@ class ControlPlane:
         emit: Callable[[H3Event], None],
         observer: Observer | None,
         remembered: H3Settings | None,
+        sessions: SessionStreams | None,
     ) -> None:
         self._is_client = is_client
         self._config = config
@@ -75,7 +77,7 @@ class ControlPlane:
             acknowledgments_together=config.acknowledgments_together,
         )
         self.local = LocalStreams(transport, config, observer)
-        self._peer = PeerStreams(transport, is_client, observer)
+        self._peer = PeerStreams(transport, is_client, observer, sessions)
         self._control = ControlStream(is_client, observer)
         if remembered is not None:
             self._use_limits(remembered)
@@ -190,8 +192,16 @@ class ControlPlane:
             self.encoder.receive(data)
         return []
 
+    def read_bidirectional(self, stream_id: int) -> None:
+        """Read a bidirectional stream that the server has opened.
+
+        Raises:
+            ConnectionViolation: it belongs to no WebTransport session.
+        """
+        self._peer.read_bidirectional(stream_id)
+
     def on_reset(self, stream_id: int) -> None:
-        """The peer reset one of its unidirectional streams.
+        """The peer reset one of its unidirectional streams, or one that is of no session yet.
 
         Raises:
             ConnectionViolation: one that must stay open.

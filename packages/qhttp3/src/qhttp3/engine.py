@@ -38,8 +38,10 @@ from qhttp3.outgoing import prepare_request, prepare_response, prepare_trailers
 from qhttp3.qpack import QpackError, SectionTooLarge
 from qhttp3.request_stream import Phase, RequestStream
 from qhttp3.request_table import RequestTable
+from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings
 from qhttp3.transport import EndedTransport, StreamTransport, is_request_stream, is_unidirectional
+from qhttp3.webtransport import is_offered
 
 
 class H3Engine:
@@ -68,8 +70,10 @@ class H3Engine:
         self._observer = observer
         self._events: list[H3Event] = []
         self._requests = RequestTable()
+        takes_sessions = is_offered(self.config.settings)
+        self._sessions = SessionStreams(transport, self._events.append) if takes_sessions else None
         self._plane = ControlPlane(
-            transport, is_client, self.config, self._events.append, observer, remembered
+            transport, is_client, self.config, self._events.append, observer, remembered, self._sessions
         )
         self._is_closed = False  # by us; nothing matters any more
         self._is_ended = False  # by the transport
@@ -88,6 +92,9 @@ class H3Engine:
         stream = self._requests.get(stream_id)
         try:
             if stream is None:
+                if self._sessions is not None and stream_id in self._sessions:
+                    self._sessions.on_readable(stream_id)
+                    return
                 if is_unidirectional(stream_id):
                     self._read_peer_stream(stream_id)
                     return
@@ -103,9 +110,12 @@ class H3Engine:
         """The peer abandoned its half of a stream."""
         if self._is_closed:
             return
+        if self._sessions is not None and stream_id in self._sessions:
+            self._sessions.on_reset(stream_id, code)
+            return
         stream = self._requests.get(stream_id)
         try:
-            if is_unidirectional(stream_id):
+            if is_unidirectional(stream_id) or self._is_of_session(stream_id):
                 self._plane.on_reset(stream_id)
             elif stream is None:
                 stream = self._accept(stream_id)
@@ -121,6 +131,9 @@ class H3Engine:
         """The peer reads no more of our half; the transport has reset it."""
         if self._is_closed:
             return
+        if self._sessions is not None and stream_id in self._sessions:
+            self._sessions.on_stopped(stream_id, code)
+            return
         if is_unidirectional(stream_id):
             try:
                 self._plane.on_stopped(stream_id)
@@ -128,6 +141,14 @@ class H3Engine:
                 self._fail(violation.code, violation.reason)
             return
         stream = self._requests.get(stream_id)
+        if stream is None and (
+            self._is_of_session(stream_id) if self.is_client else self._requests.is_new(stream_id)
+        ):
+            # It comes before what it is about is known.
+            self.stream_readable(stream_id)
+            stream = self._requests.get(stream_id)
+            if stream is None and self._sessions is not None:
+                self._sessions.on_stopped(stream_id, code)
         if stream is not None and not stream.is_sent:
             stream.on_stopped()
             self._events.append(SendingStopped(stream_id, code))
@@ -136,8 +157,12 @@ class H3Engine:
     def stream_writable(self, stream_id: int) -> None:
         """The transport has room again on a stream."""
         stream = self._requests.get(stream_id)
-        if stream is not None and not self._is_closed:
+        if self._is_closed:
+            return
+        if stream is not None:
             stream.on_writable()
+        elif self._sessions is not None and stream_id in self._sessions:
+            self._sessions.on_writable(stream_id)
 
     def streams_available(self, bidirectional: bool) -> None:
         """The transport allows further streams."""
@@ -172,6 +197,8 @@ class H3Engine:
             self._plane.replace_transport(self._transport)
             for stream in self._requests:
                 stream.transport = self._transport
+            if self._sessions is not None:
+                self._sessions.transport = self._transport
 
     # Output
 
@@ -194,6 +221,17 @@ class H3Engine:
         return self._plane.peer_settings
 
     @property
+    def sessions(self) -> SessionStreams:
+        """The streams of WebTransport sessions.
+
+        Raises:
+            UsageError: our settings do not offer WebTransport.
+        """
+        if self._sessions is None:
+            raise UsageError("our settings offer no WebTransport")
+        return self._sessions
+
+    @property
     def request_count(self) -> int:
         """Requests under way."""
         return len(self._requests)
@@ -201,6 +239,10 @@ class H3Engine:
     def has_request(self, stream_id: int) -> bool:
         """Whether a request is under way, in either direction."""
         return self._requests.get(stream_id) is not None
+
+    def may_have_request(self, stream_id: int) -> bool:
+        """Whether a request is under way, or has not arrived yet."""
+        return self.has_request(stream_id) or (not self.is_client and self._requests.is_new(stream_id))
 
     def is_sent(self, stream_id: int) -> bool:
         """Whether our half of a request is complete or given up."""
@@ -352,6 +394,19 @@ class H3Engine:
             self._observer.datagram_created(stream_id, len(data))
         return self._transport.send_datagram(encode_datagram(stream_id, data))
 
+    def open_session_stream(self, session_id: int, bidirectional: bool = True) -> int:
+        """Open a stream of a WebTransport session; the rest is up to `sessions`.
+
+        Raises:
+            UsageError: there is no such session.
+            RuntimeError: the peer allows no further stream now.
+        """
+        self._stream(session_id)
+        stream_id = self.sessions.open(session_id, bidirectional)
+        if bidirectional and self.is_client:
+            self._requests.note(stream_id)
+        return stream_id
+
     def goaway(self, identifier: int | None = None) -> None:
         """Wind the connection down (RFC 9114 §5.2).
 
@@ -379,6 +434,10 @@ class H3Engine:
 
     def _accept(self, stream_id: int) -> RequestStream | None:
         # A stream the peer opened; None if it is over, or refused.
+        if self._is_of_session(stream_id):
+            if self.is_client:
+                self._plane.read_bidirectional(stream_id)
+            return None
         if not is_request_stream(stream_id):
             # RFC 9114 §6.1: servers open no bidirectional streams.
             raise ConnectionViolation(H3_STREAM_CREATION_ERROR, f"stream {stream_id} opened by the server")
@@ -402,11 +461,16 @@ class H3Engine:
             emit=self._events.append,
             observer=self._observer,
             allows_extended_connect=self.config.settings.enable_connect_protocol,
+            takes_sessions=self._sessions is not None,
         )
         self._requests.add(stream)
         if self._observer is not None:
             self._observer.stream_type_set(stream_id, "request", self.is_client)
         return stream
+
+    def _is_of_session(self, stream_id: int) -> bool:
+        # Whether nothing but a session can have a stream: one that the server has opened.
+        return self._sessions is not None and stream_id & 3 == 1
 
     def _stream(self, stream_id: int) -> RequestStream:
         stream = self._requests.get(stream_id)
@@ -433,6 +497,8 @@ class H3Engine:
     def _forget_if_done(self, stream: RequestStream) -> None:
         if stream.is_received and stream.is_sent:
             self._requests.finish(stream)
+            if stream.session_id >= 0 and self._sessions is not None:
+                self._sessions.accept(stream.stream_id, stream.session_id, *stream.rest)
 
     def _end(self, stream: RequestStream, code: int, reason: str, is_local: bool) -> None:
         # A request ended early.

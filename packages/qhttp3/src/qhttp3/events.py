@@ -101,6 +101,47 @@ class HttpDatagramReceived:
 
 
 @dataclass(slots=True, frozen=True)
+class SessionStreamOpened:
+    """The peer opened a stream of a WebTransport session; it is read through `H3Engine.sessions` from now on.
+
+    The session's own request may not have arrived yet, or be over.
+    """
+
+    stream_id: int
+    session_id: int
+
+
+@dataclass(slots=True, frozen=True)
+class SessionStreamReadable:
+    """A session's stream has something."""
+
+    stream_id: int
+
+
+@dataclass(slots=True, frozen=True)
+class SessionStreamWritable:
+    """The transport has room again on a session's stream."""
+
+    stream_id: int
+
+
+@dataclass(slots=True, frozen=True)
+class SessionStreamReset:
+    """The peer abandoned its half of a session's stream; ``code`` is its application's, None for another reason."""
+
+    stream_id: int
+    code: int | None
+
+
+@dataclass(slots=True, frozen=True)
+class SessionStreamStopped:
+    """The peer wants no more on a session's stream; ``code`` is its application's, None for another reason."""
+
+    stream_id: int
+    code: int | None
+
+
+@dataclass(slots=True, frozen=True)
 class RequestsAvailable:
     """`H3Engine.send_request` may be tried again after it found no stream."""
 
@@ -125,6 +166,11 @@ H3Event: TypeAlias = (
     | GoawayReceived
     | PriorityUpdated
     | HttpDatagramReceived
+    | SessionStreamOpened
+    | SessionStreamReadable
+    | SessionStreamWritable
+    | SessionStreamReset
+    | SessionStreamStopped
     | RequestsAvailable
     | ConnectionFailed
 )

@@ -35,6 +35,7 @@ from qhttp3.observer import Observer
 from qhttp3.qpack import Decoder, Encoder, SectionTooLarge
 from qhttp3.transport import StreamTransport
 from qhttp3.uni_streams import LocalStreams
+from qhttp3.webtransport import BIDI_SIGNAL
 
 # Read at once while looking for a frame: the head of a message with the beginning of a small body.
 READ_SIZE: Final = 4096
@@ -75,12 +76,15 @@ class RequestStream:
         "_pieces",
         "_position",
         "_skip",
+        "_takes_sessions",
         "allows_extended_connect",
         "has_sent_head",
         "is_head_request",
         "is_received",
         "is_sent",
         "phase",
+        "rest",
+        "session_id",
         "stream_id",
         "transport",
     )
@@ -97,8 +101,12 @@ class RequestStream:
         emit: Callable[[H3Event], None],
         observer: Observer | None,
         allows_extended_connect: bool = False,
+        takes_sessions: bool = False,
     ) -> None:
         self.stream_id = stream_id
+        self.session_id = -1  # of the WebTransport session to which the stream has turned out to belong,
+        self.rest = b"", False  # with what came behind its prefix, and whether that is all
+        self._takes_sessions = takes_sessions and not is_client
         self.phase = Phase.HEAD
         self.allows_extended_connect = allows_extended_connect
         self.has_sent_head = False  # of the request, or of the final response
@@ -272,9 +280,21 @@ class RequestStream:
                 H3_FRAME_UNEXPECTED, f"frame 0x{frame_type:x} on stream {self.stream_id}"
             )
         else:
+            if self._takes_sessions and frame_type == BIDI_SIGNAL and self.phase is Phase.HEAD:
+                self._turn_over(length)
+                return
+            # A stream of a session says so in its first bytes (draft-ietf-webtrans-http3 §4.3).
+            self._takes_sessions = False
             if self._observer is not None:
                 self._observer.frame_parsed(self.stream_id, frame_type, length)
             self._skip = length
+
+    def _turn_over(self, session_id: int) -> None:
+        """This is no request."""
+        self.session_id = session_id
+        self.rest = self._buffer[self._position :], self._fin
+        self.abandon()
+        self.is_sent = self._is_signalled = True
 
     def _collect(self) -> None:
         # Gather the payload of HEADERS, reading exactly what is missing once the buffer is used up.

@@ -18,7 +18,9 @@ from qhttp3.errors import (
 )
 from qhttp3.frames import is_reserved
 from qhttp3.observer import Observer
+from qhttp3.session_streams import SessionStreams
 from qhttp3.transport import StreamTransport
+from qhttp3.webtransport import BIDI_SIGNAL, UNI_STREAM
 
 PUSH_STREAM: Final = 0x01
 
@@ -125,10 +127,17 @@ class PeerStreams:
     `read` gives the bytes that arrived on a known stream; the engine passes them to the part that owns them.
     """
 
-    __slots__ = ("_beginnings", "_ids", "_is_client", "_observer", "_refused", "transport")
+    __slots__ = ("_beginnings", "_ids", "_is_client", "_observer", "_refused", "_sessions", "transport")
 
-    def __init__(self, transport: StreamTransport, is_client: bool, observer: Observer | None) -> None:
+    def __init__(
+        self,
+        transport: StreamTransport,
+        is_client: bool,
+        observer: Observer | None,
+        sessions: SessionStreams | None = None,
+    ) -> None:
         self.transport = transport
+        self._sessions = sessions  # None if we take no WebTransport
         self._is_client = is_client
         self._observer = observer
         self._ids: dict[int, StreamKind] = {}
@@ -156,6 +165,9 @@ class PeerStreams:
                     self._beginnings[stream_id] = data
                 return None, b""
             type_id, position = quicvarint.parse(data)
+            if type_id == UNI_STREAM and self._sessions is not None:
+                self._pass_on(stream_id, data, position, end)
+                return None, b""
             kind = self._classify(stream_id, type_id, end)
             if kind is None:
                 return None, b""
@@ -163,6 +175,33 @@ class PeerStreams:
         if end:
             raise ConnectionViolation(H3_CLOSED_CRITICAL_STREAM, f"{_NAMES[kind]} stream ended")
         return kind, data
+
+    def read_bidirectional(self, stream_id: int) -> None:
+        """Read the prefix of a bidirectional stream that a server has opened: only sessions have such streams.
+
+        Raises:
+            ConnectionViolation: it has none (RFC 9114 §6.1).
+        """
+        data, end = self.transport.read(stream_id)
+        data = self._beginnings.pop(stream_id, b"") + data
+        if data and len(data) >= 1 << (data[0] >> 6):
+            type_id, position = quicvarint.parse(data)
+            if type_id != BIDI_SIGNAL:
+                raise ConnectionViolation(
+                    H3_STREAM_CREATION_ERROR, f"stream {stream_id} of the server is of no session"
+                )
+            self._pass_on(stream_id, data, position, end)
+        elif not end:
+            self._beginnings[stream_id] = data
+
+    def _pass_on(self, stream_id: int, data: bytes, position: int, end: bool) -> None:
+        """The stream is of a session, if the session's id has arrived."""
+        assert self._sessions is not None, "asked before"
+        if position < len(data) and len(data) >= position + (1 << (data[position] >> 6)):
+            session_id, position = quicvarint.parse(data, position)
+            self._sessions.accept(stream_id, session_id, data[position:], end)
+        elif not end:
+            self._beginnings[stream_id] = data
 
     def on_reset(self, stream_id: int) -> None:
         """Take note of a reset.

@@ -2,9 +2,13 @@ import asyncio
 
 import pytest
 
+from qcore.aio.endpoint import connect
 from qcore.config import QuicConfig
 from qcore.errors import StreamError
-from qhttp3 import Client
+from qhttp3 import Client, H3Config
+from qhttp3.aio.connection import H3Connection
+from qhttp3.aio.patience import Patience
+from qhttp3.aio.response import ClientExchange
 from qhttp3.aio.server import Request, serve
 from qtls import ClientTLS, ServerTLS
 from qtls.adapters.self_signed import MadeCertificate
@@ -184,3 +188,49 @@ def test_a_response_longer_than_the_send_buffer_is_sent_in_full(made: MadeCertif
             assert body == await response.read()
 
     run(main())
+
+
+def test_an_answer_that_was_not_wanted_from_the_start_does_no_harm(made: MadeCertificate) -> None:
+    stopped: list[StreamError] = []
+
+    def on_request(request: Request) -> None:
+        if request.path == b"/unwanted":
+            try:
+                request.try_respond(200, [], b"x")
+            except StreamError as error:
+                stopped.append(error)
+        else:
+            request.send_head(204, end=True)
+        request.finish()
+
+    async def main() -> None:
+        tls = ClientTLS(ca=made.ca_pem, alpn=("h3",))
+        async with serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server:
+            port = server.addresses[0][1]
+            async with connect(HOST, port, tls=tls) as connection:
+                client = H3Connection(connection, H3Config())
+                client.start()
+                heads = []
+                for path in (b"/unwanted", b"/wanted"):
+                    stream_id = client.engine.send_request(
+                        [
+                            (b":method", b"GET"),
+                            (b":scheme", b"https"),
+                            (b":authority", b"a"),
+                            (b":path", path),
+                        ],
+                        True,
+                    )
+                    assert stream_id is not None
+                    exchange = ClientExchange(client, stream_id, Patience(None))
+                    client.exchanges[stream_id] = exchange
+                    heads.append(exchange)
+                client.engine.stop_reading(heads[0].stream_id, 0x10C)
+                client.pump()
+                while not heads[1].status:
+                    heads[1].raise_error()
+                    await heads[1].wait_change()
+                assert 204 == heads[1].status
+
+    run(main())
+    assert [0x10C] == [error.code for error in stopped]

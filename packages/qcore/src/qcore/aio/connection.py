@@ -99,6 +99,7 @@ class Connection(Driven, StreamHost):
 
     def __init__(self, engine: QuicEngine, driver: Driver, owner: ConnectionOwner) -> None:
         super().__init__(engine)
+        self.transport = engine
         self.is_clean = False
         self._driver = driver
         self._owner = owner

@@ -7,17 +7,50 @@ then waits for room. RFC 9000 §2.
 
 import asyncio
 from collections import deque
-from typing import Self
+from typing import Protocol, Self
 
-from ..engine.engine import QuicEngine
+from ..engine.progress import ConnectionInfo
 from ..errors import QuicError, StreamError, UsageError
 from .signal import Signal
 
 
-class StreamHost:
-    """What a stream needs of its connection."""
+class StreamTransport(Protocol):
+    """What moves the bytes of streams, as `QuicEngine` does."""
 
-    engine: QuicEngine
+    @property
+    def info(self) -> ConnectionInfo:
+        """What was agreed on for the connection."""
+
+    def open_stream(self, bidirectional: bool = True) -> int:
+        """Open a stream; raises `StreamLimitReached` while the peer allows no more."""
+
+    def read(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:
+        """Take up to `n` bytes, -1 for all; and whether the stream has ended with them."""
+
+    def send(self, stream_id: int, data: bytes, fin: bool = False) -> None:
+        """Queue all of `data`."""
+
+    def send_capacity(self, stream_id: int) -> int:
+        """How much `send` should be given now."""
+
+    def reset(self, stream_id: int, code: int, reliable_size: int = 0) -> None:
+        """Abandon sending, but for the first bytes."""
+
+    def stop_sending(self, stream_id: int, code: int) -> None:
+        """Ask the peer to stop."""
+
+    def send_datagram(self, data: bytes) -> bool:
+        """Queue a datagram; False when the queue is full."""
+
+
+class StreamHost:
+    """What streams need of whatever they belong to.
+
+    Attributes:
+        transport: the verbs that move their bytes.
+    """
+
+    transport: StreamTransport
     is_clean: bool  # once ended: whether it was without error
 
     def flush(self) -> None:
@@ -118,7 +151,7 @@ class BaseStream:
     def on_ended(self, error: QuicError) -> bool:
         """The connection has ended. What had arrived can still be read."""
         if not self._is_at_end and self._receive_error is None:
-            data, self._is_at_end = self._host.engine.read(self.id)
+            data, self._is_at_end = self._host.transport.read(self.id)
             self._hold(data)
         woken = self.on_reset(error) or self._readable.notify()
         return self.on_stopped(error) or woken
@@ -140,7 +173,7 @@ class BaseStream:
         """Take up to `n` bytes (-1: all) from the engine."""
         if self._is_at_end or self._receive_error is not None:
             return
-        data, self._is_at_end = self._host.engine.read(self.id, n)
+        data, self._is_at_end = self._host.transport.read(self.id, n)
         if data or self._is_at_end:
             self._hold(data)
             self._host.flush()  # credit for the peer
@@ -171,7 +204,7 @@ class BaseStream:
         """Give the engine as much of the backlog as it has room for."""
         if self._send_error is not None or self._is_finished:
             return
-        engine = self._host.engine
+        engine = self._host.transport
         backlog = self._backlog
         has_sent = False
         while backlog:
@@ -204,7 +237,7 @@ class BaseStream:
             piece = data[self._offset : self._offset + position - self._passed]
             self._offset = 0
             self._passed += len(piece)
-            self._host.engine.send(self.id, piece)
+            self._host.transport.send(self.id, piece)
 
     def _fail_sending(self, error: QuicError) -> None:
         if self._send_error is None and not self._is_acked:
@@ -262,7 +295,7 @@ class ReceiveStream(BaseStream):
         if not self._is_at_end and self._receive_error is None:
             self._receive_error = StreamError(self.id, code, is_local=True)
             if self._host.ended_by() is None:
-                self._host.engine.stop_sending(self.id, code)
+                self._host.transport.stop_sending(self.id, code)
                 self._host.flush()
             self._check_over()
         self._held.clear()
@@ -340,10 +373,10 @@ class SendStream(BaseStream):
         if self._is_acked or (self._send_error is not None and not 0 <= reliable < self._reliable):
             return
         if self._host.ended_by() is None:
-            if reliable and not (self._host.engine.info.reset_stream_at and reliable <= self._queued):
+            if reliable and not (self._host.transport.info.reset_stream_at and reliable <= self._queued):
                 raise UsageError(f"{reliable} bytes of {self._queued} cannot be promised to this peer")
             self._pump_to(reliable)
-            self._host.engine.reset(self.id, code, reliable)
+            self._host.transport.reset(self.id, code, reliable)
             self._host.flush()
         self._reliable = reliable
         self.on_stopped(StreamError(self.id, code, is_local=True))

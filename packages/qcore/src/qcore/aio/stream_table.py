@@ -148,7 +148,7 @@ class StreamTable:
         while True:
             self._raise_if_ended()
             try:
-                return self._host.engine.open_stream(bidirectional)
+                return self._host.transport.open_stream(bidirectional)
             except StreamLimitReached:
                 self._host.flush()  # STREAMS_BLOCKED
                 await self._credit.wait()
@@ -185,7 +185,7 @@ class StreamTable:
     def try_send_datagram(self, data: bytes) -> bool:
         """Queue a datagram; False when the queue is full."""
         self._raise_if_ended()
-        if not self._host.engine.send_datagram(data):
+        if not self._host.transport.send_datagram(data):
             return False
         self._host.flush()
         return True

@@ -7,11 +7,11 @@ RFC 9114, RFC 9110.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from qcore.aio.connection import Connection
 from qcore.aio.endpoint import connect
@@ -27,6 +27,9 @@ from qhttp3.errors import H3_NO_ERROR, H3_REQUEST_CANCELLED, GoingAway
 from qhttp3.events import Field
 from qhttp3.priority import Priority
 from qtls.config import ClientTLS
+
+if TYPE_CHECKING:
+    from qhttp3.aio.webtransport import WebTransportSession
 
 __all__ = ["Client", "Connector", "Content", "Dialed", "Dialer", "Informational", "Response"]
 
@@ -193,6 +196,26 @@ class Client:
         ending = None if trailers is None else encode_fields(trailers)
         return await self._request(target, fields, content, ending, method.upper(), early, url)
 
+    def webtransport(
+        self, url: str, *, headers: FieldsInput = (), protocols: Sequence[str] = ()
+    ) -> AbstractAsyncContextManager[WebTransportSession]:
+        """A WebTransport session, on a connection of its own; leaving the context closes both.
+
+        Args:
+            protocols: those of the application, the best first.
+
+        Raises:
+            ValueError: the URL is not one of https, or the headers cannot be sent.
+            TimeoutError: no session within the client's timeout.
+            SessionRefused: the server takes none, or not there.
+            QuicError: the connection failed.
+        """
+        from qhttp3.aio.webtransport_client import open_session
+
+        if self._is_closed:
+            raise RuntimeError("the client is closed")
+        return open_session(self.connector, self._patience, url, headers, protocols)
+
     async def _request(
         self,
         target: Target,
@@ -230,7 +253,7 @@ class Client:
         url: str,
     ) -> Response:
         has_more = trailers is not None or not (content is None or content in (b"", ""))
-        exchange = await _open(connection, fields, not has_more, self._patience)
+        exchange = await open_exchange(connection, fields, not has_more, self._patience)
         sender: asyncio.Task[None] | None = None
         try:
             if has_more:
@@ -281,9 +304,10 @@ class Dialer:
             yield connection, self._h3
 
 
-async def _open(
+async def open_exchange(
     connection: H3Connection, fields: list[Field], end: bool, patience: Patience
 ) -> ClientExchange:
+    """Send the head of a request, as soon as the server allows one more."""
     stream_id = connection.engine.send_request(fields, end)
     if stream_id is None:
         async with asyncio.timeout(patience.seconds):

@@ -13,6 +13,7 @@ from qcore.errors import EarlyDataRejected, QuicError, StreamError
 from qcore.events import (
     ConnectionEnded,
     DatagramReceived,
+    DatagramsWritable,
     EarlyDataDecided,
     Event,
     StreamFinished,
@@ -23,6 +24,7 @@ from qcore.events import (
     StreamWritable,
 )
 from qhttp3.aio.fields import Headers
+from qhttp3.aio.sessions import SessionTable
 from qhttp3.aio.tracing import observer_for
 from qhttp3.config import H3Config
 from qhttp3.engine import H3Engine
@@ -40,6 +42,7 @@ from qhttp3.events import (
     SettingsReceived,
     TrailersReceived,
 )
+from qhttp3.webtransport import is_offered
 
 # A piece of a body handed to the application at once.
 READ_SIZE: Final = 1 << 18
@@ -140,7 +143,10 @@ class H3Connection:
         self.observer = observer_for(connection)
         self.exchanges: dict[int, Exchange] = {}
         self.undelivered: set[int] = set()
-        self.changed = Signal()  # requests are possible again, or the connection is winding down
+        self.changed = (
+            Signal()
+        )  # requests are possible again, settings have come, or the connection is winding down
+        self.sessions = SessionTable(self) if is_offered(config.settings) else None
         self.engine = self._make_engine()
 
     def start(self) -> None:
@@ -189,6 +195,8 @@ class H3Connection:
                 engine.stream_writable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
             elif isinstance(event, StreamFinished):
                 self.undelivered.discard(event.stream_id)
+                if self.sessions is not None:
+                    woken = self.sessions.on_finished(event) or woken
             elif isinstance(event, StreamReset):
                 engine.stream_reset(event.stream_id, event.code)
             elif isinstance(event, StreamStopped):
@@ -196,6 +204,11 @@ class H3Connection:
                 engine.stream_stopped(event.stream_id, event.code)
             elif isinstance(event, StreamsAvailable):
                 engine.streams_available(event.bidirectional)
+                if self.sessions is not None:
+                    woken = self.sessions.on_room(event) or woken
+            elif isinstance(event, DatagramsWritable):
+                if self.sessions is not None:
+                    woken = self.sessions.on_room(event) or woken
             elif isinstance(event, DatagramReceived):
                 engine.datagram_received(event.data)
             elif isinstance(event, EarlyDataDecided) and not event.accepted:
@@ -241,8 +254,11 @@ class H3Connection:
             elif isinstance(event, SettingsReceived):
                 if self.config.remember is not None and self.engine.peer_settings is not None:
                     self.config.remember(self.engine.peer_settings)
+                woken = self.changed.notify() or woken
             elif isinstance(event, GoawayReceived | RequestsAvailable):
                 woken = self.changed.notify() or woken
+            elif self.sessions is not None:
+                woken = self.sessions.on_event(event) or woken
         return woken
 
     def on_headers(self, event: HeadersReceived) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qcore.admission import Admit
 from qcore.aio.connection import Connection
@@ -18,11 +18,24 @@ from qcore.aio.endpoint import serve_on as serve_quic_on
 from qcore.aio.listener import Listener
 from qcore.batch import Address
 from qcore.config import QuicConfig
+from qcore.errors import StreamError
 from qhttp3.aio.connection import READ_SIZE, Exchange, H3Connection
+from qhttp3.aio.fields import Headers
 from qhttp3.config import H3Config
-from qhttp3.errors import H3_INTERNAL_ERROR, H3_NO_ERROR
+from qhttp3.errors import H3_INTERNAL_ERROR, H3_NO_ERROR, H3_REQUEST_CANCELLED, UsageError
 from qhttp3.events import Field, HeadersReceived
+from qhttp3.webtransport import (
+    DRAFT_02_REQUEST,
+    DRAFT_02_RESPONSE,
+    PROTOCOL,
+    PROTOCOLS,
+    TOKEN,
+    TOKEN_15,
+)
 from qtls.config import ServerTLS
+
+if TYPE_CHECKING:
+    from qhttp3.aio.webtransport import WebTransportSession
 
 DEFAULT_QUIC: Final = QuicConfig()
 DEFAULT_H3: Final = H3Config()
@@ -73,15 +86,22 @@ class Request(Exchange):
         """Take the next piece of the body; empty at its end."""
         return await self.read_body(n)
 
+    def _check_wanted(self) -> None:
+        """Raise where the answer has nowhere to go."""
+        self.raise_error()
+        if not self.is_answered and self.engine.is_sent(self.stream_id):
+            # The client stopped it together with the request, which is reported first.
+            raise StreamError(self.stream_id, H3_REQUEST_CANCELLED)
+
     def send_informational(self, status: int, fields: Iterable[Field] = ()) -> None:
         """Send an interim response, 1xx."""
-        self.raise_error()
+        self._check_wanted()
         self.engine.send_headers(self.stream_id, [(b":status", b"%d" % status), *fields])
         self.connection.pump()
 
     def send_head(self, status: int, fields: Iterable[Field] = (), *, end: bool = False) -> None:
         """Send the head of the response."""
-        self.raise_error()
+        self._check_wanted()
         self.engine.send_headers(self.stream_id, [(b":status", b"%d" % status), *fields], end)
         self.is_answered = True
         self.connection.pump()
@@ -101,11 +121,45 @@ class Request(Exchange):
 
         The response is complete when all of it was taken; the rest is for `write`.
         """
-        self.raise_error()
+        self._check_wanted()
         taken = self.engine.respond(self.stream_id, [(b":status", b"%d" % status), *fields], body)
         self.is_answered = True
         self.connection.pump()
         return taken
+
+    @property
+    def is_webtransport(self) -> bool:
+        """Whether it asks for a WebTransport session."""
+        return self.protocol in (TOKEN, TOKEN_15) and self.connection.sessions is not None
+
+    def accept_webtransport(
+        self, *, protocols: Iterable[str] = (), fields: Iterable[Field] = ()
+    ) -> WebTransportSession:
+        """Answer with a session, which lives until either side closes it; nothing else may be done with the request.
+
+        Browsers tell in ``origin`` whose page asks; whether that is welcome has to be decided before.
+
+        Args:
+            protocols: those of the application that are known here; the client's first choice among them is taken.
+            fields: of the answer.
+
+        Raises:
+            UsageError: this is no request for a session, or it was answered.
+        """
+        from qhttp3.aio.webtransport import WebTransportSession
+        from qhttp3.protocol_list import agreed_protocol, encode_protocols, parse_protocols
+
+        if not self.is_webtransport or self.is_answered:
+            raise UsageError("this request is for no session, or was answered")
+        offered = [value for name, value in self.fields if name == PROTOCOLS]
+        protocol = agreed_protocol(parse_protocols(b", ".join(offered)), protocols)
+        answer = list(fields)
+        if protocol is not None:
+            answer.append((PROTOCOL, encode_protocols([protocol])))
+        if DRAFT_02_REQUEST in self.fields:
+            answer.append(DRAFT_02_RESPONSE)
+        self.send_head(200, answer)
+        return WebTransportSession(self, protocol, self, Headers())
 
     def send_trailers(self, fields: Iterable[Field]) -> None:
         """Send fields behind the body, which ends the response."""
@@ -121,6 +175,8 @@ class Request(Exchange):
     def finish(self) -> None:
         """The handler is done: a response that has no end is broken off, an unread request body refused."""
         self.connection.exchanges.pop(self.stream_id, None)
+        if self.connection.sessions is not None:
+            self.connection.sessions.end(self.stream_id)
         engine = self.engine
         if not engine.has_request(self.stream_id) or engine.is_closed:
             return
@@ -158,6 +214,9 @@ class ServerConnection(H3Connection):
         if not self.engine.is_going_away:
             self.engine.goaway(LAST_REQUEST)
             self.pump()
+        if self.sessions is not None:
+            for session in self.sessions:
+                session.drain()
 
     def go_away(self) -> None:
         """Take no further requests."""
