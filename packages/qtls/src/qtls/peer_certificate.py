@@ -103,10 +103,15 @@ def open_certificate(raw: bytes, compression: Iterable[int]) -> Certificate:
         LocalAlert: illegal_parameter or bad_certificate, from the compression.
         DecodeError: malformed.
     """
+    return _open(raw, tuple(compression))
+
+
+@lru_cache(maxsize=16)  # servers that are dialled again, and again, show the same one
+def _open(raw: bytes, compression: tuple[int, ...]) -> Certificate:
     if raw[0] != COMPRESSED_CERTIFICATE:
         return Certificate.parse(raw[4:])
     algorithm, size, data = compressed_certificate.parse(raw)
-    if algorithm not in tuple(compression):
+    if algorithm not in compression:
         raise LocalAlert(ILLEGAL_PARAMETER, f"certificate compression {algorithm} was not offered")
     return Certificate.parse(decompress(algorithm, size, data))
 

@@ -7,6 +7,7 @@ Packets, packet numbers and when to update belong to the connection. RFC 9001 §
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hmac import digest
 from struct import Struct
 from typing import Final, final
 
@@ -23,7 +24,7 @@ from .constants import (
     QUIC_VERSION_1,
     QUIC_VERSION_2,
 )
-from .hkdf import expand_info, label_info
+from .hkdf import label_info
 
 __all__ = [
     "SAMPLE_SIZE",
@@ -39,6 +40,7 @@ __all__ = [
 TAG_SIZE: Final = 16
 SAMPLE_SIZE: Final = 16
 IV_SIZE: Final = 12
+SINGLE_BLOCKS: Final = ECB()
 ZEROS: Final = bytes(SAMPLE_SIZE)
 # RFC 9001 §5.4.2: the sample starts four bytes behind the start of the packet number.
 SAMPLE_OFFSET: Final = 4
@@ -107,18 +109,23 @@ def suite_parameters(suite: int) -> SuiteParameters:
 
 @final
 class Labels:
-    """HkdfLabel structures of one QUIC version, by the size of what they make."""
+    """HkdfLabel structures of one QUIC version, by the size of what they make, as HKDF-Expand takes them."""
 
     __slots__ = ("header_16", "header_32", "iv", "key_16", "key_32", "update_32", "update_48")
 
     def __init__(self, prefix: bytes) -> None:
-        self.key_16 = label_info(prefix + b" key", b"", 16)
-        self.key_32 = label_info(prefix + b" key", b"", 32)
-        self.iv = label_info(prefix + b" iv", b"", IV_SIZE)
-        self.header_16 = label_info(prefix + b" hp", b"", 16)
-        self.header_32 = label_info(prefix + b" hp", b"", 32)
-        self.update_32 = label_info(prefix + b" ku", b"", 32)
-        self.update_48 = label_info(prefix + b" ku", b"", 48)
+        self.key_16 = only_block(prefix + b" key", 16)
+        self.key_32 = only_block(prefix + b" key", 32)
+        self.iv = only_block(prefix + b" iv", IV_SIZE)
+        self.header_16 = only_block(prefix + b" hp", 16)
+        self.header_32 = only_block(prefix + b" hp", 32)
+        self.update_32 = only_block(prefix + b" ku", 32)
+        self.update_48 = only_block(prefix + b" ku", 48)
+
+
+def only_block(label: bytes, size: int) -> bytes:
+    """What HKDF-Expand-Label hashes for at most one block. RFC 5869 §2.3."""
+    return label_info(label, b"", size) + b"\x01"
 
 
 # RFC 9001 §5.1 and §6.1, RFC 9369 §3.3.2.
@@ -136,20 +143,22 @@ def labels_of(quic_version: int) -> Labels:
 class HeaderProtection:
     """Makes header-protection masks, RFC 9001 §5.4. Lives through key updates."""
 
-    __slots__ = ("_cipher", "_is_aes")
+    __slots__ = ("_cipher", "_is_aes", "_key")
 
     def __init__(self, parameters: SuiteParameters, key: bytes) -> None:
         self._is_aes = parameters.is_aes
-        if parameters.is_aes:
-            self._cipher: CipherContext = Cipher(AES(key), ECB()).encryptor()
-        else:
-            self._cipher = Cipher(ChaCha20(key, bytes(SAMPLE_SIZE)), None).encryptor()
+        self._key = key
+        self._cipher: CipherContext | None = None  # made for the first mask: what seals tokens needs none
 
     def masks(self, samples: bytes) -> bytes:
         if len(samples) & 15:
             raise ValueError("samples are 16 bytes each")
         if self._is_aes:
-            return self._cipher.update(samples)
+            cipher = self._cipher
+            if cipher is None:
+                cipher = self._cipher = Cipher(AES(self._key), SINGLE_BLOCKS).encryptor()
+                self._key = b""
+            return cipher.update(samples)
         if len(samples) == SAMPLE_SIZE:
             return self._chacha_mask(samples)
         # RFC 9001 §5.4.4: the sample is block counter and nonce, so there is no run of blocks to share.
@@ -158,8 +167,12 @@ class HeaderProtection:
         )
 
     def _chacha_mask(self, sample: bytes) -> bytes:
-        self._cipher.reset_nonce(sample)
-        return self._cipher.update(ZEROS)
+        cipher = self._cipher
+        if cipher is None:
+            cipher = self._cipher = Cipher(ChaCha20(self._key, ZEROS), None).encryptor()
+            self._key = b""
+        cipher.reset_nonce(sample)
+        return cipher.update(ZEROS)
 
 
 @final
@@ -172,25 +185,24 @@ class PacketKeys:
         self, parameters: SuiteParameters, secret: bytes, labels: Labels, header: HeaderProtection | None
     ) -> None:
         hash_name = parameters.hash_name
-        long_key = parameters.key_size == 32
-        key = expand_info(
-            hash_name, secret, labels.key_32 if long_key else labels.key_16, parameters.key_size
-        )
+        key_size = parameters.key_size
+        is_long = key_size == 32
+        key = digest(secret, labels.key_32 if is_long else labels.key_16, hash_name)[:key_size]
         self.parameters = parameters
         self.secret = secret
         self.labels = labels
-        self.iv = int.from_bytes(expand_info(hash_name, secret, labels.iv, IV_SIZE), "big")
+        self.iv = int.from_bytes(digest(secret, labels.iv, hash_name)[:IV_SIZE], "big")
         self.aead: AESGCM | ChaCha20Poly1305 = AESGCM(key) if parameters.is_aes else ChaCha20Poly1305(key)
         if header is None:
-            info = labels.header_32 if long_key else labels.header_16
-            header = HeaderProtection(parameters, expand_info(hash_name, secret, info, parameters.key_size))
+            info = labels.header_32 if is_long else labels.header_16
+            header = HeaderProtection(parameters, digest(secret, info, hash_name)[:key_size])
         self.header = header
 
     def next(self) -> PacketKeys:
         """Keys of the next generation; header protection stays. RFC 9001 §6.1."""
         size = self.parameters.hash_size
         info = self.labels.update_48 if size == 48 else self.labels.update_32
-        secret = expand_info(self.parameters.hash_name, self.secret, info, size)
+        secret = digest(self.secret, info, self.parameters.hash_name)
         return PacketKeys(self.parameters, secret, self.labels, self.header)
 
 

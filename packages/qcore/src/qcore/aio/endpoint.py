@@ -1,5 +1,7 @@
 """One UDP socket with any number of connections: `Endpoint`, and the short forms `connect` and `serve`."""
 
+from __future__ import annotations
+
 import asyncio
 import errno
 import socket
@@ -94,7 +96,7 @@ class Endpoint:
         cids: ConnectionIdGenerator | None = None,
         reset_key: bytes | None = None,
         token_keys: Sequence[bytes] = (),
-    ) -> AsyncIterator["Endpoint"]:
+    ) -> AsyncIterator[Endpoint]:
         """Bind a socket; leaving the context closes all connections and the socket.
 
         Args:
@@ -120,7 +122,7 @@ class Endpoint:
         cids: ConnectionIdGenerator | None = None,
         reset_key: bytes | None = None,
         token_keys: Sequence[bytes] = (),
-    ) -> "Endpoint":
+    ) -> Endpoint:
         sock = open_socket(local, remote)
         loop = asyncio.get_running_loop()
         udp = await wrap_socket(loop, sock, is_connected=remote is not None)

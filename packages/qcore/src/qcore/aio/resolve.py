@@ -6,6 +6,7 @@ reach a resolver.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -117,6 +118,9 @@ async def _query(getaddrinfo: GetAddrInfo, host: str, port: int, family: int) ->
 
 def literal_address(host: str, port: int) -> Address | None:
     """The address that `host` spells out, with or without brackets and zone; None if it is a name."""
+    if host[-1:].isdigit() and ":" not in host:
+        with contextlib.suppress(OSError):
+            return (socket.inet_ntoa(socket.inet_pton(socket.AF_INET, host)), port)
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     try:

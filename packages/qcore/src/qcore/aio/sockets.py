@@ -4,7 +4,6 @@ Owns socket options and nothing else: no event loop, no reading, no writing. Wha
 a socket without segmentation offload, ECN or large buffers is slower, not broken.
 """
 
-import contextlib
 import socket
 import sys
 from typing import Final, final
@@ -105,11 +104,12 @@ def _open(
 
 def enable(sock: socket.socket) -> Capabilities:
     """Switch on what the platform offers: segmentation, receive offload, ECN marks in both directions."""
-    if sys.platform != "linux" or sock.family not in (socket.AF_INET, socket.AF_INET6):
+    family = sock.family  # made an enumeration each time
+    if sys.platform != "linux" or family not in (socket.AF_INET, socket.AF_INET6):
         return PLAIN
     # A dual-stack socket delivers the marks of IPv4 packets through the IPv4 option.
     ecn = _try_option(sock, IPPROTO_IP, IP_RECVTOS, 1)
-    if sock.family == socket.AF_INET6:
+    if family == socket.AF_INET6:
         ecn = _try_option(sock, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) and ecn
     return Capabilities(
         segmentation=_try_option(sock, SOL_UDP, UDP_SEGMENT, 0),
@@ -129,7 +129,8 @@ def enable_error_queue(sock: socket.socket) -> bool:
 
 
 def _try_option(sock: socket.socket, level: int, option: int, value: int) -> bool:
-    with contextlib.suppress(OSError):
+    try:
         sock.setsockopt(level, option, value)
-        return True
-    return False
+    except OSError:
+        return False
+    return True
