@@ -1,6 +1,5 @@
 """What is compared with what: captures of real clients, and connections of profiles made like them."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from qmimic.observation import Observed, observe
 from qmimic.profile import ClientProfile
 
 from .hashes import Kind
-from .later import gap_of, later_traits, pause_of
+from .later import later_traits
+from .pace import pace_of
 from .traits import Traits, traits
-from .visits import Visit, run
+from .replay import replay
 
 #: Capture files of the clients that built-in profiles stand for; the beginnings of their names.
 BUILT_IN: Final = {
@@ -35,10 +35,7 @@ CORPUS: Final = {
 CHROME_ONLY: Final = 17_613
 #: Browsers that are learned from only as a check: they have profiles of their own.
 BROWSERS: Final = ("chromium-", "firefox-")
-#: Whole visits take a second each.
-VISITS: Final = 30
-LONGEST_PAUSE: Final = 0.5
-#: Traitss a side, below which nothing can be cross-validated in five folds.
+#: Rows a side, below which nothing can be cross-validated in five folds.
 FEWEST: Final = 5
 #: What headless Chromium calls itself; the profile does not.
 HEADLESS: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36"
@@ -71,12 +68,10 @@ def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Itera
                 case = flight_case(profile(name), read_capture(found[0]), kind == "resumed", count, bar)
                 if case is not None:
                     yield case
-        found = sorted(folder.glob(f"{client}-h3*.jsonl"))
-        if found:
-            fresh = [flow for file in found for flow in read_capture(file)]
-            for file in sorted(folder.glob(f"{client}-resumed*.jsonl")):
-                fresh += [flow for flow in read_capture(file) if flow.about.get("label") != "resumed-0rtt"]
-            case = visit_case(name, fresh, bar)
+        files = [file for kind in ("h3", "resumed") for file in sorted(folder.glob(f"{client}-{kind}*.jsonl"))]
+        whole = [flow for file in files for flow in read_capture(file)]
+        for is_resumed in (False, True):
+            case = visit_case(profile(name), whole, is_resumed, count, bar)
             if case is not None:
                 yield case
     for file in sorted(folder.glob("*-flight*.jsonl")):
@@ -145,28 +140,32 @@ def learned_cases(file: Path, count: int, bar: float) -> Iterator[Case]:
             yield Case(f"{learned.name}, against {against}", case.real, case.draw, count, bar)
 
 
-def visit_case(name: str, flows: Sequence[CapturedFlow], bar: float) -> Case | None:
-    """Visits of a profile to a server like the captured one, at the pace of the captured visits."""
-    kept = [flow for flow in flows if later_traits(flow) is not None]
+def visit_case(
+    chosen: ClientProfile, flows: Sequence[CapturedFlow], is_resumed: bool, count: int, bar: float
+) -> Case | None:
+    """Visits of a profile to a server like the captured one, each at the pace of a captured visit."""
+    kept = [
+        (flow, row)
+        for flow in flows
+        if (flow.about.get("label") == "resumed-0rtt") == is_resumed
+        and (row := later_traits(flow, is_resumed)) is not None
+    ]
     if len(kept) < FEWEST:
         return None
-    headers = (("user-agent", HEADLESS),) if name.startswith("chrome") else ()
+    headers = (("user-agent", HEADLESS),) if chosen.name.startswith("chrome") else ()
+    paces = [(flow.about["host"], pace_of(flow)) for flow, _ in kept]
 
     def draw(seed: int, size: int) -> list[Traits]:
         rows = []
         for index in range(size):
-            like = kept[index % len(kept)]
-            visit = Visit(
-                name,
-                host=like.about["host"],
-                headers=headers,
-                gap=gap_of(like),
-                pause=min(LONGEST_PAUSE, pause_of(like)),
+            host, pace = paces[index % len(paces)]
+            flow = replay(
+                chosen, pace, host=host, headers=headers, seed=f"{seed}/{index}", resumed=is_resumed
             )
-            row = later_traits(asyncio.run(run(visit)))
+            row = later_traits(flow, is_resumed)
             if row is not None:
                 rows.append(row)
         return rows
 
-    rows = [row for flow in kept if (row := later_traits(flow)) is not None]
-    return Case(f"{name}, after the answer", rows, draw, VISITS, bar)
+    label = f"{chosen.name}, after the answer" + (", resumed" if is_resumed else "")
+    return Case(label, [row for _, row in kept], draw, count, bar)

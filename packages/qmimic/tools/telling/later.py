@@ -1,7 +1,9 @@
 """What can be measured on a client between the server's first datagram and its own first request.
 
-Needs the secrets of the connection. Sizes that follow from the name of the server are counted without it. When things
-happened is left out: how fast certificates are checked and pages asked for is the machine's.
+Where the request went in 0-RTT, what follows is measured up to the end of the handshake. Needs the secrets of the
+connection. Sizes that follow from the name of the server are counted without it. When things happened is left out: how
+fast certificates are checked and pages asked for is the machine's, and what that does to their order is made equal by
+`pace`.
 """
 
 from collections import Counter
@@ -24,42 +26,43 @@ CONTROL: Final = 2
 KINDS: Final = {"initial": "ini", "handshake": "hs", "one_rtt": "1rtt", "zero_rtt": "0rtt"}
 
 
-def later_traits(flow: CapturedFlow) -> Traits | None:
-    """One visit; None if it has no request that can be read."""
+def later_traits(flow: CapturedFlow, is_resumed: bool = False) -> Traits | None:
+    """One visit from the answer to the request; a resumed one, whose request went in 0-RTT, to the end of the handshake.
+
+    None if the end is not there, or cannot be read.
+    """
     datagrams = dissect_flow(flow)["datagrams"]
     answered = next((at for at, item in enumerate(datagrams) if item["dir"] == "s"), None)
     if answered is None:
         return None
-    sent = [item for item in datagrams[answered:] if item["dir"] == "c"]
-    last = next((at for at, item in enumerate(sent) if has_request(item)), None)
+    asked = next((at for at, item in enumerate(datagrams) if is_own(item) and has_request(item)), None)
+    if asked is None or (asked < answered) != is_resumed:
+        return None
+    last = confirmed_at(datagrams) if is_resumed else asked
     if last is None:
         return None
-    return describe(sent[: last + 1], len(flow.about.get("host", "")))
+    sent = [item for item in datagrams[answered : last + 1] if is_own(item)]
+    return describe(sent, len(flow.about.get("host", "")))
 
 
-def pause_of(flow: CapturedFlow) -> float:
-    """Seconds between the end of the client's handshake and its first request; 0 if there is none."""
-    finished = None
-    for datagram in dissect_flow(flow)["datagrams"]:
-        if datagram["dir"] == "s":
-            continue
-        packets = datagram["packets"]
-        if finished is None and any(
-            frame["frame"] == "crypto"
-            for packet in packets
-            if packet["type"] == "handshake"
-            for frame in packet.get("frames", [])
-        ):
-            finished = datagram["t"]
-        if has_request(datagram):
-            return 0.0 if finished is None else max(0.0, float(datagram["t"] - finished)) / 1000
-    return 0.0
+def confirmed_at(datagrams: Sequence[dict[str, Any]]) -> int | None:
+    """Place of the client's datagram that acknowledges HANDSHAKE_DONE."""
+    done: set[int] = set()
+    for at, item in enumerate(datagrams):
+        for packet in item["packets"]:
+            if packet["type"] != "one_rtt":
+                continue
+            frames = packet.get("frames", [])
+            if not is_own(item) and any(frame["frame"] == "handshake_done" for frame in frames):
+                done.add(packet["number"])
+            acks = [frame for frame in frames if frame["frame"] == "ack"] if is_own(item) else []
+            if any(low <= number <= high for ack in acks for low, high in ack["ranges"] for number in done):
+                return at
+    return None
 
 
-def gap_of(flow: CapturedFlow) -> float | None:
-    """Seconds between the server's first two datagrams."""
-    times = [datagram.time_ms for datagram in flow.datagrams if not datagram.from_client][:2]
-    return (times[1] - times[0]) / 1000 if len(times) == 2 else None
+def is_own(datagram: dict[str, Any]) -> bool:
+    return bool(datagram["dir"] == "c")
 
 
 def has_request(datagram: dict[str, Any]) -> bool:

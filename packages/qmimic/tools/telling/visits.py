@@ -32,7 +32,7 @@ NAMES: Final = (
     "example.org",
     "www.example.com",
     "test.example.net",
-    *(f"alternative-name-{number:02}.example.net" for number in range(48)),
+    *(f"alternative-name-{number:02}.example.net" for number in range(60)),
 )
 LONG_FLIGHT: Final = 10
 SECONDS_TO_REST: Final = 0.15
