@@ -29,6 +29,8 @@ from qwire.frames import (
 )
 from qwire.headers import parse_long_header
 
+from .opening import open_flight
+
 BASE: Final = InitialPolicy(initial_rtt=0.1)
 SPIN_BIT: Final = 0x20
 # One of each that deviates from the default; answers_each_datagram concerns the socket's driver alone.
@@ -213,11 +215,9 @@ def test_finished_of_a_resumed_connection_goes_with_the_acknowledgement() -> Non
     assert ("AckFrame", "CryptoFrame") in taped.sent(PacketType.HANDSHAKE)
 
 
-@pytest.mark.parametrize("repeats", [False, True])
-def test_half_of_a_hello_is_repeated_when_the_other_half_is_acknowledged(repeats: bool) -> None:
-    taped = Taped(with_habits(repeats_hello=repeats))
+def acknowledge_first_initial(taped: Taped) -> None:
+    """The server has received one half of the ClientHello, says so, and asks for an acknowledgement."""
     pair = taped.pair
-    pair.flush()
     hello = parse_long_header(taped.datagrams[0])
     packet = PacketBuilder(
         space=INITIAL,
@@ -239,11 +239,31 @@ def test_half_of_a_hello_is_repeated_when_the_other_half_is_acknowledged(repeats
     masker.end_datagram(1, 0)
     pair.client.receive([Datagram(data, SERVER_ADDRESS) for data in masker.finish()], pair.now)
     pair.flush()
-    _, second, *answers = (packet.frames for packet in pair.client_trace.sent)
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_half_of_a_hello_is_repeated_when_the_other_half_is_acknowledged(repeats: bool) -> None:
+    taped = Taped(with_habits(repeats_hello=repeats))
+    taped.pair.flush()
+    acknowledge_first_initial(taped)
+    _, second, *answers = (packet.frames for packet in taped.pair.client_trace.sent)
 
     assert 1 == len(answers)
     cut = [frame for frame in second if isinstance(frame, CryptoFrame)]
     assert (cut if repeats else []) == [frame for frame in answers[0] if isinstance(frame, CryptoFrame)]
+
+
+@pytest.mark.parametrize(("has_early_data", "size"), [(False, 2), (True, 1)])
+def test_numbers_are_long_while_an_initial_is_unanswered_unless_early_data_followed(
+    has_early_data: bool, size: int
+) -> None:
+    policy = with_habits(unanswered_number_size=2, early_data="none")
+    taped = resumed(policy) if has_early_data else Taped(policy)
+    taped.pair.flush()
+    acknowledge_first_initial(taped)
+    packets = open_flight(taped.datagrams)
+
+    assert [1, 2, size] == [packet.packet_number_size for packet in packets]
 
 
 @pytest.mark.parametrize(("early_data", "alone"), [("any", 0), ("last", 0), ("none", 1)])

@@ -35,6 +35,8 @@ HELD_BACK: Final = 0.02
 TOKEN: Final = b"T" + bytes(range(47))
 #: Seconds between a visit and the next to the same server.
 BETWEEN: Final = 5.0
+#: Seconds that the client is busy with what it has read: so ACKs are delayed by something, as anywhere.
+WORK: Final = 0.0002
 READ_SIZE: Final = 1 << 18
 #: Seconds that a visit goes on behind the last thing that it waits for.
 REST: Final = 0.3
@@ -207,7 +209,7 @@ class Browser:
         items = [Datagram(data, ADDRESS) for data in datagrams]
         for part in [[item] for item in items] if self.is_stepwise else [items]:
             self.router.receive(part, now)
-            self.turn(now)
+            self.turn(now + WORK)
 
     def on_time(self, now: float) -> None:
         """Do what is due."""
@@ -302,7 +304,9 @@ class Replay:
             return due
         for at, read in self._absences():
             if at <= due < read:
-                due = min((time for time in self._awake() if due <= time <= read), default=read)
+                # What lies there is read first.
+                back = math.nextafter(read, math.inf)
+                due = min((time for time in self._awake() if due <= time <= read), default=back)
         return due
 
     def _absences(self) -> list[tuple[float, float]]:

@@ -23,8 +23,8 @@ class PacketHabits:
         acks_before_finished: where a certificate had to be checked, the server's flight is acknowledged in a datagram
             of its own, ahead of the client's Finished.
         repeats_hello: an Initial packet with an ACK carries again what the server has not acknowledged.
-        unanswered_number_size: encoded size of the number of an Initial sent while an earlier one is unanswered,
-            probes and the very first excepted; 0 for no such rule.
+        unanswered_number_size: encoded size of the number of an Initial sent while an earlier one is unanswered, except
+            for probes, the very first, and those behind 0-RTT packets; 0 for no such rule.
         early_data: whether 0-RTT packets share a datagram with "any" Initial, with the "last" of the flight, or none.
         ignores_first_gap: the first packet of a space calls for no ACK at once, whatever its number.
         issues_early: beside early data the server is offered a spare connection ID, in the first packet that would have

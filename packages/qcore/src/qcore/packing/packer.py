@@ -90,7 +90,7 @@ class Packer:
         self._policy = policy
         self._is_ipv6 = is_ipv6
         self._initials = 0
-        self._newest_hello = -1  # number of the last Initial that asked for an acknowledgement
+        self._newest_hello = -1  # number of the last Initial that asked for an acknowledgement; -1 behind 0-RTT
         self._omits_length = habits.omits_last_length
         if is_client:
             if habits.ignores_first_gap:
@@ -261,6 +261,8 @@ class Packer:
             if self.is_client:
                 self._recovery.skip_packet_numbers(index, self._policy.packet_number_skip(self._initials))
             self._initials += 1
+        elif packet_type is PacketType.ZERO_RTT:
+            self._newest_hello = -1  # it stands between that Initial and the next, and sizes are as ever
         return builder
 
     def _fill_flight(self, builder: PacketBuilder, space: PacketSpace) -> None:
