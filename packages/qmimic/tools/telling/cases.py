@@ -12,6 +12,7 @@ from qmimic.draw import Family, draw_flows
 from qmimic.observation import Observed, observe
 from qmimic.profile import ClientProfile
 
+from .asked import asked
 from .hashes import Kind
 from .later import later_traits
 from .pace import pace_of
@@ -153,15 +154,13 @@ def visit_case(
     if len(kept) < FEWEST:
         return None
     headers = (("user-agent", HEADLESS),) if chosen.name.startswith("chrome") else ()
-    paces = [(flow.about["host"], pace_of(flow)) for flow, _ in kept]
+    models = [(pace_of(flow), asked(flow)) for flow, _ in kept]
 
     def draw(seed: int, size: int) -> list[Traits]:
         rows = []
         for index in range(size):
-            host, pace = paces[index % len(paces)]
-            flow = replay(
-                chosen, pace, host=host, headers=headers, seed=f"{seed}/{index}", resumed=is_resumed
-            )
+            pace, wanted = models[index % len(models)]
+            flow = replay(chosen, pace, wanted, headers=headers, seed=f"{seed}/{index}", resumed=is_resumed)
             row = later_traits(flow, is_resumed)
             if row is not None:
                 rows.append(row)

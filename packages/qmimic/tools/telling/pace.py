@@ -23,12 +23,8 @@ MAX_ACK_DELAY_MS: Final = 25.0
 REQUEST: Final = 0  # the first request's stream
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """One datagram of the server, in seconds: when it reached the client, and when the client had read it."""
-
-    at: float
-    read: float
+Times = tuple[float, ...]
+Spans = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -36,15 +32,17 @@ class Pace:
     """Times in seconds, of what came before the client's Finished from its first datagram on, else from the Finished.
 
     Attributes:
-        opening, later: the server's datagrams: those that it sent before it had the Finished, and those behind.
-        awake, awake_later: when the client sent something, and so was not away.
+        opening, later: the server's datagrams: those that it sent before it had the Finished, and those behind that
+            call for an acknowledgement.
+        absences: when something lay there unread, in the same two parts.
+        awake: when the client sent something, and so was not away.
         pause: between the Finished and the first request; None if it was asked earlier.
     """
 
-    opening: tuple[Arrival, ...] = ()
-    later: tuple[Arrival, ...] = ()
-    awake: tuple[float, ...] = ()
-    awake_later: tuple[float, ...] = ()
+    opening: Times = ()
+    later: Times = ()
+    absences: tuple[Spans, Spans] = ((), ())
+    awake: tuple[Times, Times] = ((), ())
     pause: float | None = None
 
 
@@ -55,12 +53,14 @@ class Said:
     Attributes:
         at: when it reached the client, in milliseconds as all times here.
         packets: types and numbers of what is in it.
+        calls_for_ack: there is more in it than acknowledgements and padding.
         answer: place of the client's datagram that was first to acknowledge any of it; None if none did.
         read: when the client says it was read; None if it does not.
     """
 
     at: float
     packets: list[tuple[str, int]]
+    calls_for_ack: bool
     answer: int | None = None
     read: float | None = None
 
@@ -74,19 +74,26 @@ def pace_of(flow: CapturedFlow) -> Pace:
     asked = first_time(datagrams, None, "stream", REQUEST)
     said = list(answered(datagrams))
     own = [item["t"] if item["dir"] == "c" else None for item in datagrams]
-    opening: list[Arrival] = []
-    later: list[Arrival] = []
+    opening: list[float] = []
+    later: list[float] = []
+    absences: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
     for item, read in zip(said, reading_times(said, own), strict=True):
         if item.at - HELD_BACK_MS < finished:
-            opening.append(Arrival(item.at / 1000, read / 1000))
+            opening.append(read / 1000)
+            absences[0].append((item.at / 1000, read / 1000))
         else:
-            later.append(Arrival((item.at - finished) / 1000, (read - finished) / 1000))
+            if item.calls_for_ack:
+                later.append((read - finished) / 1000)
+            absences[1].append(((item.at - finished) / 1000, (read - finished) / 1000))
     sent = [time for time in own if time is not None]
     return Pace(
         tuple(opening),
         tuple(later),
-        tuple(time / 1000 for time in sent if time <= finished),
-        tuple((time - finished) / 1000 for time in sent if time > finished),
+        (tuple(absences[0]), tuple(absences[1])),
+        (
+            tuple(time / 1000 for time in sent if time <= finished),
+            tuple((time - finished) / 1000 for time in sent if time > finished),
+        ),
         None if asked is None or asked < finished else (asked - finished) / 1000,
     )
 
@@ -113,7 +120,7 @@ def answered(datagrams: Sequence[dict[str, Any]]) -> Iterator[Said]:
         if item["dir"] == "c":
             continue
         packets = [(packet["type"], packet["number"]) for packet in item["packets"] if "number" in packet]
-        said = Said(float(item["t"]), packets)
+        said = Said(float(item["t"]), packets, calls_for_ack(item["packets"]))
         for behind, answer in enumerate(datagrams[place + 1 :], place + 1):
             for space, ack in acks_of(answer):
                 covered = [
@@ -128,6 +135,15 @@ def answered(datagrams: Sequence[dict[str, Any]]) -> Iterator[Said]:
                     # A packet that waited for its keys counts from when it had them: the smaller is the datagram's.
                     said.read = read if said.read is None else min(said.read, read)
         yield said
+
+
+def calls_for_ack(packets: Sequence[dict[str, Any]]) -> bool:
+    """Whether any of a datagram's packets is ack-eliciting; one that cannot be read is taken to be."""
+    return any(
+        "frames" not in packet or any(frame["frame"] not in ("ack", "padding") for frame in packet["frames"])
+        for packet in packets
+        if packet["type"] is not None
+    )
 
 
 def acks_of(datagram: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

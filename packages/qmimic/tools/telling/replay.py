@@ -15,17 +15,18 @@ from typing import Any, Final, cast
 from qcore.aio.connection import Connection
 from qcore.batch import Address, Datagram, SendBatch
 from qcore.engine.engine import QuicEngine
-from qcore.events import HandshakeCompleted
+from qcore.events import Event, HandshakeCompleted
 from qcore.router import Router
 from qhttp3.aio.connection import H3Connection
 from qhttp3.config import H3Config
 from qmimic.capture import CapturedDatagram, CapturedFlow
-from qmimic.dissection import parse_key_log
+from qmimic.dissection import dissect_flow, parse_key_log
 from qmimic.memory import Memory
 from qmimic.profile import ClientProfile
 from qmimic.randomness import SeededBytes
 
-from .pace import Arrival, Pace
+from .asked import Asked
+from .pace import Pace, calls_for_ack
 from .visits import certificate
 
 ADDRESS: Final[Address] = ("192.0.2.1", 443)
@@ -127,11 +128,13 @@ class Wire:
         self.engine = engine
         self.is_closed = False
         self.protocol: H3Connection | None = None
+        self.saved: list[Event] = []  # of before there was HTTP/3
         self.now = 0.0
         self.sent: list[bytes] = []
 
     def attach(self, protocol: H3Connection) -> None:
         self.protocol = protocol
+        protocol.on_events(self.saved)
 
     def flush(self) -> None:
         """Nothing: every turn ends with sending."""
@@ -150,6 +153,8 @@ class Browser:
     """A profile's client on its way to one page.
 
     Args:
+        wanted: what it will ask for.
+        headers: in place of the profile's.
         memory: what it knows of the server; what it learns goes there.
         wall: Unix time at the beginning.
         early: the request goes in 0-RTT.
@@ -158,7 +163,7 @@ class Browser:
     def __init__(
         self,
         profile: ClientProfile,
-        host: str,
+        wanted: Asked,
         headers: Sequence[tuple[str, str]],
         seed: str,
         memory: Memory,
@@ -168,7 +173,7 @@ class Browser:
         random = SeededBytes(seed)
         self.key_log: list[str] = []
         self.memory = memory
-        self.key = f"{host}:443"
+        self.key = f"{wanted.host}:443"
         drawn = profile.draw(random, memory.resumption(self.key))
         tls = replace(drawn.tls, ca=certificate().ca_pem, keylog=self.key_log.append)
         self.router = Router(random=random, wall_offset=wall)
@@ -176,16 +181,16 @@ class Browser:
             ADDRESS,
             tls=tls,
             config=drawn.quic,
-            server_name=host,
+            server_name=wanted.host,
             now=0.0,
             wall_clock=wall,
-            session=None if tls.sessions is None else tls.sessions.pop(host),
+            session=None if tls.sessions is None else tls.sessions.pop(wanted.host),
         )
         self.wire = Wire(self.engine)
         self.is_stepwise = drawn.quic.initial.habits.answers_each_datagram
         self.config: H3Config = replace(drawn.http3, remember=self._remember)
         self.spec = profile.http3
-        self.host, self.headers = host, headers
+        self.wanted, self.headers = wanted, headers
         self.is_established = False
         if early:
             self._start()
@@ -197,8 +202,14 @@ class Browser:
         http = self.wire.protocol
         assert http is not None
         assert self.spec is not None
-        fields = [(":method", "GET"), (":scheme", "https"), (":authority", self.host), (":path", "/")]
-        fields += self.spec.complete(list(self.headers), self.host)
+        wanted = self.wanted
+        fields = [
+            (":method", "GET"),
+            (":scheme", "https"),
+            (":authority", wanted.host),
+            (":path", wanted.path),
+            *self.spec.complete(list(self.headers), wanted.host, wanted.destination, wanted.referer),
+        ]
         http.engine.send_request([(name.encode(), value.encode()) for name, value in fields], end=True)
         http.pump()
         http.set_apart()
@@ -223,22 +234,30 @@ class Browser:
         self.wire.flush_now()
         self._deliver()
 
+    def secrets(self) -> dict[str, bytes]:
+        """Of its key log."""
+        secrets: dict[str, bytes] = {}
+        for known in parse_key_log("\n".join(self.key_log)).values():
+            secrets.update(known)
+        return secrets
+
     def rest(self) -> None:
         """The visit is over."""
         self.memory.origin(self.key).rtt = self.engine.stats().smoothed_rtt
 
     def _deliver(self) -> None:
         events = self.engine.events()
-        if any(isinstance(event, HandshakeCompleted) for event in events):
-            self.is_established = True
-            if self.wire.protocol is None:
-                self._start()
+        is_done = any(isinstance(event, HandshakeCompleted) for event in events)
+        self.is_established = self.is_established or is_done
         http = self.wire.protocol
-        if http is None or not events:
+        if http is not None:
+            http.on_events(events)
+            if http.engine.has_request(0):
+                http.engine.read_body(0, READ_SIZE)
             return
-        http.on_events(events)
-        if http.engine.has_request(0):
-            http.engine.read_body(0, READ_SIZE)
+        self.wire.saved += events
+        if is_done:
+            self._start()
 
     def _start(self) -> None:
         http = H3Connection(cast(Connection, self.wire), self.config)
@@ -255,7 +274,7 @@ class Replay:
     Attributes:
         finished: when the client had sent its Finished; None before.
         waiting: the server's datagrams that have not been read: when they will be, and their bytes.
-        arrived: how many of them came before the Finished, and how many behind.
+        arrived: how many of them came before the Finished, and how many that call for an ACK behind.
         asked: when the page will be.
     """
 
@@ -275,20 +294,21 @@ class Replay:
         self._exchange()
         end = math.inf
         while True:
-            due = min(self._reading(), self._timer(), self.server.next_timeout(), self.asked)
+            timer, reading = self._timer(), self._reading()
+            due = min(timer, reading, self.server.next_timeout(), self.asked)
             if self.finished is not None and end == math.inf:
                 last = self.finished if early or self.asked == math.inf else self.asked
                 end = last + REST
             if due > end or due == math.inf:
                 return
             self.now = max(self.now, due)
-            if self._timer() <= self.now and self._timer() <= self._reading():
+            if timer == due:
                 self.browser.on_time(self.now)
-            elif self.asked <= self.now:
+            elif self.asked == due:
                 self.asked = math.inf
                 end = self.now + REST
                 self.browser.ask(self.now)
-            elif self._reading() <= self.now:
+            elif reading == due:
                 self._read()
             else:
                 self._from_server(self.server.send(self.now))
@@ -310,17 +330,14 @@ class Replay:
         return due
 
     def _absences(self) -> list[tuple[float, float]]:
-        shift = self.finished or 0.0
-        known = [(item.at, item.read) for item in self.pace.opening]
-        if self.finished is not None:
-            known += [(item.at + shift, item.read + shift) for item in self.pace.later]
-        return sorted(known)
+        first, second = self.pace.absences
+        done = self.finished
+        return [*first, *((at + done, read + done) for at, read in second if done is not None)]
 
     def _awake(self) -> list[float]:
-        known = list(self.pace.awake)
-        if self.finished is not None:
-            known += [time + self.finished for time in self.pace.awake_later]
-        return known
+        first, second = self.pace.awake
+        done = self.finished
+        return [*first, *(time + done for time in second if done is not None)]
 
     def _read(self) -> None:
         ready = [data for read, data in self.waiting if read <= self.now]
@@ -341,25 +358,35 @@ class Replay:
                 self.asked = self.now + self.pace.pause
 
     def _from_server(self, answers: Sequence[bytes]) -> None:
-        phase = 0 if not self.browser.is_established else 1
-        known: Sequence[Arrival] = (self.pace.opening, self.pace.later)[phase]
-        shift = (self.finished if self.finished is not None else self.now) if phase else 0.0
         for data in answers:
-            place = self.arrived[phase]
-            self.arrived[phase] += 1
-            if place < len(known):
-                read = known[place].read + shift
+            read = self.now + HELD_BACK
+            if not self.browser.is_established:
+                read = self._next_of(self.pace.opening, 0, read)
+            elif self._calls_for_ack(data):
+                done = self.now if self.finished is None else self.finished
+                read = self._next_of(self.pace.later, 1, read - done) + done
             else:
-                read = self.now + HELD_BACK
+                read = max((end for start, end in self._absences() if start <= read < end), default=read)
             last = self.waiting[-1][0] if self.waiting else 0.0
             self.waiting.append((max(read, self.now, last), data))
+
+    def _next_of(self, times: Sequence[float], part: int, otherwise: float) -> float:
+        place = self.arrived[part]
+        self.arrived[part] += 1
+        return times[place] if place < len(times) else otherwise
+
+    def _calls_for_ack(self, data: bytes) -> bool:
+        seen = [*self.datagrams, CapturedDatagram(self.now * 1000, False, data)]
+        return calls_for_ack(
+            dissect_flow(CapturedFlow({}, seen, self.browser.secrets()))["datagrams"][-1]["packets"]
+        )
 
 
 def replay(
     profile: ClientProfile,
     pace: Pace,
+    wanted: Asked,
     *,
-    host: str,
     headers: Sequence[tuple[str, str]] = (),
     seed: str = "0",
     resumed: bool = False,
@@ -369,10 +396,10 @@ def replay(
     server = Server()
     wall = time.time()  # certificates and tickets are of today
     if resumed:
-        visit(Browser(profile, host, headers, f"{seed} before", memory, wall), server, Pace(pause=0.05))
-        memory.origin(f"{host}:443").tokens = [TOKEN]
+        visit(Browser(profile, wanted, headers, f"{seed} before", memory, wall), server, Pace(pause=0.05))
+        memory.origin(f"{wanted.host}:443").tokens = [TOKEN]
         wall += BETWEEN
-    return visit(Browser(profile, host, headers, seed, memory, wall, resumed), server, pace, early=resumed)
+    return visit(Browser(profile, wanted, headers, seed, memory, wall, resumed), server, pace, early=resumed)
 
 
 def visit(browser: Browser, server: Server, pace: Pace, early: bool = False) -> CapturedFlow:
@@ -381,7 +408,4 @@ def visit(browser: Browser, server: Server, pace: Pace, early: bool = False) -> 
     made = Replay(browser, server, pace)
     made.run(early)
     browser.rest()
-    secrets: dict[str, bytes] = {}
-    for known in parse_key_log("\n".join(browser.key_log)).values():
-        secrets.update(known)
-    return CapturedFlow({"kind": "visit", "host": browser.host}, made.datagrams, secrets)
+    return CapturedFlow({"kind": "visit", "host": browser.wanted.host}, made.datagrams, browser.secrets())
