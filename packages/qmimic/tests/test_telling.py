@@ -5,8 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from telling.asked import asked
 from telling.hashes import Kind, tally, unlike
-from telling.later import gap_of, later_traits, pause_of
+from telling.later import later_traits, said_later, word_of
+from telling.pace import pace_of
+from telling.replay import replay
 from telling.traits import traits
 
 from qmimic.capture import read_capture
@@ -99,12 +102,61 @@ def test_what_follows_the_answer_is_measured_up_to_the_request(captures: Path) -
     flows = read_capture(captures / "chromium-156.0.8078.79-h3.jsonl")
     rows = [later_traits(flow) for flow in flows]
 
-    for flow, row in zip(flows, rows, strict=True):
+    for row in rows:
         assert row is not None
         assert "2 10 0" == row["streams.order"]
         assert 1.0 == row["frame.crypto"]
-        gap, pause = gap_of(flow), pause_of(flow)
-        assert gap is not None
-        assert 0 <= gap < 0.1
-        assert 0 < pause < 1
     assert later_traits(replace(flows[0], secrets={})) is None
+
+
+def test_pace_is_what_acknowledgements_say_of_it(captures: Path) -> None:
+    for flow in read_capture(captures / "chromium-156.0.8078.79-h3.jsonl"):
+        pace = pace_of(flow)
+        arrivals = [item.time_ms / 1000 for item in flow.datagrams if not item.from_client]
+
+        assert 4 <= len(pace.opening)
+        assert list(pace.opening) == sorted(pace.opening)
+        assert all(read >= at for at, read in zip(arrivals, pace.opening, strict=False))
+        assert pace.pause is not None
+        assert 0 < pace.pause < 1
+        # Nothing is read later than it is answered.
+        assert all(any(read <= time for time in pace.awake[0]) for read in pace.opening[:3])
+
+
+def test_requests_are_read_from_captures(captures: Path) -> None:
+    fresh = [asked(flow) for flow in read_capture(captures / "chromium-156.0.8078.79-h3.jsonl")]
+    resumed = [asked(flow) for flow in read_capture(captures / "firefox-159.0-resumed.jsonl")]
+
+    assert {("/", "document", "")} == {(item.path, item.destination, item.referer) for item in fresh}
+    assert ("empty", "/resume") in {(item.destination, item.referer[-7:]) for item in resumed}
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize(
+    ("name", "file", "is_resumed"),
+    [
+        ("chrome-156", "chromium-156.0.8078.79-h3", False),
+        ("chrome-156", "chromium-156.0.8078.79-resumed", True),
+        ("firefox-esr-153", "firefox-esr-153.7.0esr-resumed", True),
+        ("firefox-159", "firefox-159.0-resumed", True),
+    ],
+)
+def test_visits_at_the_pace_of_captured_ones_say_the_same(
+    captures: Path, name: str, file: str, is_resumed: bool
+) -> None:
+    pytest.importorskip("aioquic")
+    alike = [
+        [word_of(item) for item in said] == [word_of(item) for item in ours]
+        for flow in read_capture(captures / f"{file}.jsonl")
+        if (said := said_later(flow, is_resumed)) is not None
+        for ours in [
+            said_later(
+                replay(profile(name), pace_of(flow), asked(flow), seed="1", resumed=is_resumed), is_resumed
+            )
+        ]
+        if ours is not None
+    ]
+
+    # The rest are moments that both sides' timers decide, such as whether two ACKs were still two.
+    assert len(alike) >= 2
+    assert sum(alike) >= 0.5 * len(alike)

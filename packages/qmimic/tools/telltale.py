@@ -7,6 +7,9 @@
 follows the server's answer, up to the first request; and profiles learned from the captures of other clients. PROFILE is
 a name, a TOML file, or `learn`, which learns from one half of the capture and is tested on the other. A random forest,
 boosted trees and logistic regression are cross-validated over more than a thousand features; an AUC of 0.5 is a coin.
+What follows the server's answer is compared in visits at the pace of the captured ones: what the server does, when the
+client gets round to reading it, and what is asked for are theirs, and told apart is what the client makes of it. Rows that
+share a captured visit are learned from together or not at all.
 `--hashes` draws thousands of flights instead, and compares what they hash to.
 
 Exit status 1 if an AUC is above the bar and above the floor, which is what mixed sides of the same sizes give, or a
@@ -140,7 +143,14 @@ def compare(case: Case, options: argparse.Namespace, bar: Progress) -> dict[str,
 
     task = bar.add_task(case.name, total=STEPS + options.shuffles * (STEPS - 1))
     drawn = case.draw(options.seed, case.count)
-    found = separate(case.real, drawn, options.seed, options.shuffles, partial(bar.advance, task))
+    found = separate(
+        case.real,
+        drawn,
+        options.seed,
+        options.shuffles,
+        partial(bar.advance, task),
+        is_paired=case.is_paired,
+    )
     chance = found.chance
     is_chance = chance is not None and found.best <= chance.floor
     differs = found.smallest_p < options.level

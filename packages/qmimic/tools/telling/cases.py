@@ -12,12 +12,12 @@ from qmimic.draw import Family, draw_flows
 from qmimic.observation import Observed, observe
 from qmimic.profile import ClientProfile
 
-from .asked import asked
+from .asked import Asked, asked
 from .hashes import Kind
 from .later import later_traits
-from .pace import pace_of
-from .traits import Traits, traits
+from .pace import Pace, pace_of
 from .replay import replay
+from .traits import Traits, traits
 
 #: Capture files of the clients that built-in profiles stand for; the beginnings of their names.
 BUILT_IN: Final = {
@@ -36,6 +36,8 @@ CORPUS: Final = {
 CHROME_ONLY: Final = 17_613
 #: Browsers that are learned from only as a check: they have profiles of their own.
 BROWSERS: Final = ("chromium-", "firefox-")
+#: Seeds that are tried for a visit that gets as far as its model.
+ATTEMPTS: Final = 3
 #: Rows a side, below which nothing can be cross-validated in five folds.
 FEWEST: Final = 5
 #: What headless Chromium calls itself; the profile does not.
@@ -51,6 +53,7 @@ class Case:
         draw: makes that many rows of the other side from a seed.
         count: how many of them, unless the user says otherwise.
         bar: the AUC that is not to be exceeded.
+        is_paired: drawn row i was made like captured row i, modulo their number.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Case:
     draw: Callable[[int, int], Sequence[Traits]]
     count: int
     bar: float
+    is_paired: bool = False
 
 
 def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Iterator[Case]:
@@ -69,7 +73,9 @@ def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Itera
                 case = flight_case(profile(name), read_capture(found[0]), kind == "resumed", count, bar)
                 if case is not None:
                     yield case
-        files = [file for kind in ("h3", "resumed") for file in sorted(folder.glob(f"{client}-{kind}*.jsonl"))]
+        files = [
+            file for kind in ("h3", "resumed") for file in sorted(folder.glob(f"{client}-{kind}*.jsonl"))
+        ]
         whole = [flow for file in files for flow in read_capture(file)]
         for is_resumed in (False, True):
             case = visit_case(profile(name), whole, is_resumed, count, bar)
@@ -157,14 +163,15 @@ def visit_case(
     models = [(pace_of(flow), asked(flow)) for flow, _ in kept]
 
     def draw(seed: int, size: int) -> list[Traits]:
-        rows = []
-        for index in range(size):
-            pace, wanted = models[index % len(models)]
-            flow = replay(chosen, pace, wanted, headers=headers, seed=f"{seed}/{index}", resumed=is_resumed)
+        return [visit(*models[index % len(models)], f"{seed}/{index}") for index in range(size)]
+
+    def visit(pace: Pace, wanted: Asked, seed: str) -> Traits:
+        for attempt in range(ATTEMPTS):
+            flow = replay(chosen, pace, wanted, headers=headers, seed=f"{seed}/{attempt}", resumed=is_resumed)
             row = later_traits(flow, is_resumed)
             if row is not None:
-                rows.append(row)
-        return rows
+                return row
+        raise RuntimeError(f"{chosen.name}, seed {seed}: the visit does not get as far as the captured one")
 
     label = f"{chosen.name}, after the answer" + (", resumed" if is_resumed else "")
-    return Case(label, [row for _, row in kept], draw, count, bar)
+    return Case(label, [row for _, row in kept], draw, count, bar, is_paired=True)

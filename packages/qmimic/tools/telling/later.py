@@ -27,10 +27,13 @@ KINDS: Final = {"initial": "ini", "handshake": "hs", "one_rtt": "1rtt", "zero_rt
 
 
 def later_traits(flow: CapturedFlow, is_resumed: bool = False) -> Traits | None:
-    """One visit from the answer to the request; a resumed one, whose request went in 0-RTT, to the end of the handshake.
+    """One visit; None if it does not get to where it is measured up to, or cannot be read."""
+    sent = said_later(flow, is_resumed)
+    return None if sent is None else describe(sent, len(flow.about.get("host", "")))
 
-    None if the end is not there, or cannot be read.
-    """
+
+def said_later(flow: CapturedFlow, is_resumed: bool = False) -> list[dict[str, Any]] | None:
+    """The client's datagrams from the answer to the request, or to the end of the handshake of a resumed connection."""
     datagrams = dissect_flow(flow)["datagrams"]
     answered = next((at for at, item in enumerate(datagrams) if item["dir"] == "s"), None)
     if answered is None:
@@ -41,8 +44,7 @@ def later_traits(flow: CapturedFlow, is_resumed: bool = False) -> Traits | None:
     last = confirmed_at(datagrams) if is_resumed else asked
     if last is None:
         return None
-    sent = [item for item in datagrams[answered : last + 1] if is_own(item)]
-    return describe(sent, len(flow.about.get("host", "")))
+    return [item for item in datagrams[answered : last + 1] if is_own(item)]
 
 
 def confirmed_at(datagrams: Sequence[dict[str, Any]]) -> int | None:

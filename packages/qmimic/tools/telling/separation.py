@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -99,16 +99,25 @@ def separate(
     seed: int,
     shuffles: int = 0,
     progress: Callable[[], None] = lambda: None,
+    *,
+    is_paired: bool = False,
 ) -> Separation:
-    """Try everything, then as many shuffles. `progress` is called after each classifier and after the tests."""
+    """Try everything, then as many shuffles. `progress` is called after each classifier and after the tests.
+
+    Args:
+        is_paired: row i of `drawn` was made like row i, modulo their number, of `real`. Such rows are learned from
+            together or not at all, or else what they share by their making would hide what tells them apart; and they are
+            mixed among themselves.
+    """
     table = tabulate([*real, *drawn])
     split = len(real)
-    areas = classify(table, split, seed, progress)
+    groups = numpy.arange(len(table.values)) % split if is_paired else None
+    areas = classify_rows(table.values, numpy.arange(len(table.values)) >= split, seed, progress, groups)
     found = suspects(table, split)
     progress()
     chance = None
     if shuffles:
-        chance = shuffled(table.values[:split], table.values[split:], shuffles, seed, progress)
+        chance = shuffled(table.values[:split], table.values[split:], shuffles, seed, progress, groups)
     return Separation(split, len(drawn), len(table.titles), areas, found, chance)
 
 
@@ -133,44 +142,59 @@ def tabulate(rows: Sequence[Row]) -> Table:
     return Table(numpy.array(list(kept)).T, titles)
 
 
-def classify(
-    table: Table, split: int, seed: int, progress: Callable[[], None] = lambda: None
-) -> dict[str, float]:
-    """AUC of each classifier, cross-validated; rows up to `split` are one side."""
-    return classify_rows(table.values, numpy.arange(len(table.values)) >= split, seed, progress)
-
-
 def classify_rows(
-    values: Any, labels: Any, seed: int, progress: Callable[[], None] = lambda: None
+    values: Any,
+    labels: Any,
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+    groups: Any = None,
 ) -> dict[str, float]:
-    """AUC of each classifier, cross-validated; `labels[row]` says which side a row is of."""
+    """AUC of each classifier, cross-validated.
+
+    Args:
+        labels: which side each row is of.
+        groups: numbers of rows that are to stay together.
+    """
     areas: dict[str, float] = {}
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     for title, model in models(seed).items():
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        folds = kind(FOLDS, shuffle=True, random_state=seed)
         # Threads that wait for each other by spinning are the slower the busier the machine is.
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")  # solvers that do not converge on noise complain
-            chances = cross_val_predict(model, values, labels, cv=folds, method="predict_proba")[:, 1]
+            chances = cross_val_predict(
+                model, values, labels, groups=groups, cv=folds, method="predict_proba"
+            )[:, 1]
         areas[title] = float(roc_auc_score(labels, chances))
         progress()
     return areas
 
 
 def shuffled(
-    one: Any, other: Any, shuffles: int, seed: int, progress: Callable[[], None] = lambda: None
+    one: Any,
+    other: Any,
+    shuffles: int,
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+    groups: Any = None,
 ) -> Chance:
     """The best AUC of the classifiers between two matrices whose rows have been mixed: there is nothing to tell apart.
 
     Args:
         one, other: `[row, column]`, the same columns in both.
         progress: called after each classifier of each shuffle.
+        groups: as of `classify_rows`; only rows of one group are mixed.
     """
     values = numpy.vstack([one, other])
     labels = numpy.arange(len(values)) >= len(one)
     random = numpy.random.default_rng(seed)
     areas = []
     for number in range(shuffles):
-        found = classify_rows(values, random.permutation(labels), seed + number, progress)
+        mixed = labels.copy()
+        for group in (0,) if groups is None else numpy.unique(groups):
+            chosen = slice(None) if groups is None else groups == group
+            mixed[chosen] = random.permutation(labels[chosen])
+        found = classify_rows(values, mixed, seed + number, progress, groups)
         areas.append(max(found.values()))
     return Chance(tuple(sorted(areas)))
 

@@ -26,7 +26,7 @@ from qtls.adapters.self_signed import MadeCertificate, make_certificate
 
 HOST: Final = "127.0.0.1"
 HELD_BACK: Final = 0.02
-# The chain of the captured server fills two datagrams and a half.
+# The handshake of the captured server filled two datagrams and a half.
 NAMES: Final = (
     "localhost",
     "example.org",
@@ -51,8 +51,6 @@ class Visit:
     Attributes:
         host: name of the server.
         headers: of each request, besides the client's.
-        gap: seconds between the server's first two datagrams, as far as the relay has a say; None as they come.
-        pause: seconds between the handshake and the first request.
         requests: asked one after the other.
         memory: what the client knows of the server; tickets and tokens end up there.
         early: the first request goes in 0-RTT where that is possible.
@@ -64,8 +62,6 @@ class Visit:
     profile: str
     host: str = "localhost"
     headers: tuple[tuple[str, str], ...] = ()
-    gap: float | None = None
-    pause: float = 0.0
     requests: int = 1
     memory: qmimic.Memory = field(default_factory=qmimic.Memory)
     early: bool = False
@@ -77,15 +73,11 @@ class Visit:
 class Relay(asyncio.DatagramProtocol):
     """Passes datagrams on, in both directions, and keeps them."""
 
-    def __init__(
-        self, server: tuple[str, int], held_back: float, is_silent: bool, gap: float | None = None
-    ) -> None:
+    def __init__(self, server: tuple[str, int], held_back: float, is_silent: bool) -> None:
         self.datagrams: list[CapturedDatagram] = []
         self._server = server
         self._held_back = held_back
         self._is_silent = is_silent
-        self._gap = gap
-        self._answers: list[float] = []
         self._client: Any = None
         self._start = 0.0
         self._transport: asyncio.DatagramTransport | None = None
@@ -96,7 +88,8 @@ class Relay(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         if addr == self._server:
             if not self._is_silent:
-                self._hold_back(data)
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._held_back, self._pass_to_client, data)
             return
         if not self.datagrams:
             self._start = time.monotonic()
@@ -104,16 +97,6 @@ class Relay(asyncio.DatagramProtocol):
         self._note(True, data)
         assert self._transport is not None
         self._transport.sendto(data, self._server)
-
-    def _hold_back(self, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._held_back
-        if self._gap is not None and len(self._answers) == 1:
-            due = self._answers[0] + self._gap
-        elif self._answers:
-            due = max(due, self._answers[-1])  # nothing overtakes what was moved
-        self._answers.append(due)
-        loop.call_at(due, self._pass_to_client, data)
 
     def _pass_to_client(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -198,7 +181,7 @@ async def run(visit: Visit, tickets: dict[bytes, Any] | None = None) -> Captured
     """Make a visit; `tickets` are what the server remembers from one to the next."""
     lines: list[str] = []
     async with site({} if tickets is None else tickets, visit.retry) as server:
-        relay = Relay((HOST, server.port), HELD_BACK, visit.silent > 0, visit.gap)
+        relay = Relay((HOST, server.port), HELD_BACK, visit.silent > 0)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: relay, local_addr=(HOST, 0))
         try:
@@ -230,9 +213,6 @@ async def _browse(client: qmimic.Client, visit: Visit, server: Site) -> None:
         except (TimeoutError, OSError):
             await asyncio.sleep(SECONDS_TO_REST)  # the relay has its last words to read
         return
-    if visit.pause:
-        await client.preconnect(url)
-        await asyncio.sleep(visit.pause)
     for _ in range(visit.requests):
         response = await client.request("GET", url, headers=visit.headers, early=visit.early)
         await response.read()

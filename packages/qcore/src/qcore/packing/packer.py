@@ -90,7 +90,9 @@ class Packer:
         self._policy = policy
         self._is_ipv6 = is_ipv6
         self._initials = 0
-        self._newest_hello = -1  # number of the last Initial that asked for an acknowledgement; -1 behind 0-RTT
+        self._newest_hello = (
+            -1
+        )  # number of the last Initial that asked for an acknowledgement; -1 behind 0-RTT
         self._omits_length = habits.omits_last_length
         if is_client:
             if habits.ignores_first_gap:
