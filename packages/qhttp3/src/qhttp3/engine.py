@@ -75,6 +75,8 @@ class H3Engine:
         self._plane = ControlPlane(
             transport, is_client, self.config, self._events.append, observer, remembered, self._sessions
         )
+        self._emit = self._events.append
+        self._allows_extended_connect = self.config.settings.enable_connect_protocol
         self._is_closed = False  # by us; nothing matters any more
         self._is_ended = False  # by the transport
         self._is_short_of_streams = False
@@ -458,9 +460,9 @@ class H3Engine:
             local=self._plane.local,
             encoder=self._plane.encoder,
             decoder=self._plane.decoder,
-            emit=self._events.append,
+            emit=self._emit,
             observer=self._observer,
-            allows_extended_connect=self.config.settings.enable_connect_protocol,
+            allows_extended_connect=self._allows_extended_connect,
             takes_sessions=self._sessions is not None,
         )
         self._requests.add(stream)

@@ -30,6 +30,7 @@ _good: Final[dict[Field, None]] = {}
 CACHED_HEADS: Final = 256
 CACHED_HEAD_SIZE: Final = 1024
 _requests: Final[dict[tuple[tuple[Field, ...], bool], int | None]] = {}
+_responses: Final[dict[tuple[Field, ...], tuple[int, int | None]]] = {}
 
 
 def check_request(fields: Sequence[Field], allows_extended_connect: bool = False) -> int | None:
@@ -96,6 +97,19 @@ def check_response(fields: Sequence[Field]) -> tuple[int, int | None]:
     Raises:
         StreamViolation: the response is malformed.
     """
+    key = tuple(fields)
+    found = _responses.get(key)
+    if found is not None:
+        return found
+    checked = _check_response(fields)
+    if may_be_kept(fields):
+        if len(_responses) >= CACHED_HEADS:
+            _responses.clear()
+        _responses[key] = checked
+    return checked
+
+
+def _check_response(fields: Sequence[Field]) -> tuple[int, int | None]:
     if not fields or fields[0][0] != b":status":
         raise _malformed("no :status at the beginning")
     status = fields[0][1]

@@ -18,11 +18,15 @@ Field = tuple[bytes, bytes]
 # Requests found good, with what they depend on, and what was made of them.
 _Key = tuple[tuple[Field, ...], tuple[bytes, ...], int | None, bool]
 _prepared: Final[dict[_Key, list[Field]]] = {}
+# And heads of responses, with the peer's limit; whether each is final comes with it.
+_responses: Final[dict[tuple[tuple[Field, ...], int | None], tuple[list[Field], bool]]] = {}
 
 DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
 
 
-def prepare_request(fields: Iterable[Field], order: Sequence[bytes], peer: H3Settings | None) -> list[Field]:
+def prepare_request(
+    fields: Iterable[Field], order: tuple[bytes, ...], peer: H3Settings | None
+) -> list[Field]:
     """Make the head of a request of fields in any order.
 
     Args:
@@ -38,7 +42,7 @@ def prepare_request(fields: Iterable[Field], order: Sequence[bytes], peer: H3Set
     given = tuple(fields)
     limit = None if peer is None else peer.max_field_section_size
     allows_connect = peer is not None and peer.enable_connect_protocol
-    key = (given, tuple(order), limit, allows_connect)
+    key = (given, order, limit, allows_connect)
     found = _prepared.get(key)
     if found is not None:
         return found
@@ -67,16 +71,32 @@ def _prepare_request(fields: Iterable[Field], order: Sequence[bytes], allows_con
 def prepare_response(fields: Iterable[Field], peer: H3Settings | None) -> tuple[list[Field], bool]:
     """Make the head of a response; gives also whether it is the final one.
 
+    The same response gets the same list, which nobody may change.
+
     Raises:
         MalformedMessage: the client would have to refuse it.
     """
+    given = tuple(fields)
+    key = (given, None if peer is None else peer.max_field_section_size)
+    found = _responses.get(key)
+    if found is not None:
+        return found
+    response = _prepare_response(given)
+    _check_size(response[0], peer)
+    if headers.may_be_kept(response[0]):
+        if len(_responses) >= headers.CACHED_HEADS:
+            _responses.clear()
+        _responses[key] = response
+    return response
+
+
+def _prepare_response(fields: Iterable[Field]) -> tuple[list[Field], bool]:
     try:
         pseudo, regular = headers.clean(fields)
         prepared = pseudo + regular
         status, _ = headers.check_response(prepared)
     except StreamViolation as violation:
         raise MalformedMessage(violation.reason) from violation
-    _check_size(prepared, peer)
     return prepared, status >= 200
 
 

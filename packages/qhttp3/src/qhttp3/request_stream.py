@@ -375,7 +375,9 @@ class RequestStream:
         """
         if self.is_sent:
             raise UsageError(f"stream {self.stream_id} takes no further data")
-        section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
+        section = self._encoder.encode_again(self.stream_id, fields)
+        if section is None:
+            section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
         is_last = self._encoder.policy.instructions_last
         if not is_last:
             self._send_instructions()
@@ -387,11 +389,12 @@ class RequestStream:
         self.is_sent = end
 
     def _send_instructions(self) -> None:
+        if not self._encoder.has_instructions:
+            return
         instructions = self._encoder.take_instructions()
-        if instructions:
-            self._local.write(StreamKind.ENCODER, instructions)
-            if self._observer is not None:
-                self._observer.encoder_instructions(True, len(instructions))
+        self._local.write(StreamKind.ENCODER, instructions)
+        if self._observer is not None:
+            self._observer.encoder_instructions(True, len(instructions))
 
     def send_message(self, fields: list[Field], data: bytes) -> int:
         """Send a head and as much of the body as the transport has room for; gives how much that was."""

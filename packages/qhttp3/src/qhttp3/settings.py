@@ -7,7 +7,7 @@ outside. RFC 9114 §7.2.4, RFC 9204 §5, RFC 9220, RFC 9297 §2.1.1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import quicvarint
@@ -36,16 +36,38 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, init=False)
 class H3Settings:
-    """The entries of a SETTINGS frame in wire order."""
+    """The entries of a SETTINGS frame in wire order.
+
+    Attributes:
+        qpack_max_table_capacity: bytes of dynamic table the sender's decoder offers (RFC 9204 §5).
+        qpack_blocked_streams: streams that may wait for the encoder stream (RFC 9204 §5).
+        max_field_section_size: largest field section the sender accepts, 32 bytes counted for each field; None for
+            any size.
+        enable_connect_protocol: whether extended CONNECT is understood (RFC 9220).
+        h3_datagram: whether HTTP datagrams are understood (RFC 9297).
+    """
 
     entries: tuple[Setting, ...]
+    # Read off the entries once: they are looked at with every request.
+    qpack_max_table_capacity: int = field(init=False, repr=False, compare=False)
+    qpack_blocked_streams: int = field(init=False, repr=False, compare=False)
+    max_field_section_size: int | None = field(init=False, repr=False, compare=False)
+    enable_connect_protocol: bool = field(init=False, repr=False, compare=False)
+    h3_datagram: bool = field(init=False, repr=False, compare=False)
 
     def __init__(self, entries: Iterable[Setting | tuple[int, int]] = ()) -> None:
-        object.__setattr__(
+        put = object.__setattr__
+        put(
             self,
             "entries",
             tuple(entry if isinstance(entry, Setting) else Setting(*entry) for entry in entries),
         )
+        size = self.get(MAX_FIELD_SECTION_SIZE, -1)
+        put(self, "qpack_max_table_capacity", self.get(QPACK_MAX_TABLE_CAPACITY))
+        put(self, "qpack_blocked_streams", self.get(QPACK_BLOCKED_STREAMS))
+        put(self, "max_field_section_size", None if size < 0 else size)
+        put(self, "enable_connect_protocol", self.get(ENABLE_CONNECT_PROTOCOL) == 1)
+        put(self, "h3_datagram", self.get(H3_DATAGRAM) == 1)
 
     @classmethod
     def build(
@@ -126,32 +148,6 @@ class H3Settings:
     def pairs(self) -> list[tuple[int, int]]:
         """Give identifiers and values in wire order."""
         return [(entry.identifier, entry.value) for entry in self.entries]
-
-    @property
-    def qpack_max_table_capacity(self) -> int:
-        """Bytes of dynamic table the sender's decoder offers (RFC 9204 §5)."""
-        return self.get(QPACK_MAX_TABLE_CAPACITY)
-
-    @property
-    def qpack_blocked_streams(self) -> int:
-        """Streams that may wait for the encoder stream (RFC 9204 §5)."""
-        return self.get(QPACK_BLOCKED_STREAMS)
-
-    @property
-    def max_field_section_size(self) -> int | None:
-        """Largest field section the sender accepts, 32 bytes counted for each field; None for any size."""
-        value = self.get(MAX_FIELD_SECTION_SIZE, -1)
-        return None if value < 0 else value
-
-    @property
-    def enable_connect_protocol(self) -> bool:
-        """Whether extended CONNECT is understood (RFC 9220)."""
-        return self.get(ENABLE_CONNECT_PROTOCOL) == 1
-
-    @property
-    def h3_datagram(self) -> bool:
-        """Whether HTTP datagrams are understood (RFC 9297)."""
-        return self.get(H3_DATAGRAM) == 1
 
 
 def check_resumed(remembered: H3Settings, actual: H3Settings) -> None:

@@ -25,6 +25,10 @@ from ..events import (
     PathChanged,
     PathValidated,
     PreferredAddressOffered,
+    StreamFinished,
+    StreamOpened,
+    StreamReadable,
+    StreamWritable,
     TokenReceived,
 )
 from ..stats import ConnectionStats
@@ -42,6 +46,10 @@ PATH_EVENTS: Final = (
     PathChanged,
     PathValidated,
     PreferredAddressOffered,
+)
+# The many that mean nothing to the connection itself.
+STREAM_EVENTS: Final = frozenset(
+    (DatagramReceived, StreamFinished, StreamOpened, StreamReadable, StreamWritable)
 )
 # Datagrams kept for whoever will be attached; streams are bounded by the limits given to the peer.
 MAX_SAVED_DATAGRAMS: Final = 1024
@@ -299,6 +307,8 @@ class Connection(Driven, StreamHost):
     def on_events(self, events: list[Event]) -> bool:
         woken = False
         for event in events:
+            if type(event) in STREAM_EVENTS:
+                continue
             if isinstance(event, HandshakeCompleted):
                 self._is_established = True
                 woken = self._changed.notify() or woken

@@ -194,7 +194,7 @@ class Client:
         target = Target.parse(url)
         fields = request_fields(method, target, headers, content, priority)
         ending = None if trailers is None else encode_fields(trailers)
-        return await self._request(target, fields, content, ending, method.upper(), early, url)
+        return await self._request(target, fields, content, ending, method, early, url)
 
     def webtransport(
         self, url: str, *, headers: FieldsInput = (), protocols: Sequence[str] = ()
@@ -348,4 +348,4 @@ def _is_harmless(error: Exception, method: str, was_open: bool) -> bool:
         return True
     if isinstance(error, RequestError):
         return error.is_unprocessed
-    return was_open and method in IDEMPOTENT and isinstance(error, IdleTimeout | StatelessReset)
+    return was_open and method.upper() in IDEMPOTENT and isinstance(error, IdleTimeout | StatelessReset)

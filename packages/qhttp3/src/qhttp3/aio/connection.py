@@ -17,6 +17,7 @@ from qcore.events import (
     EarlyDataDecided,
     Event,
     StreamFinished,
+    StreamOpened,
     StreamReadable,
     StreamReset,
     StreamsAvailable,
@@ -46,6 +47,7 @@ from qhttp3.webtransport import is_offered
 
 # A piece of a body handed to the application at once.
 READ_SIZE: Final = 1 << 18
+NO_FIELDS: Final = Headers()
 
 
 class Exchange:
@@ -63,7 +65,7 @@ class Exchange:
         self.stream_id = stream_id
         self.error: Exception | None = None
         self.stopped: int | None = None
-        self.trailers = Headers()
+        self.trailers = NO_FIELDS
         self.is_ended = False  # everything from the peer was read
         self.changed = Signal()
 
@@ -191,12 +193,14 @@ class H3Connection:
             kind = type(event)
             if kind is StreamReadable:
                 engine.stream_readable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
+            elif kind is StreamFinished:
+                self.undelivered.discard(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
+                if self.sessions is not None:
+                    woken = self.sessions.on_finished(event) or woken  # type: ignore[arg-type]  # as above
+            elif kind is StreamOpened:
+                pass  # it is there when something can be read from it
             elif kind is StreamWritable:
                 engine.stream_writable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
-            elif isinstance(event, StreamFinished):
-                self.undelivered.discard(event.stream_id)
-                if self.sessions is not None:
-                    woken = self.sessions.on_finished(event) or woken
             elif isinstance(event, StreamReset):
                 engine.stream_reset(event.stream_id, event.code)
             elif isinstance(event, StreamStopped):
@@ -230,8 +234,9 @@ class H3Connection:
     def _dispatch(self, events: list[H3Event]) -> bool:
         woken = False
         for event in events:
-            if isinstance(event, HeadersReceived):
-                woken = self.on_headers(event) or woken
+            kind = type(event)
+            if kind is HeadersReceived:
+                woken = self.on_headers(event) or woken  # type: ignore[arg-type]  # narrowed by `kind`
             elif isinstance(event, DataReadable | BodyWritable):
                 exchange = self.exchanges.get(event.stream_id)
                 woken = (exchange is not None and exchange.changed.notify()) or woken

@@ -61,19 +61,20 @@ def request_fields(
     method: str, target: Target, headers: FieldsInput, content: Content, priority: Priority | str | None
 ) -> list[Field]:
     """Make the head of a request."""
-    given = encode_fields(headers)
-    names = {name for name, _ in given}
-    authority = target.authority
-    if b"host" in names:
-        authority = next(value for name, value in given if name == b"host")
-        given = [field for field in given if field[0] != b"host"]
     fields = [
         (b":method", method.upper().encode("ascii")),
         (b":scheme", b"https"),
-        (b":authority", authority),
+        (b":authority", target.authority),
         (b":path", target.path),
-        *given,
     ]
+    if not headers and content is None and priority is None:
+        return fields
+    given = encode_fields(headers)
+    names = {name for name, _ in given}
+    if b"host" in names:
+        fields[2] = (b":authority", next(value for name, value in given if name == b"host"))
+        given = [field for field in given if field[0] != b"host"]
+    fields += given
     if b"content-length" not in names and isinstance(content, bytes | str):
         size = len(content.encode()) if isinstance(content, str) else len(content)
         fields.append((b"content-length", b"%d" % size))

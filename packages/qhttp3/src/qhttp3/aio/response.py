@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from qcore.aio.connection import Connection
-from qhttp3.aio.connection import Exchange, H3Connection
+from qhttp3.aio.connection import NO_FIELDS, Exchange, H3Connection
 from qhttp3.aio.fields import Headers
 from qhttp3.aio.patience import Patience
 from qhttp3.events import HeadersReceived, InformationalReceived
@@ -135,7 +135,7 @@ class ClientExchange(Exchange):
         super().__init__(connection, stream_id)
         self._patience = patience
         self.status = 0
-        self.headers = Headers()
+        self.headers = NO_FIELDS
         self.informational: list[Informational] = []
 
     async def wait_change(self) -> None:

@@ -100,20 +100,36 @@ class Encoder(instructions.DecoderInstructionSink):
         Encoder instructions that it needs are in `take_instructions`, and must be sent no later.
         ``can_insert`` is False while the encoder stream lacks room (RFC 9204 §2.1.3).
         """
+        again = self.encode_again(stream_id, fields)
+        if again is not None:
+            return again
         if not self.table.capacity or self._outstanding_count >= MAX_OUTSTANDING:
             lines = self._lines
             return field_lines.EMPTY_PREFIX + b"".join(
                 [lines.get(field) or self._line(field) for field in fields]
             )
-        may_block = stream_id in self._blocked or len(self._blocked) < self._max_blocked
-        key = tuple(fields)
-        found = self._sections.get(key)
-        if found is not None and (may_block or found[1] <= self._known_received):
-            for entry in found[2]:
-                entry.references += 1
-            self._remember(stream_id, found[1], found[2])
-            return found[0]
-        return self._encode(stream_id, key, may_block, can_insert)
+        return self._encode(stream_id, tuple(fields), self._may_block(stream_id), can_insert)
+
+    def encode_again(self, stream_id: int, fields: Sequence[Field]) -> bytes | None:
+        """Encode a section as an earlier one with the same fields was; None where there was none, or it would not do.
+
+        Needs no instructions.
+        """
+        if self._outstanding_count >= MAX_OUTSTANDING:
+            return None
+        found = self._sections.get(tuple(fields))
+        if found is None:
+            return None
+        section, required, entries = found
+        if required > self._known_received and not self._may_block(stream_id):
+            return None
+        for entry in entries:
+            entry.references += 1
+        self._remember(stream_id, required, entries)
+        return section
+
+    def _may_block(self, stream_id: int) -> bool:
+        return stream_id in self._blocked or len(self._blocked) < self._max_blocked
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the peer's decoder stream.
@@ -124,6 +140,11 @@ class Encoder(instructions.DecoderInstructionSink):
         if self._partial:
             data = self._partial + data
         self._partial = data[instructions.parse_decoder_stream(data, self) :]
+
+    @property
+    def has_instructions(self) -> bool:
+        """Whether `take_instructions` would give any."""
+        return len(self._output) > 0
 
     def take_instructions(self) -> bytes:
         """Give what is due on our encoder stream, and forget it."""
