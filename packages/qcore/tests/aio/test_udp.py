@@ -74,6 +74,9 @@ class LosslessSocket(socket.socket):
     def __init__(self) -> None:
         super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
 
+    def getsockname(self) -> Address:
+        return self.ADDRESS
+
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
         return super().recvfrom(bufsize, flags)[0], self.ADDRESS
 

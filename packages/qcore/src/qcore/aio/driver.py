@@ -9,7 +9,9 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, final
+
+from qwire.compiling import mypyc_attr
 
 from ..batch import Address, Datagram, SendBatch
 from ..engine.engine import QuicEngine
@@ -28,6 +30,7 @@ BATCHES_PER_TURN: Final = 4
 BLOCKED_DELAY: Final = 0.005
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Driven:
     """An engine and whoever hears of its events."""
 
@@ -66,6 +69,7 @@ class Driven:
         raise NotImplementedError
 
 
+@final
 class Driver(SocketOwner):
     """Feeds a router from a socket, and a socket from its engines.
 

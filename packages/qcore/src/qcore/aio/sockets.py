@@ -6,6 +6,7 @@ a socket without segmentation offload, ECN or large buffers is slower, not broke
 
 import socket
 import sys
+import threading
 from typing import Final, final
 
 from ..batch import Address
@@ -32,6 +33,8 @@ DONT_FRAGMENT: Final[dict[str, tuple[tuple[int, int, int], ...]]] = {
 }
 # A burst must fit: 4 MiB is what an unprivileged process may ask for on common systems, and about 20 ms at 200 MB/s.
 BUFFER_SIZE: Final = 4 << 20
+# The largest UDP payload; UDP_GRO fills at most this much as well.
+READ_SIZE: Final = 65_535
 
 
 @final
@@ -47,6 +50,16 @@ class Capabilities:
 
 
 PLAIN: Final = Capabilities(False, False, False)
+
+
+class ReadBuffer(threading.local):
+    """Where datagrams arrive before they are copied: one for all sockets of a thread, for only one is read at a time."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+READ_BUFFER: Final = ReadBuffer()
 
 
 def open_socket(local: Address, remote: Address | None = None, *, shares_port: bool = False) -> socket.socket:

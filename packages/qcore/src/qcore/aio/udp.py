@@ -11,9 +11,10 @@ import os
 import socket
 import struct
 import sys
-import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, final
+
+from qwire.compiling import mypyc_attr
 
 from ..batch import Address, Datagram, SendBatch, SendRun
 from .sockets import (
@@ -25,6 +26,7 @@ from .sockets import (
     IPV6_TCLASS,
     MSG_ERRQUEUE,
     PLAIN,
+    READ_BUFFER,
     SOL_UDP,
     UDP_GRO,
     UDP_SEGMENT,
@@ -33,14 +35,16 @@ from .sockets import (
     enable_error_queue,
 )
 
-# The largest UDP payload; UDP_GRO fills at most this much as well.
-READ_SIZE: Final = 65_535
 # Room for the three integers that may come along: segment size, IPv4 TOS, IPv6 traffic class.
 ANCILLARY_SIZE: Final = 3 * socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE") else 0
 # One wake-up takes what is there, within bounds that keep timers and other sockets of the loop alive:
 # 128 datagrams are half a millisecond of work.
 READS_PER_WAKE_UP: Final = 64
 DATAGRAMS_PER_WAKE_UP: Final = 128
+# After so many wake-ups in a row that brought one message each, the system is not asked for a second one, which costs
+# as much as the first: the loop tells of what is left. Now and then it is asked all the same.
+LONE_WAKE_UPS: Final = 4
+LONE_READS: Final = 16
 
 # struct sock_extended_err of <linux/errqueue.h>: errno, origin, type, code; and the origins that are ICMP.
 EXTENDED_ERROR: Final = struct.Struct("=IBBB")
@@ -70,6 +74,7 @@ def says_unreachable(error: OSError) -> bool:
     return error.errno in UNREACHABLE
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class SocketOwner:
     """What a socket reports to."""
 
@@ -89,6 +94,7 @@ class SocketOwner:
         raise NotImplementedError
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class UdpSocket:
     """What the driver needs of a socket, whatever the event loop can do.
 
@@ -133,16 +139,7 @@ class UdpSocket:
         raise NotImplementedError
 
 
-class ReadBuffer(threading.local):
-    """Where datagrams arrive before they are copied: one for all sockets of a thread, for only one is read at a time."""
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(READ_SIZE))
-
-
-READ_BUFFER: Final = ReadBuffer()
-
-
+@final
 class PolledSocket(UdpSocket):
     """A socket that the loop watches with `add_reader`.
 
@@ -171,6 +168,7 @@ class PolledSocket(UdpSocket):
         self.capabilities: Capabilities = enable(sock) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
         self._has_error_queue = False
+        self._lone = 0  # wake-ups in a row that brought one message
         self._buffer = READ_BUFFER.view
         self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
 
@@ -207,16 +205,25 @@ class PolledSocket(UdpSocket):
         assert self._owner is not None, "started"
         datagrams: list[Datagram] = []
         failure: OSError | None = None
-        read = self._read_message if self._has_messages else self._read_plain
-        for _ in range(READS_PER_WAKE_UP):
+        reads = 0
+        most = 1 if LONE_WAKE_UPS <= self._lone else READS_PER_WAKE_UP
+        while reads < most:
             try:
-                read(datagrams)
+                if self._has_messages:
+                    self._read_message(datagrams)
+                else:
+                    self._read_plain(datagrams)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
                 failure = error  # an ICMP message about something sent earlier: there may be more to read
+                most = READS_PER_WAKE_UP
+            reads += 1
             if len(datagrams) >= DATAGRAMS_PER_WAKE_UP:
                 break
+        self._lone = self._lone + 1 if reads == 1 else 0
+        if self._lone == LONE_WAKE_UPS + LONE_READS:
+            self._lone = LONE_WAKE_UPS - 1
         if datagrams:
             self._owner.on_datagrams(datagrams)
         if datagrams and failure is None:
