@@ -283,7 +283,7 @@ FIRST_FLIGHT = {
             replace(with_hello(permute=False), layout=Halving()),
             replace(with_hello(permute=False), layout=Halving(**{name: value})),
         )
-        for name, value in {"pieces": 4, "attempts": 3, "reserve": 80, "largest_gap": 1}.items()
+        for name, value in {"cuts": 3, "largest_gap": 1}.items()
     },
     "Chunked.size": (replace(BASE, layout=Chunked(size=800)), replace(BASE, layout=Chunked(size=801))),
     "Reserved.max_length": (with_parameters(Reserved()), with_parameters(Reserved(max_length=0))),

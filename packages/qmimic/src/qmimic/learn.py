@@ -48,6 +48,11 @@ from .transport_parameters import (
 
 VERSIONS: Final = (VERSION_1, VERSION_2)
 IPV6_SHRINK: Final = 20  # the difference of the two IP headers
+#: Bytes of a client's first destination connection ID, RFC 9000 §7.2 and §17.2.
+SMALLEST_CID: Final = 8
+LARGEST_CID: Final = 20
+#: A rule that gives what was seen less often than this is not the client's.
+UNLIKELY: Final = 0.001
 
 
 def learn(flows: Iterable[CapturedFlow], *, name: str = "learned") -> ClientProfile:
@@ -135,15 +140,19 @@ def learn_header(flights: Sequence[Observed], over_ipv6: Sequence[Observed]) -> 
 
 
 def learn_cid_size(sizes: Sequence[int]) -> int | NeqoCidSize | SizeChoice:
-    """A constant; neqo's rule, whose mark is the weight of its smallest size; or any size between the bounds."""
+    """A constant; neqo's rule, whose mark is the weight of its smallest size; or any size between bounds."""
     if len(set(sizes)) == 1:
         return sizes[0]
     smallest, largest = min(sizes), max(sizes)
-    if sizes.count(smallest) > 0.4 * len(sizes) and largest <= 20:
+    if sizes.count(smallest) > 0.4 * len(sizes) and largest <= LARGEST_CID:
         return NeqoCidSize(smallest=smallest)
-    # Few draws of many sizes miss the outermost: what n uniform draws span is on average (n - 1) / (n + 1) of the whole.
+    # Who draws the size draws from all that RFC 9000 §7.2 allows, unless so many draws would have shown more of it.
+    possible = LARGEST_CID + 1 - SMALLEST_CID
+    if smallest >= SMALLEST_CID and ((largest + 1 - smallest) / possible) ** len(sizes) > UNLIKELY:
+        return SizeChoice(smallest=SMALLEST_CID, largest=LARGEST_CID)
+    # What n uniform draws span is on average (n - 1) / (n + 1) of the whole.
     beyond = round((largest - smallest) / (len(sizes) - 1))
-    return SizeChoice(smallest=max(8, smallest - beyond), largest=min(20, largest + beyond))
+    return SizeChoice(smallest=max(SMALLEST_CID, smallest - beyond), largest=min(LARGEST_CID, largest + beyond))
 
 
 def learn_recovery(flights: Sequence[Observed]) -> RecoverySpec:

@@ -140,19 +140,20 @@ def name_cut(flights: Sequence[Observed]) -> NameCut | None:
 
 
 def halving(flights: Sequence[Observed]) -> Halving | None:
-    """ngtcp2's rule, if several flights are cut by halves, and not in order."""
+    """ngtcp2's rule, if several flights are cut by halves, not in order, and their packets divided as it says."""
     if len(flights) < 2 or not all(map(is_halved, flights)):
         return None
     if not any(cuts(packet) != sorted(cuts(packet)) for item in flights for packet in item.packets):
         return None
-    reserves = {
-        context_of(item).room(0) - max(stop for _, stop in cuts(item.packets[0]))
-        for item in flights
-        if len(item.packets) > 1
-    }
-    if len(reserves) > 1:
-        return None
-    return Halving(reserve=reserves.pop()) if reserves else Halving()
+    rule = Halving()
+    for item in flights:
+        plan = rule.lay_out(context_of(item))
+        if plan is None or len(plan) != len(item.packets):
+            return None
+        planned = max(part.stop for part in plan[0] if isinstance(part, Crypto))
+        if planned != max(stop for _, stop in cuts(item.packets[0])):
+            return None
+    return rule
 
 
 def is_halved(item: Observed) -> bool:
