@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from qcore.packing.initial_flight import Crypto
 from qmimic import ProfileError, learn
 from qmimic.adapters.cli import cli
 from qmimic.capture import CapturedFlow, read_capture
@@ -16,8 +17,10 @@ from qmimic.extensions import EchGrease, QuicTransportParameters
 from qmimic.layouts import Chaos, Chunked, Halving, InOrder, MultiChaos, NameCut, Pinned, Sampled, SniSlicing
 from qmimic.lint import lint
 from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
-from qmimic.observation import observe
+from qmimic.observation import context_of, observe
 from qmimic.profile import ClientProfile
+from qmimic.sizes import SizeChoice
+from qmimic.transport_parameters import Opaque
 
 CHROMIUM = "chromium-156.0.8078.79-flight.jsonl"
 BUILT_IN = [
@@ -130,6 +133,48 @@ def test_safari_is_recognised() -> None:
 def test_nothing_cannot_be_learned_from() -> None:
     with pytest.raises(ProfileError, match="no first flight"):
         learn([CapturedFlow({}, [])])
+
+
+def test_a_client_without_transport_parameters_is_named(shared: Path) -> None:
+    flows = read_capture(shared / "captures" / "curl_cffi-firefox155-0.17.0-flight-train.jsonl")
+
+    with pytest.raises(ProfileError, match="18 ClientHellos .* no quic_transport_parameters"):
+        learn(flows)
+
+
+def test_a_few_captures_give_all_that_the_client_draws_from(shared: Path) -> None:
+    def learned(name: str, count: int) -> ClientProfile:
+        return learn(read_capture(shared / "captures" / f"{name}-flight-train.jsonl")[:count])
+
+    assert SizeChoice(smallest=8, largest=20) == learned("cycletls-2.0.5", 12).header.destination_cid_size
+    hello = learned("httpcloak-chrome-155-linux-1.7.3", 6).hello
+    assert hello is not None
+    [ech] = [item for item in hello.extensions if isinstance(item, EchGrease)]
+    assert (144, 176, 208, 240) == ech.payload_sizes
+
+
+def test_bits_that_never_vary_are_kept(shared: Path) -> None:
+    parameters = learn(
+        read_capture(shared / "captures" / "niquests-3.21.2-qh3_2.1.0-flight-train.jsonl")
+    ).parameters
+
+    assert parameters is not None
+    [versions] = [item for item in parameters.entries if isinstance(item, Opaque) and 0x11 == item.id]
+    assert bytes.fromhex("0000000000000000 f5000000") == versions.drawn  # 0x?a0a0a0a with a slip
+
+
+def test_the_size_of_the_hello_decides_between_arrangements(shared: Path) -> None:
+    flows = read_capture(shared / "captures" / "httpcloak-chrome-155-linux-1.7.3-flight-train.jsonl")
+    layout = learn(flows).layout
+
+    assert isinstance(layout, Sampled)
+    assert 3 == len(layout.flights)
+    for item in observe(flows):
+        plan = layout.lay_out(context_of(item))
+        assert plan is not None
+        assert [len(packet.crypto) for packet in item.packets] == [
+            sum(isinstance(placement, Crypto) for placement in part) for part in plan
+        ]
 
 
 def test_the_command_writes_a_profile(captures: Path, tmp_path: Path) -> None:

@@ -61,8 +61,10 @@ def with_extension(extension: Any) -> ClientProfile:
     return replace(CHROME, hello=replace(CHROME.hello, extensions=(*others, extension)))
 
 
-def versions(text: str, number: int = 0x11) -> ClientProfile:
-    return with_entries(*without(0x11), Opaque(id=number, value=bytes.fromhex(text)))
+def versions(text: str, number: int = 0x11, drawn: str = "") -> ClientProfile:
+    return with_entries(
+        *without(0x11), Opaque(id=number, value=bytes.fromhex(text), drawn=bytes.fromhex(drawn))
+    )
 
 
 FIXED = Pinned(
@@ -77,6 +79,12 @@ FAULTS = [
     pytest.param(versions("00000001 9f1b3a7a 00000001"), "malformed GREASE", "0x9f1b3a7a", id="version"),
     pytest.param(
         with_extension(SupportedGroups(groups=(0x1A2A, 0x001D))), "malformed GREASE", "0x1a2a", id="group"
+    ),
+    pytest.param(
+        versions("00000001 9f1b3a7a 00000001", drawn="00000000 0f000000 00000000"),
+        "malformed GREASE",
+        "0x",
+        id="a version that is drawn, told once",
     ),
     pytest.param(with_entries(*ENTRIES, Opaque(id=27)), "malformed GREASE", "27 itself", id="literal id 27"),
     pytest.param(with_entries(*ENTRIES, Reserved()), "double id 27", "2 parameters", id="double id 27"),

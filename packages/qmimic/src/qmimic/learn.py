@@ -16,6 +16,7 @@ from qwire.errors import DecodeError
 from . import grease
 from .capture import CapturedFlow
 from .errors import ProfileError
+from .fingerprint import FlightCollector
 from .hello import HelloSpec
 from .learned_extensions import learn_extensions
 from .learned_layout import learn_layout
@@ -53,6 +54,8 @@ SMALLEST_CID: Final = 8
 LARGEST_CID: Final = 20
 #: A rule that gives what was seen less often than this is not the client's.
 UNLIKELY: Final = 0.001
+#: Of so many values a drawn bit is the same in all once in 128 times.
+ENOUGH_FOR_BITS: Final = 8
 
 
 def learn(flows: Iterable[CapturedFlow], *, name: str = "learned") -> ClientProfile:
@@ -83,7 +86,7 @@ def learned(captured: list[CapturedFlow], name: str) -> ClientProfile:
     seen = observe(captured)
     flights = [item for item in seen if not item.is_resumed] or seen
     if not flights:
-        raise ProfileError("no first flight to learn from")
+        raise ProfileError(why_nothing(captured))
     about = next((flow.about for flow in captured if "version" in flow.about), {})
     by_family = {family: [item for item in flights if item.family == family] for family in (4, 6)}
     main = by_family[4] or by_family[6]
@@ -100,6 +103,22 @@ def learned(captured: list[CapturedFlow], name: str) -> ClientProfile:
         engine=learn_engine(main, parameters),
         parameters=parameters,
         hello=learn_hello(main),
+    )
+
+
+def why_nothing(captured: Iterable[CapturedFlow]) -> str:
+    """What to say of captures without a first flight that could be redrawn."""
+    collector = FlightCollector(any_packet_number=True, versions=VERSIONS)
+    hellos = 0
+    for flow in captured:
+        for datagram in flow.datagrams:
+            if datagram.from_client and collector.receive(datagram.data) is not None:
+                hellos += 1
+    if not hellos:
+        return "no first flight to learn from"
+    return (
+        f"none of {hellos} ClientHellos is one for QUIC: they have no quic_transport_parameters, or malformed ones "
+        "(RFC 9001 §8.2), and no server completes a handshake with such a client"
     )
 
 
@@ -150,9 +169,15 @@ def learn_cid_size(sizes: Sequence[int]) -> int | NeqoCidSize | SizeChoice:
     possible = LARGEST_CID + 1 - SMALLEST_CID
     if smallest >= SMALLEST_CID and ((largest + 1 - smallest) / possible) ** len(sizes) > UNLIKELY:
         return SizeChoice(smallest=SMALLEST_CID, largest=LARGEST_CID)
-    # What n uniform draws span is on average (n - 1) / (n + 1) of the whole.
-    beyond = round((largest - smallest) / (len(sizes) - 1))
-    return SizeChoice(smallest=max(SMALLEST_CID, smallest - beyond), largest=min(LARGEST_CID, largest + beyond))
+    smallest, largest = widened(sizes)
+    return SizeChoice(smallest=max(SMALLEST_CID, smallest), largest=min(LARGEST_CID, largest))
+
+
+def widened(drawn: Sequence[int]) -> tuple[int, int]:
+    """The bounds of uniform draws: n of them span on average (n - 1) / (n + 1) of what lies between these."""
+    smallest, largest = min(drawn), max(drawn)
+    beyond = round((largest - smallest) / max(1, len(drawn) - 1))
+    return smallest - beyond, largest + beyond
 
 
 def learn_recovery(flights: Sequence[Observed]) -> RecoverySpec:
@@ -202,9 +227,9 @@ def learn_parameter(name: Item, flights: Sequence[Observed]) -> ParameterSpec:
         if parameter_name_of(entry.id) == name
     ]
     if name == RESERVED:
-        lengths = [len(entry.value) for entry in entries]
+        shortest, longest = widened([len(entry.value) for entry in entries])
         largest = max(entry.id for entry in entries)
-        return Reserved(min_length=min(lengths), max_length=max(lengths), id_bits=id_bits(largest))
+        return Reserved(min_length=max(0, shortest), max_length=longest, id_bits=id_bits(largest))
     number = entries[0].id
     if number == CONNECTION_ID_PARAMETER:
         return SourceConnectionId()
@@ -235,7 +260,10 @@ def learn_value(number: int, value: bytes, id_size: int, length_size: int) -> Pa
 
 
 def varying_bits(values: Sequence[bytes]) -> bytes:
-    """The bits that are not the same in all values, in whole groups of four; empty if none, or sizes vary."""
+    """The bits that are not the same in all values; empty if none, or sizes vary.
+
+    Of few values it takes whole groups of four: a bit that is drawn may have been the same in all.
+    """
     first = values[0]
     if any(len(value) != len(first) for value in values):
         return b""
@@ -243,8 +271,9 @@ def varying_bits(values: Sequence[bytes]) -> bytes:
     for value in values:
         for index, byte in enumerate(value):
             mask[index] |= byte ^ first[index]
-    whole = bytes((0xF0 if byte & 0xF0 else 0) | (0x0F if byte & 0x0F else 0) for byte in mask)
-    return whole if any(whole) else b""
+    if len(values) < ENOUGH_FOR_BITS:
+        mask = bytearray((0xF0 if byte & 0xF0 else 0) | (0x0F if byte & 0x0F else 0) for byte in mask)
+    return bytes(mask) if any(mask) else b""
 
 
 def learn_versions(number: int, values: Sequence[bytes]) -> VersionInformation | Opaque:

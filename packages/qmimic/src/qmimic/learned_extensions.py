@@ -32,6 +32,8 @@ from .observation import ECH, PRE_SHARED_KEY, X25519, X25519MLKEM768
 from .ordering import Item
 
 OCSP_REQUEST: Final = b"\1\0\0\0\0"
+#: Sizes among which BoringSSL draws, of which a few captures may lack one.
+BORING_PAYLOADS: Final = (144, 176, 208, 240)
 APPLICATION_SETTINGS: Final = (17_513, 17_613)
 
 
@@ -112,7 +114,9 @@ def learn_ech(bodies: Sequence[bytes], pinned: bool) -> EchGrease | None:
         return None
     enc_size = int.from_bytes(bodies[0][6:8], "big")
     aeads = sorted({int.from_bytes(body[3:5], "big") for body in bodies})
-    sizes = sorted({len(body) - 10 - enc_size for body in bodies})
+    sizes = {len(body) - 10 - enc_size for body in bodies}
+    if len(sizes) > 1 and sizes <= set(BORING_PAYLOADS):
+        sizes = set(BORING_PAYLOADS)
     # A key passes for random bytes, and random bytes for a key only once in four times.
     has_keys = all(may_be_public_key(body[8 : 8 + enc_size]) for body in bodies)
     return EchGrease(
@@ -120,7 +124,7 @@ def learn_ech(bodies: Sequence[bytes], pinned: bool) -> EchGrease | None:
         aeads=tuple(aeads),
         enc="x25519" if has_keys else "random",
         enc_size=enc_size,
-        payload_sizes=tuple(sizes),
+        payload_sizes=tuple(sorted(sizes)),
         pinned=pinned,
     )
 

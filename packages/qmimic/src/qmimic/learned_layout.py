@@ -49,21 +49,29 @@ def learn_layout(flights: Sequence[Observed]) -> Layout:
     halves = halving(flights)
     if halves is not None:
         return halves
-    from_start = cuts_recur(flights)
     if len(flights) == 1:
         only = flights[0]
         return Pinned(datagrams=tuple(pinned_datagram(only, packet, False) for packet in only.packets))
-    arrangements = tuple(
-        dict.fromkeys(
-            Arrangement(
-                datagrams=tuple(
-                    ", ".join(pinned_datagram(item, packet, from_start).frames) for packet in item.packets
-                )
-            )
-            for item in flights
-        )
-    )
-    return Sampled(flights=arrangements[:SAMPLES])
+    return Sampled(flights=arrangements(flights))
+
+
+def arrangements(flights: Sequence[Observed]) -> tuple[Arrangement, ...]:
+    """What was seen, each arrangement once, with the sizes of the ClientHellos it was seen of.
+
+    If hardly one was seen twice, there are as many as draws, and sizes say nothing of them.
+    """
+    from_start = cuts_recur(flights)
+    seen: dict[tuple[str, ...], list[int]] = {}
+    for item in flights:
+        texts = (pinned_datagram(item, packet, from_start).frames for packet in item.packets)
+        sizes = seen.setdefault(tuple(", ".join(frames) for frames in texts), [])
+        sizes.append(len(item.fingerprint.flight.client_hello))
+    if 2 * len(seen) > len(flights):
+        return tuple(Arrangement(datagrams=datagrams) for datagrams in seen)[:SAMPLES]
+    return tuple(
+        Arrangement(datagrams=datagrams, smallest=min(sizes), largest=max(sizes))
+        for datagrams, sizes in seen.items()
+    )[:SAMPLES]
 
 
 def cuts(packet: ClientInitial) -> list[tuple[int, int]]:

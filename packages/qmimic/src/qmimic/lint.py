@@ -6,7 +6,7 @@ that no client is known to do, or that a peer may trip over.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from qcore.errors import UsageError
@@ -88,8 +88,17 @@ def lint(profile: ClientProfile) -> list[Finding]:
         *check_constants(profile.parameters),
         *check_flights(profile),
     ]
-    unique = list(dict.fromkeys(found))
-    return sorted(unique, key=lambda finding: (finding.severity != "error", finding.kind))
+    unique: dict[Finding, Finding] = {}
+    for finding in found:
+        unique.setdefault(without_draw(finding), finding)
+    return sorted(unique.values(), key=lambda finding: (finding.severity != "error", finding.kind))
+
+
+def without_draw(finding: Finding) -> Finding:
+    """The same without a number that other draws have otherwise: one example of it is enough."""
+    if not finding.message.startswith("version 0x"):
+        return finding
+    return replace(finding, message=finding.message.partition(" is ")[2])
 
 
 def check_flights(profile: ClientProfile) -> Iterator[Finding]:
