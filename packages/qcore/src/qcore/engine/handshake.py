@@ -84,11 +84,11 @@ class Handshake:
         try:
             events = self.tls.receive(LEVELS[space], data)
         except LocalAlert as alert:
-            raise alert_error(alert) from alert
+            raise _caused(alert_error(alert), alert) from alert
         except TransportError:
             raise
         except Exception as error:
-            raise configuration_error(error) from error
+            raise _caused(configuration_error(error), error) from error
         return self.queue(events)
 
     def queue(self, events: list[TlsEvent]) -> list[TlsEvent]:
@@ -126,7 +126,13 @@ class Handshake:
         try:
             lay_out(FlightReason.SECOND_HELLO, hello, base)
         except FlightError as error:
-            raise TransportError(INTERNAL_ERROR, None, str(error)) from error
+            raise _caused(TransportError(INTERNAL_ERROR, None, str(error)), error) from error
+
+
+def _caused(error: TransportError, cause: Exception) -> TransportError:
+    """`error` with its cause, which mypyc leaves out of "raise ... from"."""
+    error.__cause__ = cause
+    return error
 
 
 def configuration_error(error: Exception) -> TransportError:
