@@ -373,7 +373,7 @@ class ServerHandshake(Handshake):
         self._state = advance_server(self._state, ServerInput.FINISHED)
         self._install(Level.APPLICATION, None, self._opener(self._client_application_secret))
         self._events.append(HandshakeDone(self._info()))
-        if self._wants_tickets:
+        if self._wants_tickets and self._config.ticket_keys:
             self._send_tickets(schedule)
         # What was negotiated from, and the secrets of the handshake, have done their work.
         self._client_handshake_secret = self._server_handshake_secret = b"-"

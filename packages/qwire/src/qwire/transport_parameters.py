@@ -176,8 +176,7 @@ class TransportParameters:
         """
         for entry in self._entries:
             if entry.id == id:
-                number = _number(entry.value)
-                return number if number >= 0 else _refuse_number(id, entry.value)
+                return self._integer(id)
         return None
 
     def replace(self, id: int, value: bytes) -> "TransportParameters":
@@ -210,9 +209,10 @@ class TransportParameters:
         for id, (_, smallest, largest) in _INTEGERS.items():
             value = values.get(id)
             if value is not None:
-                number = _number(value)
-                if number < 0:
+                size = len(value)
+                if not size or size != 1 << (value[0] >> 6):
                     _refuse_number(id, value)
+                number = int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
                 if not smallest <= number <= largest:
                     raise DecodeError(f"{c.parameter_name(id)} is {number}")
         for id in _CONNECTION_IDS:
@@ -367,8 +367,11 @@ class TransportParameters:
     def _integer(self, id: int) -> int:
         for entry in self._entries:
             if entry.id == id:
-                number = _number(entry.value)
-                return number if number >= 0 else _refuse_number(id, entry.value)
+                value = entry.value
+                size = len(value)
+                if not size or size != 1 << (value[0] >> 6):
+                    _refuse_number(id, value)
+                return int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
         return _INTEGERS[id][0]
 
     def _repeated(self) -> int:
@@ -401,14 +404,6 @@ def _integer(value: int) -> bytes:
     data = bytearray()
     quicvarint.append(data, value)
     return bytes(data)
-
-
-def _number(value: bytes) -> int:
-    """The integer that a value holds; negative when it is not exactly one."""
-    size = len(value)
-    if not size or size != 1 << (value[0] >> 6):
-        return -1
-    return int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
 
 
 def _refuse_number(id: int, value: bytes) -> NoReturn:

@@ -29,7 +29,7 @@ from ..packing.packer import Packer
 from ..packing.source import FrameSource
 from ..paths.migration import PathManager
 from ..paths.mtu import MtuDiscovery
-from ..spaces import APPLICATION, COUNT, HANDSHAKE, INITIAL
+from ..spaces import APPLICATION, COUNT, INITIAL
 from ..streams import StreamManager
 from ..streams.limits import StreamLimits
 from .handshake import Handshake, TlsHandshake
@@ -138,13 +138,12 @@ class Parts:
         self.is_client = is_client
         self.parameters = parameters
         self.base_size = policy.largest_size(is_ipv6) if is_client else SERVER_BASE_SIZE
-        self.flow = ConnectionFlow(
-            parameters.initial_max_data, max(config.max_connection_window, parameters.initial_max_data)
-        )
+        limits = StreamLimits.of(parameters)
+        self.flow = ConnectionFlow(limits.data, max(config.max_connection_window, limits.data))
         self.streams = StreamManager(
             is_client=is_client,
             flow=self.flow,
-            local=StreamLimits.of(parameters),
+            local=limits,
             send_buffer=config.send_buffer,
             max_stream_window=config.max_stream_window,
             by_number=policy.habits.streams_by_number,
@@ -279,16 +278,12 @@ def _recovery(config: QuicConfig, is_client: bool, datagram_size: int) -> SentPa
 
 
 def _spaces(parameters: TransportParameters) -> list[PacketSpace]:
-    limits = {INITIAL: None, HANDSHAKE: None, APPLICATION: POST_HANDSHAKE_LIMIT}
+    delay, exponent = parameters.max_ack_delay / 1000, parameters.ack_delay_exponent
     return [
         PacketSpace(
             index,
-            CryptoStream(index, total_limit=limits[index]),
-            ReceivedPacketHandler(
-                index,
-                max_ack_delay=parameters.max_ack_delay / 1000,
-                ack_delay_exponent=parameters.ack_delay_exponent,
-            ),
+            CryptoStream(index, total_limit=POST_HANDSHAKE_LIMIT if index == APPLICATION else None),
+            ReceivedPacketHandler(index, max_ack_delay=delay, ack_delay_exponent=exponent),
         )
         for index in range(COUNT)
     ]
