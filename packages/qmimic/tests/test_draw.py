@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
 from qmimic import grease
-from qmimic.capture import CapturedFlow
+from qmimic.capture import CapturedFlow, read_capture
 from qmimic.catalog import profile
 from qmimic.dissection import dissect_flow
 from qmimic.draw import draw_flows
@@ -376,3 +377,41 @@ def chi_square_p(statistic: float, degrees: int) -> float:
     spread = 2 / (9 * degrees)
     deviation = (math.cbrt(statistic / degrees) - (1 - spread)) / math.sqrt(spread)
     return 0.5 * math.erfc(deviation / math.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("chrome-156", "chromium-156.0.8078.79"),
+        ("chrome-150", "chromium-150.0.7871.100"),
+        ("firefox-esr-140", "firefox-esr-140.12.0esr"),
+        ("firefox-esr-153", "firefox-esr-153.7.0esr"),
+        ("firefox-159", "firefox-159.0"),
+    ],
+)
+def test_datagrams_leave_as_far_apart_as_captured_ones(captures: Path, name: str, file: str) -> None:
+    captured = first_gaps(read_capture(captures / f"{file}-flight.jsonl"))
+    drawn = first_gaps(draw_flows(profile(name), seed=5, count=200, server_names=["a.example"]))
+
+    # Kolmogorov and Smirnov at p = 0.001.
+    bound = 1.95 * math.sqrt((len(captured) + len(drawn)) / (len(captured) * len(drawn)))
+    assert bound > max(
+        abs(bisect_right(captured, gap) / len(captured) - bisect_right(drawn, gap) / len(drawn))
+        for gap in captured + drawn
+    )
+
+
+def first_gaps(flows: Iterable[CapturedFlow]) -> list[float]:
+    """Milliseconds between the first two datagrams of each, the least first."""
+    times = ([item.time_ms for item in flow.datagrams if item.from_client] for flow in flows)
+    return sorted(two[1] - two[0] for two in times)
+
+
+def test_gaps_are_quantiles() -> None:
+    engine = profile("chrome-156").engine
+    with pytest.raises(ValueError, match="two quantiles"):
+        replace(engine, send_gaps=(0.001,))
+    with pytest.raises(ValueError, match="above 0"):
+        replace(engine, send_gaps=(0.0, 0.001))
+    with pytest.raises(ValueError, match="do not fall"):
+        replace(engine, send_gaps=(0.002, 0.001))

@@ -436,6 +436,7 @@ COVERED = {
     "Grease.max_size",
     "engine.token_needs_session",  # test_memory
     "engine.resumes_version",  # test_profile
+    "engine.send_gaps",  # test_draw
     "engine.attempts",  # test_profiles among the tests of interoperability
     "EchGrease.resumed_payload_sizes",  # test_firefox
     "http3.headers",  # test_http3

@@ -25,7 +25,7 @@ from .dissection import parse_key_log
 from .fingerprint.initials import initial_header
 from .http3 import Http3Spec
 from .profile import ClientProfile, Resumption
-from .randomness import RandomBytes, SeededBytes, between, normal
+from .randomness import RandomBytes, SeededBytes, below, between, normal
 from .transport_parameters import Integer, Known
 
 Family = Literal[4, 6]
@@ -224,7 +224,20 @@ def draw_flows(
         secrets: dict[str, bytes] = {}
         for known in parse_key_log("\n".join(lines)).values():
             secrets.update(known)
-        yield CapturedFlow(about, [CapturedDatagram(0.0, True, data) for data in datagrams], secrets)
+        times = leaving_times(profile.engine.send_gaps, SeededBytes(f"{seed}/{index}/gaps"))
+        sent = [CapturedDatagram(time, True, data) for time, data in zip(times, datagrams, strict=False)]
+        yield CapturedFlow(about, sent, secrets)
+
+
+def leaving_times(gaps: Sequence[float], random: RandomBytes) -> Iterator[float]:
+    """When one datagram after the other leaves, in milliseconds: between quantiles, the logarithms of gaps are even."""
+    time = 0.0
+    while True:
+        yield round(time * 1000, 3)
+        if gaps:
+            place = below(random, (len(gaps) - 1) << 32) / (1 << 32)
+            before, after = gaps[int(place)], gaps[int(place) + 1]
+            time += before * (after / before) ** (place % 1)
 
 
 def draw_unanswered(

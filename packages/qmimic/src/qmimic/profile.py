@@ -114,6 +114,9 @@ class EngineSpec:
         token_needs_session: whether a token is kept only if a ticket of the server has come before it.
         resumes_version: whether a resumed connection starts with the version that its ticket came over.
         attempts: connections tried, each drawn anew, at a server that speaks none of the versions.
+        send_gaps: evenly spaced quantiles, the least and the largest included, of the seconds between two datagrams of a
+            captured first flight; empty where the system takes them all at once. Draws have such gaps; what leaves a
+            connection leaves as fast as it can.
     """
 
     versions: tuple[int, ...] = field(default=(VERSION_1,), metadata={"hex": True})
@@ -127,8 +130,13 @@ class EngineSpec:
     token_needs_session: bool = False
     resumes_version: bool = False
     attempts: int = 1
+    send_gaps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.send_gaps) == 1 or not all(0 < gap <= MAX_SECONDS for gap in self.send_gaps):
+            raise ValueError("gaps are told by two quantiles or more, of above 0 seconds")
+        if list(self.send_gaps) != sorted(self.send_gaps):
+            raise ValueError("quantiles do not fall")
         if not 1 <= self.attempts <= MAX_ATTEMPTS:
             raise ValueError(f"a server is tried 1 to {MAX_ATTEMPTS} times, not {self.attempts}")
         if not self.versions:

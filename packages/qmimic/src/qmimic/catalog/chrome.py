@@ -77,7 +77,18 @@ HABITS: Final = PacketHabits(
     silence_reason=("25:No recent network activity after {us}us. Timeout:4s num_undecryptable_packets: 0 {}"),
 )
 
-ENGINE: Final = EngineSpec(ecn=False, pmtud=False, max_udp_payload=1472, token_needs_session=True, attempts=3)
+# In milliseconds; a third of the captured processes had just begun, and took their time.
+GAPS_156: Final = (0.014, 0.017, 0.021, 0.029, 0.048, 0.057, 0.072, 0.154, 2.02, 10.1, 64.2)
+GAPS_150: Final = (0.011, 0.014, 0.015, 0.018, 0.02, 0.021, 0.022, 0.03, 0.038, 0.059, 3.68)
+
+ENGINE: Final = EngineSpec(
+    ecn=False,
+    pmtud=False,
+    max_udp_payload=1472,
+    token_needs_session=True,
+    attempts=3,
+    send_gaps=tuple(gap / 1000 for gap in GAPS_156),
+)
 
 # The roots that Chromium 156 ships with identifiers, in its order.
 TRUST_ANCHORS_156: Final = tuple(
@@ -249,6 +260,7 @@ CHROME_150: Final = replace(
     name="chrome-150",
     version="150.0.7871.100",
     provenance="captures of Debian's Chromium 150.0.7871.100, November 2026: 120 first flights over IPv4",
+    engine=replace(ENGINE, send_gaps=tuple(gap / 1000 for gap in GAPS_150)),
     hello=HelloSpec(cipher_suites=(0x1301, 0x1302, 0x1303), permute=True, extensions=EXTENSIONS),
     http3=replace(HTTP3, headers=headers(150, None), resource_headers=resource_headers(150, None)),
 )

@@ -84,6 +84,9 @@ HABITS: Final = PacketHabits(
 
 ENGINE: Final = EngineSpec(ecn=False, pmtud=False, connected_socket=False, attempts=2, handshake_timeout=30.0)
 
+# In milliseconds, before Firefox left it to the system to send several datagrams at once.
+GAPS_140: Final = (0.012, 0.014, 0.016, 0.017, 0.037, 0.046, 0.055, 0.077, 0.399, 1.83, 7.58)
+
 SIGNATURES: Final = (
     0x0403,
     0x0503,
@@ -253,6 +256,7 @@ FIREFOX_ESR_140: Final = replace(
     version="140.12.0esr",
     provenance="captures of Firefox ESR 140.12.0, November 2026: 80 first flights over IPv4",
     header=replace(HEADER, first_packet_number=0),
+    engine=replace(ENGINE, send_gaps=tuple(gap / 1000 for gap in GAPS_140)),
     parameters=parameters(streams=16, datagram=1_200),
     hello=hello(fresh=207, resumed=335, compression=()),
     http3=http3("140.0"),
