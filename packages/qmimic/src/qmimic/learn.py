@@ -7,6 +7,7 @@ profile is pinned: it repeats what was seen, but for keys, names and connection 
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final, Literal
 
 import quicvarint
@@ -56,6 +57,9 @@ LARGEST_CID: Final = 20
 UNLIKELY: Final = 0.001
 #: Of so many values a drawn bit is the same in all once in 128 times.
 ENOUGH_FOR_BITS: Final = 8
+#: Of the gaps between datagrams: enough for the long tail that busy machines give them.
+GAP_QUANTILES: Final = 11
+SHORTEST_GAP: Final = 1e-6  # the clocks of captures
 
 
 def learn(flows: Iterable[CapturedFlow], *, name: str = "learned") -> ClientProfile:
@@ -204,7 +208,18 @@ def learn_engine(flights: Sequence[Observed], parameters: ParameterList) -> Engi
         ecn=False,
         pmtud=False,
         datagrams=first.parameters.max_datagram_frame_size > 0,
+        send_gaps=learn_gaps(flights),
     )
+
+
+def learn_gaps(flights: Sequence[Observed]) -> tuple[float, ...]:
+    """Quantiles of the seconds between two datagrams; none where most leave at once, or nothing can be said."""
+    gaps = sorted(after - before for item in flights for before, after in pairwise(item.times_ms))
+    if len(gaps) < 2 or gaps[len(gaps) // 2] <= 0:
+        return ()
+    last = min(GAP_QUANTILES, len(gaps)) - 1
+    quantiles = (gaps[round(place * (len(gaps) - 1) / last)] / 1000 for place in range(last + 1))
+    return tuple(max(SHORTEST_GAP, gap) for gap in quantiles)
 
 
 def learn_parameters(flights: Sequence[Observed]) -> ParameterList:

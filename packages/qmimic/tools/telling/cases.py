@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -121,9 +122,17 @@ def flight_case(
 
     def draw(seed: int, size: int) -> list[Traits]:
         drawn = draw_flows(chosen, seed=seed, count=size, server_names=names, family=family, resumed=resumed)
-        return [traits(item) for item in observe(drawn)]
+        return [row_of(item) for item in observe(drawn)]
 
-    return Case(label, [traits(item) for item in items], draw, count, bar)
+    return Case(label, [row_of(item) for item in items], draw, count, bar)
+
+
+def row_of(item: Observed) -> Traits:
+    """Traits of a first flight, and the time that it took; but resumed ones were captured behind a relay, at its pace."""
+    row = traits(item)
+    if not item.is_resumed:
+        row["datagrams.gap"] = max((after - before for before, after in pairwise(item.times_ms)), default=0.0)
+    return row
 
 
 def names_of(items: Sequence[Observed]) -> list[str]:
