@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, final
 
 from . import extensions
 from .codec import message, uint16_list, vector8, vector16
@@ -51,6 +51,7 @@ from .constants import (
 from .key_exchange import KeyShares
 from .outer_parameters import reduced_parameters
 from .resumption import Session, obfuscated_age
+from .values import Value
 
 __all__ = [
     "ClientHelloBuilder",
@@ -81,13 +82,16 @@ DEFAULT_SIGNATURES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HelloRetry:
+@final
+class HelloRetry(Value):
     """What a HelloRetryRequest asked for, and the first ClientHello as it was sent."""
 
-    group: int | None
-    cookie: bytes | None
-    first_hello: bytes
+    __slots__ = ("cookie", "first_hello", "group")
+
+    def __init__(self, group: int | None, cookie: bytes | None, first_hello: bytes) -> None:
+        self.group: Final = group
+        self.cookie: Final = cookie
+        self.first_hello: Final = first_hello
 
 
 class EchRole(Enum):
@@ -98,16 +102,20 @@ class EchRole(Enum):
     OUTER = "outer"
 
 
-@dataclass(frozen=True, slots=True)
-class EchOffer:
+@final
+class EchOffer(Value):
     """The encrypted_client_hello a ClientHello has to carry: a builder puts ``body`` where it likes, as it is.
 
     With ``EchRole.OUTER`` the handshake fills in the payload afterwards, and ``HelloContext`` has the public name, a
     session that means nothing, and all transport parameters, which a builder may reduce.
     """
 
-    role: EchRole
-    body: bytes = field(repr=False)
+    __slots__ = ("body", "role")
+    HIDDEN = ("body",)
+
+    def __init__(self, role: EchRole, body: bytes) -> None:
+        self.role: Final = role
+        self.body: Final = body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from .constants import Level, group_name, suite_name
 from .protection import Opener, Sealer
 from .resumption import Session
+from .values import Value
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -28,62 +28,114 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SendCrypto:
+@final
+class SendCrypto(Value):
     """Handshake bytes to be sent in CRYPTO frames of a level, after those sent there before."""
 
-    level: Level
-    data: bytes = field(repr=False)
+    __slots__ = ("data", "level")
+    HIDDEN = ("data",)
+
+    def __init__(self, level: Level, data: bytes) -> None:
+        self.level: Final = level
+        self.data: Final = data
 
 
-@dataclass(frozen=True, slots=True)
-class KeysInstalled:
+@final
+class KeysInstalled(Value):
     """Packet keys of a level; None for a direction that is not available yet, or was installed before."""
 
-    level: Level
-    sealer: Sealer | None
-    opener: Opener | None
+    __slots__ = ("level", "opener", "sealer")
+
+    def __init__(self, level: Level, sealer: Sealer | None, opener: Opener | None) -> None:
+        self.level: Final = level
+        self.sealer: Final = sealer
+        self.opener: Final = opener
 
 
-@dataclass(frozen=True, slots=True)
-class PeerParameters:
+@final
+class PeerParameters(Value):
     """Body of the peer's quic_transport_parameters. RFC 9001 §8.2: authenticated only once the handshake is done."""
 
-    data: bytes
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data: Final = data
 
 
-@dataclass(frozen=True, slots=True)
-class ClientHelloReceived:
+@final
+class ClientHelloReceived(Value):
     """A server has read a whole ClientHello; ``raw`` is the handshake message."""
 
-    server_name: str | None
-    alpn: tuple[str, ...]
-    raw: bytes = field(repr=False)
+    __slots__ = ("alpn", "raw", "server_name")
+    HIDDEN = ("raw",)
+
+    def __init__(self, server_name: str | None, alpn: tuple[str, ...], raw: bytes) -> None:
+        self.server_name: Final = server_name
+        self.alpn: Final = alpn
+        self.raw: Final = raw
 
 
-@dataclass(frozen=True, slots=True)
-class EarlyData:
+@final
+class EarlyData(Value):
     """Whether the server takes 0-RTT; comes only if the client offered it."""
 
-    accepted: bool
+    __slots__ = ("accepted",)
+
+    def __init__(self, accepted: bool) -> None:
+        self.accepted: Final = accepted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsInfo:
+@final
+class TlsInfo(Value):
     """What was negotiated."""
 
-    alpn: str | None
-    cipher_suite: int
-    group: int
-    server_name: str | None
-    peer_certificates: tuple[x509.Certificate, ...] = ()
-    resumed: bool = False
-    early_accepted: bool = False
-    ech_accepted: bool = False
-    signature_scheme: int | None = None
-    ocsp_response: bytes | None = field(default=None, repr=False)
-    application_settings: bytes | None = field(default=None, repr=False)
-    version: str = "TLSv1.3"
+    __slots__ = (
+        "alpn",
+        "application_settings",
+        "cipher_suite",
+        "early_accepted",
+        "ech_accepted",
+        "group",
+        "ocsp_response",
+        "peer_certificates",
+        "resumed",
+        "server_name",
+        "signature_scheme",
+        "version",
+    )
+    HIDDEN = (
+        "ocsp_response",
+        "application_settings",
+    )
+
+    def __init__(
+        self,
+        *,
+        alpn: str | None,
+        cipher_suite: int,
+        group: int,
+        server_name: str | None,
+        peer_certificates: tuple[x509.Certificate, ...] = (),
+        resumed: bool = False,
+        early_accepted: bool = False,
+        ech_accepted: bool = False,
+        signature_scheme: int | None = None,
+        ocsp_response: bytes | None = None,
+        application_settings: bytes | None = None,
+        version: str = "TLSv1.3",
+    ) -> None:
+        self.alpn: Final = alpn
+        self.cipher_suite: Final = cipher_suite
+        self.group: Final = group
+        self.server_name: Final = server_name
+        self.peer_certificates: Final = peer_certificates
+        self.resumed: Final = resumed
+        self.early_accepted: Final = early_accepted
+        self.ech_accepted: Final = ech_accepted
+        self.signature_scheme: Final = signature_scheme
+        self.ocsp_response: Final = ocsp_response
+        self.application_settings: Final = application_settings
+        self.version: Final = version
 
     @property
     def cipher_suite_name(self) -> str:
@@ -96,18 +148,24 @@ class TlsInfo:
         return group_name(self.group)
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeDone:
+@final
+class HandshakeDone(Value):
     """The handshake is complete: a client has emitted its Finished, a server has checked the client's."""
 
-    info: TlsInfo
+    __slots__ = ("info",)
+
+    def __init__(self, info: TlsInfo) -> None:
+        self.info: Final = info
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+@final
+class NewSession(Value):
     """A client got a ticket."""
 
-    session: Session
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session: Final = session
 
 
 TlsEvent: TypeAlias = (

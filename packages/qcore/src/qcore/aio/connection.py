@@ -5,10 +5,10 @@ datagrams to a `StreamTable`, or all events to a protocol that was attached. RFC
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, final
 
+from qtls.values import Value
 from qwire.constants import INTERNAL_ERROR
 
 from ..batch import Address
@@ -63,8 +63,8 @@ class EventProtocol(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CloseInfo:
+@final
+class CloseInfo(Value):
     """How a connection ended.
 
     Attributes:
@@ -74,10 +74,13 @@ class CloseInfo:
         reason: the words that came with it.
     """
 
-    error: QuicError | None
-    is_local: bool
-    code: int | None
-    reason: str
+    __slots__ = ("code", "error", "is_local", "reason")
+
+    def __init__(self, error: QuicError | None, is_local: bool, code: int | None, reason: str) -> None:
+        self.error: Final = error
+        self.is_local: Final = is_local
+        self.code: Final = code
+        self.reason: Final = reason
 
 
 class ConnectionOwner:

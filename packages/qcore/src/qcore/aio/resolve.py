@@ -10,10 +10,9 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast, final
 
 from ..batch import Address
 from .errors import UnknownHost
@@ -29,12 +28,15 @@ PATIENCE: Final = 0.3
 RESOLUTION_DELAY: Final = 0.05
 
 
-@dataclass(frozen=True)
+@final
 class Resolved:
     """Addresses of a host, first the one to try first; `later` brings those that the resolver was too slow for."""
 
-    addresses: list[Address]
-    later: asyncio.Task[list[Address]] | None = None
+    __slots__ = ("addresses", "later")
+
+    def __init__(self, addresses: list[Address], later: asyncio.Task[list[Address]] | None = None) -> None:
+        self.addresses: Final = addresses
+        self.later: Final = later
 
 
 async def resolve(

@@ -1,7 +1,7 @@
 """How the parts of a connection come to be, on either side."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import final
 
 from qtls.client import ClientHandshake
 from qtls.config import ClientTLS, ServerTLS
@@ -25,7 +25,7 @@ from .negotiation import Negotiation
 from .parts import Parts
 
 
-@dataclass(slots=True)
+@final
 class Opening:
     """A connection about to begin.
 
@@ -34,13 +34,22 @@ class Opening:
         restart_tls: client: makes the handshake anew, for another version, and gives its ClientHello.
     """
 
-    parts: Parts
-    negotiation: Negotiation
-    tls_events: list[TlsEvent]
-    restart_tls: Callable[[], tuple[TlsHandshake, bytes]] | None = None
+    __slots__ = ("negotiation", "parts", "restart_tls", "tls_events")
+
+    def __init__(
+        self,
+        parts: Parts,
+        negotiation: Negotiation,
+        tls_events: list[TlsEvent],
+        restart_tls: Callable[[], tuple[TlsHandshake, bytes]] | None = None,
+    ) -> None:
+        self.parts = parts
+        self.negotiation = negotiation
+        self.tls_events = tls_events
+        self.restart_tls = restart_tls
 
 
-@dataclass(slots=True, kw_only=True)
+@final
 class FirstInitial:
     """What a server learns from the client's first Initial packet.
 
@@ -52,14 +61,37 @@ class FirstInitial:
         keys: those of Initial packets, once they are known.
     """
 
-    destination_cid: bytes
-    source_cid: bytes
-    version: int
-    original_cid: bytes
-    local: int = 0
-    is_retried: bool = False
-    is_validated: bool = False
-    keys: InitialKeys | None = None
+    __slots__ = (
+        "destination_cid",
+        "is_retried",
+        "is_validated",
+        "keys",
+        "local",
+        "original_cid",
+        "source_cid",
+        "version",
+    )
+
+    def __init__(
+        self,
+        *,
+        destination_cid: bytes,
+        source_cid: bytes,
+        version: int,
+        original_cid: bytes,
+        local: int = 0,
+        is_retried: bool = False,
+        is_validated: bool = False,
+        keys: InitialKeys | None = None,
+    ) -> None:
+        self.destination_cid = destination_cid
+        self.source_cid = source_cid
+        self.version = version
+        self.original_cid = original_cid
+        self.local = local
+        self.is_retried = is_retried
+        self.is_validated = is_validated
+        self.keys = keys
 
     def is_genuine(self, data: bytes, header: LongHeader) -> bool:
         """Whether the packet authenticates.

@@ -8,8 +8,9 @@ minimum that RFC 9000 asks for, and go through the same packer as any other choi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, final
 
+from qtls.values import Value
 from qwire.frames import CryptoFrame
 
 from ..errors import FlightError
@@ -19,29 +20,39 @@ from .habits import PacketHabits
 MAX_SKIP: Final = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class Crypto:
+@final
+class Crypto(Value):
     """The flight's CRYPTO bytes from `start` up to `stop`, as one CRYPTO frame."""
 
-    start: int
-    stop: int
+    __slots__ = ("start", "stop")
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.start: Final = start
+        self.stop: Final = stop
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+@final
+class Ping(Value):
     """A PING frame."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
-class Padding:
+
+@final
+class Padding(Value):
     """A run of `count` PADDING frames."""
 
-    count: int
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        self.count: Final = count
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+@final
+class Ack(Value):
     """The ACK frame that is due, which stands in front otherwise; nothing if none is."""
+
+    __slots__ = ()
 
 
 Placement: TypeAlias = Crypto | Ping | Padding | Ack

@@ -6,9 +6,8 @@ RFC 9114 §4.1, §4.3.1; RFC 3986.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, final
 from urllib.parse import quote, urlsplit
 
 from qcore.errors import QuicError
@@ -16,6 +15,7 @@ from qhttp3.aio.connection import Exchange
 from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.events import Field
 from qhttp3.priority import Priority
+from qhttp3.values import Value
 
 Content: TypeAlias = bytes | str | Iterable[bytes] | AsyncIterable[bytes] | None
 
@@ -25,14 +25,17 @@ KEPT_TARGETS: Final = 256
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+@final
+class Target(Value):
     """Where a URL leads."""
 
-    host: str
-    port: int
-    authority: bytes
-    path: bytes
+    __slots__ = ("authority", "host", "path", "port")
+
+    def __init__(self, host: str, port: int, authority: bytes, path: bytes) -> None:
+        self.host: Final = host
+        self.port: Final = port
+        self.authority: Final = authority
+        self.path: Final = path
 
     @classmethod
     @lru_cache(maxsize=KEPT_TARGETS)

@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, final
 
 from qcore.aio.connection import Connection
 from qhttp3.aio.connection import NO_FIELDS, Exchange, H3Connection
 from qhttp3.aio.fields import Headers
 from qhttp3.aio.patience import Patience
 from qhttp3.events import HeadersReceived, InformationalReceived
+from qhttp3.values import Value
 
 # Interim responses kept per request; a server that sends more is not heard to.
 MAX_INFORMATIONAL: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Informational:
+@final
+class Informational(Value):
     """An interim response, such as 103 Early Hints."""
 
-    status: int
-    headers: Headers
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: Headers) -> None:
+        self.status: Final = status
+        self.headers: Final = headers
 
 
 class Response:
