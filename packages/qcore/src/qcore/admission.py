@@ -3,7 +3,6 @@
 `Crowd` counts who is there, an `Arrival` is what is known of a newcomer, and a rule makes an `Admission` of it.
 """
 
-import ipaddress
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
@@ -195,6 +194,8 @@ def network_of(address: Address) -> bytes | str:
     host = address[0]
     if ":" not in host:
         return host
-    found = ipaddress.IPv6Address(host.partition("%")[0])
+    from ipaddress import IPv6Address
+
+    found = IPv6Address(host.partition("%")[0])
     mapped = found.ipv4_mapped
     return str(mapped) if mapped is not None else found.packed[:IPV6_PREFIX_SIZE]

@@ -24,7 +24,6 @@ from .congestion import NAMES, CongestionController
 from .errors import UsageError
 from .key_phases import UPDATE_INTERVAL
 from .packing.initial_flight import InitialPolicy
-from .paths.preferred import offer
 
 # RFC 9000 §18.2: limits above 2^60 streams cannot be expressed as stream IDs.
 MAX_STREAMS: Final = 1 << 60
@@ -171,6 +170,8 @@ class QuicConfig:
         if self.key_update_interval < 1 or self.id_lifetime < 0:
             raise ValueError("keys and connection IDs serve for at least one packet")
         if self.preferred_addresses:
+            from .paths.preferred import offer
+
             offer(self.preferred_addresses, bytes(8), bytes(16))  # raises when it cannot be said
         if self.parameters is not None:
             for name in ENFORCED:

@@ -17,7 +17,7 @@ from qwire.frames import ConnectionCloseFrame
 from qwire.headers import LongHeader, long_packet_type, parse_long_header
 from qwire.unprotected import Retry, VersionNegotiation, stateless_reset
 
-from .admission import Admission, Admit, Crowd
+from .admission import Admission, Admit, Crowd, admit_by_load
 from .batch import Address, Datagram, SendBatch
 from .config import QuicConfig
 from .early_arrivals import EarlyArrivals
@@ -54,14 +54,14 @@ class Listening:
         self,
         tls: ServerTLS,
         config: QuicConfig,
-        admit: Admit,
+        admit: Admit | None,
         observer_factory: ObserverFactory | None,
         waiting: Callable[[], int],
     ) -> None:
         # 0-RTT is taken if both configurations say so.
         self.tls = replace(tls, early_data=False) if tls.early_data and not config.early_data else tls
         self.config = config
-        self.admit = admit
+        self.admit = admit or admit_by_load
         self.observer_factory = observer_factory
         self.waiting = waiting
 
@@ -93,6 +93,7 @@ class Reception:
     Attributes:
         crowd: the clients that were let in.
         listening: how clients are served, or None while nobody is let in.
+        tokens: those that prove the addresses of clients.
     """
 
     __slots__ = (
@@ -103,10 +104,10 @@ class Reception:
         "_replies",
         "_reset_token",
         "_resets",
-        "_tokens",
         "_wall_offset",
         "crowd",
         "listening",
+        "tokens",
     )
 
     def __init__(
@@ -122,7 +123,7 @@ class Reception:
         self.crowd = Crowd()
         self.listening: Listening | None = None
         self._cids = cids
-        self._tokens = tokens
+        self.tokens = tokens
         self._reset_token = reset_token
         self._random = random
         self._wall_offset = wall_offset
@@ -195,7 +196,7 @@ class Reception:
             original_cid=header.destination_cid,
         )
         if header.token:
-            check = self._tokens.check(header.token, address, wall)
+            check = self.tokens.check(header.token, address, wall)
             if check.verdict is TokenVerdict.INVALID_RETRY or (
                 check.verdict is TokenVerdict.RETRY and check.retry_source_cid != header.destination_cid
             ):
@@ -239,7 +240,7 @@ class Reception:
     def _retry(self, header: LongHeader, datagram: Datagram, wall: float) -> None:
         """RFC 9000 §8.1.2."""
         source_cid = self._cids.generate()
-        token = self._tokens.seal_retry(datagram.address, header.destination_cid, source_cid, wall)
+        token = self.tokens.seal_retry(datagram.address, header.destination_cid, source_cid, wall)
         draft = Retry(header.version, header.source_cid, source_cid, token, bytes(16)).encode()[:-16]
         self._reply(datagram, draft + integrity_tag(draft, header.destination_cid, header.version))
 

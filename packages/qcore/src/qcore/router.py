@@ -8,22 +8,24 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from qtls.config import ClientTLS, ServerTLS
 from qtls.resumption import Session
 from qwire.constants import RESET_TOKEN_SIZE
 
-from .admission import Admit, admit_by_load
 from .batch import Address, Datagram, SendBatch
 from .config import QuicConfig
 from .engine.engine import QuicEngine
 from .errors import UsageError
 from .ids.generator import ConnectionIdGenerator, RandomIds
 from .observer import Observer
-from .reception import HandOn, Listening, Newcomer, ObserverFactory, Reception
 from .stateless_reset import reset_token
-from .tokens import AddressTokens, UsedTokens
+
+if TYPE_CHECKING:
+    from .admission import Admit
+    from .reception import HandOn, Newcomer, ObserverFactory, Reception
+    from .tokens import UsedTokens
 
 DEFAULT_CID_SIZE: Final = 8
 
@@ -49,22 +51,18 @@ class Router:
         token_keys: Sequence[bytes] = (),
         random: Callable[[int], bytes] = secrets.token_bytes,
         wall_offset: float = 0.0,
-        hand_on: HandOn | None = None,
-        used_tokens: UsedTokens | None = None,
+        hand_on: "HandOn | None" = None,
+        used_tokens: "UsedTokens | None" = None,
     ) -> None:
         self._random = random
         self._cids = cids or RandomIds(DEFAULT_CID_SIZE, random)
         self._reset_token = partial(reset_token, reset_key or random(32))
-        self._tokens = AddressTokens(tuple(token_keys) or (random(32),), random, used=used_tokens)
         self._wall_offset = wall_offset
-        self._reception = Reception(
-            cids=self._cids,
-            tokens=self._tokens,
-            reset_token=self._reset_token,
-            random=random,
-            wall_offset=wall_offset,
-            hand_on=hand_on,
-        )
+        self._token_keys = tuple(token_keys)
+        self._hand_on = hand_on
+        self._used_tokens = used_tokens
+        # Only those who serve receive strangers.
+        self._reception: Reception | None = None
         self._by_cid: dict[bytes, QuicEngine] = {}
         # Clients by the server's address: stateless resets come with a connection ID that says nothing.
         self._by_address: dict[Address, list[QuicEngine]] = {}
@@ -128,8 +126,8 @@ class Router:
         *,
         tls: ServerTLS,
         config: QuicConfig,
-        admit: Admit | None = None,
-        observer_factory: ObserverFactory | None = None,
+        admit: "Admit | None" = None,
+        observer_factory: "ObserverFactory | None" = None,
         waiting: Callable[[], int] | None = None,
     ) -> None:
         """Serve clients that arrive from now on. 0-RTT is taken if both configurations say so.
@@ -138,19 +136,31 @@ class Router:
             admit: decides about each of them.
             waiting: tells how many connections the application has yet to accept.
         """
-        self._reception.listening = Listening(
-            tls, config, admit or admit_by_load, observer_factory, waiting or _none_wait
-        )
+        from .reception import Listening, Reception  # clients do without what belongs to it
+        from .tokens import AddressTokens
+
+        if self._reception is None:
+            keys = self._token_keys or (self._random(32),)
+            self._reception = Reception(
+                cids=self._cids,
+                tokens=AddressTokens(keys, self._random, used=self._used_tokens),
+                reset_token=self._reset_token,
+                random=self._random,
+                wall_offset=self._wall_offset,
+                hand_on=self._hand_on,
+            )
+        self._reception.listening = Listening(tls, config, admit, observer_factory, waiting or _none_wait)
         self._add_size(self._cids.size)
 
     def stop_listening(self) -> None:
         """Let no further client in; those that are in stay."""
-        self._reception.listening = None
+        if self._reception is not None:
+            self._reception.listening = None
 
     @property
     def half_open(self) -> int:
         """Handshakes in progress with clients that were let in."""
-        return self._reception.crowd.half_open
+        return self._reception.crowd.half_open if self._reception is not None else 0
 
     def accepted(self) -> list[QuicEngine]:
         """Engines of clients whose handshake has completed since the last call."""
@@ -159,7 +169,8 @@ class Router:
 
     def forget(self, engine: QuicEngine) -> None:
         """Route nothing to an engine any more."""
-        self._reception.crowd.leave(engine)
+        if self._reception is not None:
+            self._reception.crowd.leave(engine)
         self._update_ids(engine)
         for cid in engine.parts.local_ids.active():
             if self._by_cid.get(cid) is engine:
@@ -184,33 +195,37 @@ class Router:
     def receive(self, datagrams: Sequence[Datagram], now: float) -> list[QuicEngine]:
         """Give each datagram to its engine; returns the engines that got any."""
         groups: dict[QuicEngine, list[Datagram]] = {}
+        reception = self._reception
         for datagram in datagrams:
             if not datagram.data:
                 continue
             engine = self._find(datagram)
             if engine is None:
-                newcomer = self._reception.receive(datagram, now)
-                if newcomer is not None:
-                    groups[self._accept(newcomer, now)] = list(newcomer.datagrams)
+                newcomer = reception.receive(datagram, now) if reception is not None else None
+                if reception is not None and newcomer is not None:
+                    groups[self._accept(reception, newcomer, now)] = list(newcomer.datagrams)
                 continue
             group = groups.get(engine)
             if group is None:
                 groups[engine] = [datagram]
             else:
                 group.append(datagram)
-        crowd = self._reception.crowd
         for engine, group in groups.items():
             engine.receive(group, now)
             self._update_ids(engine)
-            if crowd.is_half_open(engine) and (engine.is_established or engine.is_closed):
-                crowd.settle(engine)
+            if (
+                reception is not None
+                and reception.crowd.is_half_open(engine)
+                and (engine.is_established or engine.is_closed)
+            ):
+                reception.crowd.settle(engine)
                 if engine.is_established:
                     self._accepted.append(engine)
         return list(groups)
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add answers that belong to no connection; returns the number of datagrams."""
-        return self._reception.transmit(batch)
+        return self._reception.transmit(batch) if self._reception is not None else 0
 
     def _find(self, datagram: Datagram) -> QuicEngine | None:
         if datagram.local in self._by_local:
@@ -252,7 +267,7 @@ class Router:
             if self._by_cid.get(cid) is engine:
                 del self._by_cid[cid]
 
-    def _accept(self, newcomer: Newcomer, now: float) -> QuicEngine:
+    def _accept(self, reception: "Reception", newcomer: "Newcomer", now: float) -> QuicEngine:
         listening = newcomer.listening
         engine = QuicEngine.server(
             newcomer.first,
@@ -263,10 +278,10 @@ class Router:
             reset_token=self._reset_token,
             now=now,
             wall_clock=now + self._wall_offset,
-            new_token=lambda peer: self._tokens.seal_new(peer, now + self._wall_offset),
+            new_token=lambda peer: reception.tokens.seal_new(peer, now + self._wall_offset),
             observer=listening.observer_factory() if listening.observer_factory is not None else None,
         )
-        self._reception.crowd.enter(engine, newcomer.address)
+        reception.crowd.enter(engine, newcomer.address)
         self._update_ids(engine)
         return engine
 

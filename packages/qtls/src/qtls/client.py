@@ -38,8 +38,6 @@ from .constants import (
     UNSUPPORTED_EXTENSION,
     Level,
 )
-from .ech import parse_config_list
-from .ech_client import ClientEch
 from .errors import EchRejected, LocalAlert
 from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
 from .handshake import LOG_CLIENT_EARLY, Handshake
@@ -54,6 +52,7 @@ from .resumption import Session
 from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
 
 if TYPE_CHECKING:
+    from .ech_client import ClientEch
     from .peer_certificate import PeerCertificate
     from .trust import TrustStore
 
@@ -318,6 +317,8 @@ class ClientHandshake(Handshake):
         ech = self._hellos.ech
         if ech is not None and ech.is_accepted:
             raise LocalAlert(UNSUPPORTED_EXTENSION, "retry configurations, though ECH was accepted")
+        from .ech import parse_config_list
+
         # RFC 9849 §6.2: after GREASE they are checked, but never used.
         parse_config_list(body)
         self._retry_configs = body

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from . import cert_compression
 from .client_hello import EchOffer, EchRole, HelloContext, HelloRetry
 from .client_offer import bind
 from .config import ClientTLS
 from .constants import EXT_PRE_SHARED_KEY
-from .ech import grease
-from .ech_client import ClientEch, choose_config
 from .key_exchange import KeyShares
 from .key_schedule import KeySchedule, Transcript
 from .messages.client_hello import ClientHello
 from .resumption import Session
+
+if TYPE_CHECKING:
+    from .ech_client import ClientEch
 
 __all__ = ["ClientHellos"]
 
@@ -60,6 +61,9 @@ class ClientHellos:
         ech = self._config.ech
         if ech is None:
             return
+        from .ech import grease  # with what belongs to it a tenth of TLS, which few connections use
+        from .ech_client import ClientEch, choose_config
+
         chosen = None if ech == "grease" else choose_config(ech)
         if chosen is None:
             # RFC 9849 §6.2: also for want of a configuration that can be used.

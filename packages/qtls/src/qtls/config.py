@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
 from .constants import SECP256R1, SECP384R1, X25519, X25519MLKEM768
-from .ech import EchKey
 from .key_exchange import IMPLEMENTED
 from .resumption import SessionStore
-from .tickets import ReplayGuard, ReplayWindow
 
 if TYPE_CHECKING:
     from .adapters.trust_store import Trust
     from .certificates import CertificateChain
+    from .ech import EchKey
+    from .tickets import ReplayGuard
     from .trust import TrustStore
 
 __all__ = ["ClientTLS", "KeyLog", "ServerTLS"]
@@ -28,6 +28,12 @@ __all__ = ["ClientTLS", "KeyLog", "ServerTLS"]
 KeyLog = Callable[[str], None]
 
 DEFAULT_GROUPS: Final = (X25519MLKEM768, X25519, SECP256R1, SECP384R1)
+
+
+def _replay_window() -> ReplayGuard:
+    from .tickets import ReplayWindow  # only servers need it
+
+    return ReplayWindow()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +92,7 @@ class ServerTLS:
     tickets: int = 2
     early_data: bool = False
     application_settings: bytes | None = None
-    replays: ReplayGuard | None = field(default_factory=ReplayWindow, repr=False, compare=False)
+    replays: ReplayGuard | None = field(default_factory=_replay_window, repr=False, compare=False)
     groups: tuple[int, ...] = DEFAULT_GROUPS
     ciphers: tuple[int, ...] = DEFAULT_CIPHERS
     ech_keys: tuple[EchKey, ...] = field(default=(), repr=False)

@@ -6,15 +6,16 @@ RFC 9525 §6, RFC 5280 §4.2.1.6.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from cryptography import x509
 
 __all__ = ["Address", "address_of", "ascii_host", "is_ldh_name", "matches", "matches_dns_name", "names_of"]
 
-Address = IPv4Address | IPv6Address
+Address: TypeAlias = "IPv4Address | IPv6Address"
 
 LABEL: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?")
 # What the URL standard takes for a number: a host that ends in one is an IPv4 address.
@@ -26,6 +27,8 @@ def address_of(name: str) -> Address | None:
     # An IPv6 address has a colon and an IPv4 address ends in a digit; to find out by parsing costs more than a hash.
     if ":" not in name and not name[-1:].isdigit():
         return None
+    from ipaddress import ip_address
+
     try:
         return ip_address(name.strip("[]").partition("%")[0])
     except ValueError:

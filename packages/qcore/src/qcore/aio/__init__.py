@@ -1,11 +1,22 @@
 """QUIC on asyncio: `connect`, `serve`, `Endpoint` and what they give."""
 
-from .connection import CloseInfo, Connection, EventProtocol
-from .endpoint import Endpoint, connect, serve
-from .errors import UnknownHost, Unreachable
-from .listener import Listener
-from .path import Path
-from .stream import ReceiveStream, SendStream, Stream
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .connection import CloseInfo as CloseInfo
+    from .connection import Connection as Connection
+    from .connection import EventProtocol as EventProtocol
+    from .endpoint import Endpoint as Endpoint
+    from .endpoint import connect as connect
+    from .endpoint import serve as serve
+    from .errors import UnknownHost as UnknownHost
+    from .errors import Unreachable as Unreachable
+    from .listener import Listener as Listener
+    from .path import Path as Path
+    from .stream import ReceiveStream as ReceiveStream
+    from .stream import SendStream as SendStream
+    from .stream import Stream as Stream
 
 __all__ = [
     "CloseInfo",
@@ -22,3 +33,31 @@ __all__ = [
     "connect",
     "serve",
 ]
+
+_PLACES: Final = {
+    "CloseInfo": "connection",
+    "Connection": "connection",
+    "Endpoint": "endpoint",
+    "EventProtocol": "connection",
+    "Listener": "listener",
+    "Path": "path",
+    "ReceiveStream": "stream",
+    "SendStream": "stream",
+    "Stream": "stream",
+    "UnknownHost": "errors",
+    "Unreachable": "errors",
+    "connect": "endpoint",
+    "serve": "endpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{place}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

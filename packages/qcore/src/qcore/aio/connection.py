@@ -6,7 +6,7 @@ datagrams to a `StreamTable`, or all events to a protocol that was attached. RFC
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, final
 
 from qtls.values import Value
 from qwire.constants import INTERNAL_ERROR
@@ -31,13 +31,15 @@ from ..events import (
     StreamWritable,
     TokenReceived,
 )
-from ..stats import ConnectionStats
 from .driver import Driven, Driver
 from .errors import Unreachable
 from .path import Path, PathTable
 from .signal import Signal
 from .stream import ReceiveStream, SendStream, Stream, StreamHost
 from .stream_table import StreamTable
+
+if TYPE_CHECKING:
+    from ..stats import ConnectionStats
 
 # What paths hear of.
 PATH_EVENTS: Final = (
@@ -154,7 +156,7 @@ class Connection(Driven, StreamHost):
         """Whether the connection has ended."""
         return self._close_info is not None
 
-    def stats(self) -> ConnectionStats:
+    def stats(self) -> "ConnectionStats":
         """Counters and estimates of this moment."""
         return self.engine.stats()
 

@@ -9,29 +9,31 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtls import ClientTLS, ServerTLS
 from qwire.constants import INTERNAL_ERROR
 
-from ..admission import Admit
 from ..batch import Address, Datagram
 from ..config import QuicConfig
 from ..engine.engine import QuicEngine
 from ..errors import QuicError, UsageError
 from ..ids.generator import ConnectionIdGenerator
 from ..router import Router
-from ..tokens import TokenStore
 from .connection import Connection, ConnectionOwner
 from .driver import Driver
 from .errors import UnknownHost, Unreachable
-from .listener import Listener
 from .race import Attempt, race
 from .resolve import for_family, resolve
 from .sockets import open_socket
 from .tracing import observer_factory, with_key_log
 from .udp import PolledSocket, UdpSocket
 from .udp_transport import wrap_socket
+
+if TYPE_CHECKING:
+    from ..admission import Admit
+    from ..tokens import TokenStore
+    from .listener import Listener
 
 ANY_IPV6: Final = ("::", 0)
 ANY_IPV4: Final = ("0.0.0.0", 0)
@@ -47,7 +49,13 @@ class Dial(ConnectionOwner):
     """
 
     def __init__(
-        self, host: str, port: int, tls: ClientTLS, config: QuicConfig, early: bool, tokens: TokenStore | None
+        self,
+        host: str,
+        port: int,
+        tls: ClientTLS,
+        config: QuicConfig,
+        early: bool,
+        tokens: "TokenStore | None",
     ) -> None:
         self.host = host
         self.port = port
@@ -144,7 +152,7 @@ class Endpoint:
         tls: ClientTLS,
         config: QuicConfig = DEFAULT_CONFIG,
         early: bool = False,
-        tokens: TokenStore | None = None,
+        tokens: "TokenStore | None" = None,
     ) -> Connection:
         """Connect to a host by name or address; tries its addresses side by side (RFC 8305).
 
@@ -192,8 +200,8 @@ class Endpoint:
         return connection
 
     def listen(
-        self, *, tls: ServerTLS, config: QuicConfig = DEFAULT_CONFIG, admit: Admit | None = None
-    ) -> Listener:
+        self, *, tls: ServerTLS, config: QuicConfig = DEFAULT_CONFIG, admit: "Admit | None" = None
+    ) -> "Listener":
         """Take connections on this socket.
 
         Args:
@@ -216,6 +224,8 @@ class Endpoint:
                 self._driver.remove_socket(number)
             raise
         addresses = [self._udp.address, *config.preferred_addresses]
+        from .listener import Listener  # and with it what only servers need
+
         listener = self._listener = Listener(addresses, self._router.stop_listening)
         self._router.listen(
             tls=with_key_log(tls),
@@ -251,7 +261,7 @@ async def connect(
     tls: ClientTLS,
     config: QuicConfig = DEFAULT_CONFIG,
     early: bool = False,
-    tokens: TokenStore | None = None,
+    tokens: "TokenStore | None" = None,
     local: Address | None = None,
 ) -> AsyncIterator[Connection]:
     """One connection on a socket of its own; leaving the context closes both.
@@ -342,11 +352,11 @@ async def serve(
     *,
     tls: ServerTLS,
     config: QuicConfig = DEFAULT_CONFIG,
-    admit: Admit | None = None,
+    admit: "Admit | None" = None,
     cids: ConnectionIdGenerator | None = None,
     reset_key: bytes | None = None,
     token_keys: Sequence[bytes] = (),
-) -> AsyncIterator[Listener]:
+) -> AsyncIterator["Listener"]:
     """Run `handler` in a task of its own for each connection that arrives; leaving the context closes all.
 
     A connection lives on when its handler returns, until either side closes it: what was written is still being
@@ -367,8 +377,8 @@ async def serve_on(
     *,
     tls: ServerTLS,
     config: QuicConfig = DEFAULT_CONFIG,
-    admit: Admit | None = None,
-) -> AsyncIterator[Listener]:
+    admit: "Admit | None" = None,
+) -> AsyncIterator["Listener"]:
     """`serve` on a socket that is open already."""
     listener = endpoint.listen(tls=tls, config=config, admit=admit)
     handlers: set[asyncio.Task[None]] = set()
@@ -384,7 +394,7 @@ async def serve_on(
 
 
 async def _accept(
-    listener: Listener,
+    listener: "Listener",
     handler: Callable[[Connection], Awaitable[object]],
     handlers: set[asyncio.Task[None]],
 ) -> None:

@@ -7,7 +7,6 @@ reach a resolver.
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
@@ -125,11 +124,16 @@ def literal_address(host: str, port: int) -> Address | None:
             return (socket.inet_ntoa(socket.inet_pton(socket.AF_INET, host)), port)
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
+    # An IPv6 address has a colon and an IPv4 address ends in a digit.
+    if ":" not in host and not host[-1:].isdigit():
+        return None
+    from ipaddress import IPv4Address, ip_address
+
     try:
-        literal = ipaddress.ip_address(host)
+        literal = ip_address(host)
     except ValueError:
         return None
-    if isinstance(literal, ipaddress.IPv4Address):
+    if isinstance(literal, IPv4Address):
         return (str(literal), port)
     zone = literal.scope_id
     if zone is None:

@@ -7,7 +7,7 @@ close. Whoever drives it calls `receive` and `handle_timeout` for input, and `tr
 
 import math
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from qtls.config import ClientTLS, ServerTLS
 from qtls.resumption import Session
@@ -33,7 +33,6 @@ from ..events import Event
 from ..ids.generator import ConnectionIdGenerator
 from ..observer import Observer
 from ..spaces import APPLICATION, INITIAL
-from ..stats import ConnectionStats
 from . import timers
 from .closing import Closing
 from .ending import Ending
@@ -45,7 +44,9 @@ from .opening import FirstInitial, Opening, open_client, open_server
 from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
-from .summary import stats_of
+
+if TYPE_CHECKING:
+    from ..stats import ConnectionStats
 
 
 @final
@@ -470,8 +471,10 @@ class QuicEngine:
                 now,
             )
 
-    def stats(self) -> ConnectionStats:
+    def stats(self) -> "ConnectionStats":
         """Numbers of the connection as of now."""
+        from .summary import stats_of  # of no use to most connections
+
         sent = (self._sent_count, self._sent_size)
         return stats_of(self.parts, sent, (self._intake.count, self._intake.size))
 

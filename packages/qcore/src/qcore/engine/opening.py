@@ -19,7 +19,6 @@ from ..errors import UsageError
 from ..ids.generator import ConnectionIdGenerator
 from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
 from ..packing.initial_flight import FlightReason
-from ..paths.preferred import offer
 from .handshake import TlsHandshake
 from .negotiation import Negotiation
 from .parts import Parts
@@ -244,6 +243,8 @@ def open_server(
     )
     if config.preferred_addresses and generator.size:
         cid, token = parts.local_ids.reserve()
+        from ..paths.preferred import offer
+
         negotiation.preferred = offer(config.preferred_addresses, cid, token)
     keys = first.keys or initial_keys(first.destination_cid, first.version)
     parts.install_initial_keys(keys.server_sealer, keys.client_opener)

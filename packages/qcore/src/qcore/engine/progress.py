@@ -25,7 +25,6 @@ from ..events import (
 from ..key_phases import KeyPhases
 from ..observer import Observer
 from ..paths.path import Path
-from ..paths.preferred import choose
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL, NAMES
 from .lifecycle import Lifecycle, Step
 from .negotiation import Negotiation
@@ -241,6 +240,8 @@ class Progress:
         self.events.append(HandshakeConfirmed())
         peer = self._negotiation.peer
         if peer is not None and peer.preferred_address is not None and self._negotiation.config.migration:
+            from ..paths.preferred import choose  # few servers offer one
+
             address = choose(peer.preferred_address, parts.paths.active.address)
             if address is not None and address != parts.paths.active.address:
                 self.events.append(PreferredAddressOffered(address))

@@ -6,7 +6,6 @@ from hmac import compare_digest
 from typing import Final, final
 
 from qtls.initial import initial_keys
-from qtls.retry import integrity_tag
 from qwire.constants import PacketType
 from qwire.errors import DecodeError
 from qwire.headers import long_packet_type
@@ -89,6 +88,8 @@ class Restart:
             or not retry.token
         ):
             return Outcome.IGNORED
+        from qtls.retry import integrity_tag  # few servers send a Retry
+
         tag = integrity_tag(datagram[:-TAG_SIZE], negotiation.original_cid, negotiation.version)
         if not compare_digest(tag, retry.integrity_tag):
             return Outcome.IGNORED
