@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, final
 
 import quicvarint
 from qhttp3.errors import H3_FRAME_ERROR, H3_SETTINGS_ERROR, ConnectionViolation
+from qhttp3.values import Value
 
 QPACK_MAX_TABLE_CAPACITY: Final = 0x01
 MAX_FIELD_SECTION_SIZE: Final = 0x06
@@ -24,14 +25,17 @@ _HTTP2_SETTINGS: Final = frozenset((0x00, 0x02, 0x03, 0x04, 0x05))
 _BOOLEANS: Final = frozenset((ENABLE_CONNECT_PROTOCOL, H3_DATAGRAM))
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+@final
+class Setting(Value):
     """One entry; the sizes are those on the wire in bytes, 0 for the shortest."""
 
-    identifier: int
-    value: int
-    identifier_size: int = 0
-    value_size: int = 0
+    __slots__ = ("identifier", "identifier_size", "value", "value_size")
+
+    def __init__(self, identifier: int, value: int, identifier_size: int = 0, value_size: int = 0) -> None:
+        self.identifier: Final = identifier
+        self.value: Final = value
+        self.identifier_size: Final = identifier_size
+        self.value_size: Final = value_size
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -1,22 +1,49 @@
 """The value of the transport parameter preferred_address. RFC 9000 §9.6, §18.2."""
 
-from dataclasses import dataclass
+from typing import ClassVar, Final, final
 
 from qwire.buffer import Reader, Writer
 from qwire.constants import MAX_CID_SIZE, RESET_TOKEN_SIZE
 from qwire.errors import DecodeError
+from qwire.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class PreferredAddress:
+@final
+class PreferredAddress(Value):
     """The value of preferred_address, RFC 9000 §18.2; an address of zeros means none of that family."""
 
-    ipv4_address: bytes
-    ipv4_port: int
-    ipv6_address: bytes
-    ipv6_port: int
-    connection_id: bytes
-    stateless_reset_token: bytes
+    __slots__ = (
+        "connection_id",
+        "ipv4_address",
+        "ipv4_port",
+        "ipv6_address",
+        "ipv6_port",
+        "stateless_reset_token",
+    )
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        "ipv4_address",
+        "ipv4_port",
+        "ipv6_address",
+        "ipv6_port",
+        "connection_id",
+        "stateless_reset_token",
+    )
+
+    def __init__(
+        self,
+        ipv4_address: bytes,
+        ipv4_port: int,
+        ipv6_address: bytes,
+        ipv6_port: int,
+        connection_id: bytes,
+        stateless_reset_token: bytes,
+    ) -> None:
+        self.ipv4_address: Final = ipv4_address
+        self.ipv4_port: Final = ipv4_port
+        self.ipv6_address: Final = ipv6_address
+        self.ipv6_port: Final = ipv6_port
+        self.connection_id: Final = connection_id
+        self.stateless_reset_token: Final = stateless_reset_token
 
     def __reduce__(self) -> "tuple[type[PreferredAddress], tuple[bytes, int, bytes, int, bytes, bytes]]":
         return PreferredAddress, (

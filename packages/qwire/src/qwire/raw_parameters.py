@@ -1,25 +1,29 @@
 """The list of transport parameters as bytes: ids, lengths and values, whatever they mean. RFC 9000 §18."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final, final
 
 import quicvarint
 from qwire.constants import TP_STATELESS_RESET_TOKEN
 from qwire.errors import Truncated
+from qwire.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+@final
+class Parameter(Value):
     """One entry as it is on the wire.
 
     RFC 9000 §18. ``id_size`` and ``length_size`` are the bytes of those two integers; 0 is the shortest form.
     """
 
-    id: int
-    value: bytes
-    id_size: int = 0
-    length_size: int = 0
+    __slots__ = ("id", "id_size", "length_size", "value")
+    FIELDS: ClassVar[tuple[str, ...]] = ("id", "value", "id_size", "length_size")
+
+    def __init__(self, id: int, value: bytes, id_size: int = 0, length_size: int = 0) -> None:
+        self.id: Final = id
+        self.value: Final = value
+        self.id_size: Final = id_size
+        self.length_size: Final = length_size
 
     def __reduce__(self) -> "tuple[type[Parameter], tuple[int, bytes, int, int]]":
         return Parameter, (self.id, self.value, self.id_size, self.length_size)

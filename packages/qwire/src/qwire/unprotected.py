@@ -4,7 +4,7 @@ RFC 8999, RFC 9000 §17.2.1, §17.2.5 and §10.3.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import ClassVar, Final, final
 
 from qwire.buffer import Reader, Writer
 from qwire.constants import (
@@ -19,32 +19,47 @@ from qwire.constants import (
 )
 from qwire.errors import DecodeError, Truncated
 from qwire.headers import FIXED_BIT, LONG_HEADER, long_packet_type
+from qwire.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Invariants:
+@final
+class Invariants(Value):
     """The fields that no version changes.
 
     RFC 8999 §5. ``version`` is 0 and ``source_cid`` empty for a short header.
     """
 
-    is_long: bool
-    version: int
-    destination_cid: bytes
-    source_cid: bytes
+    __slots__ = ("destination_cid", "is_long", "source_cid", "version")
+    FIELDS: ClassVar[tuple[str, ...]] = ("is_long", "version", "destination_cid", "source_cid")
+
+    def __init__(self, is_long: bool, version: int, destination_cid: bytes, source_cid: bytes) -> None:
+        self.is_long: Final = is_long
+        self.version: Final = version
+        self.destination_cid: Final = destination_cid
+        self.source_cid: Final = source_cid
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNegotiation:
+@final
+class VersionNegotiation(Value):
     """Version Negotiation packet.
 
     RFC 8999 §6. ``first_byte`` has 7 unused bits; the default looks like a QUIC packet (RFC 9000 §17.2.1).
     """
 
-    destination_cid: bytes
-    source_cid: bytes
-    versions: tuple[int, ...]
-    first_byte: int = LONG_HEADER | FIXED_BIT
+    __slots__ = ("destination_cid", "first_byte", "source_cid", "versions")
+    FIELDS: ClassVar[tuple[str, ...]] = ("destination_cid", "source_cid", "versions", "first_byte")
+
+    def __init__(
+        self,
+        destination_cid: bytes,
+        source_cid: bytes,
+        versions: tuple[int, ...],
+        first_byte: int = LONG_HEADER | FIXED_BIT,
+    ) -> None:
+        self.destination_cid: Final = destination_cid
+        self.source_cid: Final = source_cid
+        self.versions: Final = versions
+        self.first_byte: Final = first_byte
 
     @classmethod
     def parse(cls, datagram: bytes) -> "VersionNegotiation":
@@ -81,20 +96,39 @@ class VersionNegotiation:
         return writer.getvalue()
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+@final
+class Retry(Value):
     """Retry packet of version 1 or 2.
 
     RFC 9000 §17.2.5. ``unused`` is the low half of the first byte. The tag is computed with the keys of RFC 9001
     §5.8 over the original destination connection ID and ``without_tag()``.
     """
 
-    version: int
-    destination_cid: bytes
-    source_cid: bytes
-    token: bytes
-    integrity_tag: bytes = b""
-    unused: int = 0
+    __slots__ = ("destination_cid", "integrity_tag", "source_cid", "token", "unused", "version")
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        "version",
+        "destination_cid",
+        "source_cid",
+        "token",
+        "integrity_tag",
+        "unused",
+    )
+
+    def __init__(
+        self,
+        version: int,
+        destination_cid: bytes,
+        source_cid: bytes,
+        token: bytes,
+        integrity_tag: bytes = b"",
+        unused: int = 0,
+    ) -> None:
+        self.version: Final = version
+        self.destination_cid: Final = destination_cid
+        self.source_cid: Final = source_cid
+        self.token: Final = token
+        self.integrity_tag: Final = integrity_tag
+        self.unused: Final = unused
 
     @classmethod
     def parse(cls, datagram: bytes) -> "Retry":

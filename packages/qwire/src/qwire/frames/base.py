@@ -8,18 +8,15 @@ from typing import ClassVar
 
 from qwire.buffer import Writer
 from qwire.compiling import mypyc_attr
+from qwire.values import Value
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Frame:
-    """Base of all frames.
-
-    ``FIELDS`` names the attributes that make a frame equal to another and that ``repr`` shows.
-    """
+class Frame(Value):
+    """Base of all frames."""
 
     __slots__ = ()
     TYPE: ClassVar[int] = -1
-    FIELDS: ClassVar[tuple[str, ...]] = ()
     ack_eliciting: ClassVar[bool] = True
     """Whether a packet with this frame must be acknowledged. RFC 9000 §13.2."""
 
@@ -44,16 +41,4 @@ class Frame:
         self.append(writer)
         return len(writer)
 
-    def __eq__(self, other: object) -> bool:
-        if other.__class__ is not self.__class__:
-            return NotImplemented
-        for name in self.FIELDS:
-            if getattr(self, name) != getattr(other, name):
-                return False
-        return True
-
     __hash__ = None  # type: ignore[assignment]  # frames are mutable values
-
-    def __repr__(self) -> str:
-        fields = ", ".join([f"{name}={getattr(self, name)!r}" for name in self.FIELDS])
-        return f"{self.__class__.__name__}({fields})"
