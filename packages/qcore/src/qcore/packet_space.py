@@ -50,7 +50,9 @@ class PacketSpace:
         self.is_discarded = False
 
     def discard(self) -> None:
-        """Drop the keys; nothing is sent or opened in this space any more. RFC 9001 §4.9."""
+        """Drop the keys and what they were for; nothing is sent or opened in this space any more. RFC 9001 §4.9."""
         self.sealer = None
         self.opener = None
+        self.crypto.release()
+        self.received.release()
         self.is_discarded = True

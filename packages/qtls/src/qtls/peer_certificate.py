@@ -30,7 +30,7 @@ from .errors import LocalAlert
 from .messages import certificate_verify, compressed_certificate
 from .messages.certificate import Certificate
 from .signatures import check, signed_content
-from .verification import load_certificates
+from .verification import shared_chain
 
 __all__ = ["PeerCertificate", "open_certificate"]
 
@@ -55,8 +55,7 @@ class PeerCertificate:
                         UNSUPPORTED_EXTENSION, f"extension {number} in Certificate was not offered"
                     )
         leaf_extensions = dict(message.entry_extensions[0])
-        self.chain = message.chain
-        self.certificates: tuple[x509.Certificate, ...] = load_certificates(message.chain)
+        self.chain, self.certificates = shared_chain(tuple(message.chain))
         self.ocsp_response = _ocsp_response(leaf_extensions.get(EXT_STATUS_REQUEST))
         self.sct_list = leaf_extensions.get(EXT_SIGNED_CERTIFICATE_TIMESTAMP)
         self._credential = leaf_extensions.get(EXT_DELEGATED_CREDENTIALS)

@@ -30,6 +30,9 @@ LOGGER: Final = logging.getLogger("qtls")
 
 # RFC 8446 sets no limit. Chains in use have up to 5 certificates; each one more costs the verifier time.
 MAX_CERTIFICATES: Final = 16
+# Chains whose parsed certificates are remembered: connections to one server share them. A message of handshakes has at
+# most 64 KiB, so these take 2 MiB where somebody wants them to.
+KEPT_CHAINS: Final = 32
 
 
 def load_certificates(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
@@ -38,20 +41,21 @@ def load_certificates(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     Raises:
         LocalAlert: bad_certificate, too many of them or one that cannot be parsed.
     """
+    return shared_chain(tuple(chain))[1]
+
+
+@lru_cache(maxsize=KEPT_CHAINS)  # servers that are dialled again, and again, show the same one
+def shared_chain(chain: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], tuple[x509.Certificate, ...]]:
+    """Parse as `load_certificates` does; equal chains are one object, as are their certificates."""
     if not chain:
-        return ()
+        return (), ()
     if len(chain) > MAX_CERTIFICATES:
         raise LocalAlert(BAD_CERTIFICATE, f"a chain of {len(chain)} certificates")
-    return _load(tuple(chain))
-
-
-@lru_cache(maxsize=16)  # servers that are dialled again, and again, show the same one
-def _load(chain: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
     try:
         with warnings.catch_warnings():
             # What is odd but can be parsed is judged by the verification.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            return tuple([x509.load_der_x509_certificate(each) for each in chain])
+            return chain, tuple([x509.load_der_x509_certificate(each) for each in chain])
     except (ValueError, x509.InvalidVersion):
         raise LocalAlert(BAD_CERTIFICATE, "a certificate of the chain cannot be parsed") from None
 

@@ -62,10 +62,11 @@ class TransportParameters:
     that is repeated, and raises ``DecodeError`` for a value that cannot be read.
     """
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_condensed", "_entries")
 
     def __init__(self, entries: Iterable[Parameter] = ()) -> None:
         self._entries = tuple(entries)
+        self._condensed = b""
 
     @classmethod
     def parse(cls, data: bytes) -> "TransportParameters":
@@ -151,7 +152,17 @@ class TransportParameters:
     @property
     def entries(self) -> tuple[Parameter, ...]:
         """All entries, in order."""
-        return self._entries
+        return self._entries if not self._condensed else tuple(parse_entries(self._condensed))
+
+    def condense(self) -> None:
+        """Keep the encoding alone, an eighth of the size; entries are read again by who still asks for some.
+
+        Raises:
+            ValueError: an id or length that does not fit the size asked for.
+        """
+        if not self._condensed and self._entries:
+            self._condensed = encode_entries(self._entries)
+            self._entries = ()
 
     def encode(self) -> bytes:
         """The body of the quic_transport_parameters extension.
@@ -159,11 +170,11 @@ class TransportParameters:
         Raises:
             ValueError: an id or length that does not fit the size asked for.
         """
-        return encode_entries(self._entries)
+        return self._condensed or encode_entries(self._entries)
 
     def get(self, id: int) -> bytes | None:
         """The value of the first entry with that id, None when there is none."""
-        for entry in self._entries:
+        for entry in self.entries:
             if entry.id == id:
                 return entry.value
         return None
@@ -174,14 +185,14 @@ class TransportParameters:
         Raises:
             DecodeError: the value is not exactly one varint.
         """
-        for entry in self._entries:
+        for entry in self.entries:
             if entry.id == id:
                 return self._integer(id)
         return None
 
     def replace(self, id: int, value: bytes) -> "TransportParameters":
         """These parameters with another value for ``id``: in its place, or at the end when it was absent."""
-        entries = list(self._entries)
+        entries = list(self.entries)
         for index, entry in enumerate(entries):
             if entry.id == id:
                 entries[index] = Parameter(id, value, entry.id_size, 0)
@@ -191,7 +202,7 @@ class TransportParameters:
 
     def without(self, id: int) -> "TransportParameters":
         """These parameters less every entry with that id."""
-        return TransportParameters([entry for entry in self._entries if entry.id != id])
+        return TransportParameters([entry for entry in self.entries if entry.id != id])
 
     def validate(self, is_client: bool) -> None:
         """Check what RFC 9000 §7.4 and §18.2 demand; ``is_client`` tells who sent the parameters.
@@ -199,8 +210,8 @@ class TransportParameters:
         Raises:
             DecodeError: a parameter twice, one that only servers send from a client, a value out of range.
         """
-        values = {entry.id: entry.value for entry in self._entries}
-        if len(values) != len(self._entries):
+        values = {entry.id: entry.value for entry in self.entries}
+        if len(values) != len(self.entries):
             raise DecodeError(f"{c.parameter_name(self._repeated())} twice")
         if is_client:
             for id in _SERVER_ONLY:
@@ -365,7 +376,7 @@ class TransportParameters:
         return self.get_integer(c.TP_MIN_ACK_DELAY_02)
 
     def _integer(self, id: int) -> int:
-        for entry in self._entries:
+        for entry in self.entries:
             if entry.id == id:
                 value = entry.value
                 size = len(value)
@@ -377,7 +388,7 @@ class TransportParameters:
     def _repeated(self) -> int:
         """The id of the first entry that repeats another one."""
         seen: set[int] = set()
-        for entry in self._entries:
+        for entry in self.entries:
             if entry.id in seen:
                 return entry.id
             seen.add(entry.id)
@@ -386,17 +397,17 @@ class TransportParameters:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TransportParameters):
             return NotImplemented
-        return self._entries == other._entries
+        return self.entries == other.entries
 
     def __hash__(self) -> int:
-        return hash(self._entries)
+        return hash(self.entries)
 
     def __repr__(self) -> str:
-        entries = ", ".join([f"{c.parameter_name(entry.id)}={entry.value.hex()}" for entry in self._entries])
+        entries = ", ".join([f"{c.parameter_name(entry.id)}={entry.value.hex()}" for entry in self.entries])
         return f"TransportParameters({entries})"
 
     def __reduce__(self) -> "tuple[type[TransportParameters], tuple[tuple[Parameter, ...]]]":
-        return TransportParameters, (self._entries,)
+        return TransportParameters, (self.entries,)
 
 
 @lru_cache(maxsize=256)  # connections of one configuration say the same

@@ -22,6 +22,10 @@ MAX_GAPS: Final = 16
 # Lost packets to remember, in case they were only late.
 MAX_LOST: Final = 64
 
+# What histories without losses share: nobody may put anything into these.
+NO_NUMBERS: Final[list[int]] = []
+NO_TIMES: Final[list[float]] = []
+
 
 @final
 class SentPacket:
@@ -125,8 +129,8 @@ class SentHistory:
         self.passed_acked = False
         self.path_floor = 0
         self._never_sent = RangeSet(MAX_GAPS)
-        self.lost_numbers: list[int] = []
-        self._lost_times: list[float] = []
+        self.lost_numbers: list[int] = NO_NUMBERS
+        self._lost_times: list[float] = NO_TIMES
 
     def append(self, packet: SentPacket) -> None:
         """Remember a packet. Its number is above all before it; numbers in between were never sent.
@@ -228,15 +232,15 @@ class SentHistory:
         self.head = 0
         self.ack_eliciting = 0
         self.loss_time = math.inf
-        self.lost_numbers.clear()
-        self._lost_times.clear()
+        self.lost_numbers = NO_NUMBERS
+        self._lost_times = NO_TIMES
         return taken
 
     def start_path(self) -> None:
         """Packets from here on travel another path; nothing that was lost on the old one is remembered."""
         self.path_floor = self.next_number
-        self.lost_numbers.clear()
-        self._lost_times.clear()
+        self.lost_numbers = NO_NUMBERS
+        self._lost_times = NO_TIMES
 
     def outstanding(self) -> list[SentPacket]:
         """The packets without an answer, oldest first."""
@@ -244,6 +248,10 @@ class SentHistory:
 
     def remember_lost(self, packet: SentPacket) -> None:
         """The packet was declared lost; an acknowledgement that still comes would show that it was not."""
+        if not self.lost_numbers:
+            self.lost_numbers = [packet.packet_number]
+            self._lost_times = [packet.sent_time]
+            return
         self.lost_numbers.append(packet.packet_number)
         self._lost_times.append(packet.sent_time)
         if len(self.lost_numbers) > MAX_LOST:

@@ -10,6 +10,9 @@ from typing import Final, final
 # RFC 9000 §13.2.3 wants a limit on tracked ranges; 64 is what other implementations keep.
 MAX_RANGES: Final = 64
 
+# What sets that hold nothing share: nobody may put anything into it.
+NOTHING: Final[list[int]] = []
+
 
 @final
 class RangeSet:
@@ -24,8 +27,8 @@ class RangeSet:
     def __init__(self, limit: int = MAX_RANGES) -> None:
         if limit < 1:
             raise ValueError("a range set needs room for one range")
-        self._firsts: list[int] = []
-        self._lasts: list[int] = []
+        self._firsts: list[int] = NOTHING
+        self._lasts: list[int] = NOTHING
         self._limit = limit
         self.floor = 0
 
@@ -39,6 +42,10 @@ class RangeSet:
                 return True
             if value <= newest:
                 return self._insert(value)
+        else:
+            self._firsts = [value]
+            self._lasts = [value]
+            return True
         lasts.append(value)
         self._firsts.append(value)
         if len(lasts) > self._limit:
@@ -50,6 +57,10 @@ class RangeSet:
         lasts = self._lasts
         if lasts and lasts[-1] == first - 1:
             lasts[-1] = last
+            return
+        if not lasts:
+            self._firsts = [first]
+            self._lasts = [last]
             return
         lasts.append(last)
         self._firsts.append(first)
@@ -65,6 +76,10 @@ class RangeSet:
         if last < first:
             raise ValueError(f"a range from {first} to {last} is empty")
         firsts, lasts = self._firsts, self._lasts
+        if not firsts:
+            self._firsts = [first]
+            self._lasts = [last]
+            return
         # Every run that overlaps or touches [first, last] melts into one.
         start = bisect_right(lasts, first - 2)
         stop = bisect_right(firsts, last + 1)

@@ -251,6 +251,7 @@ class Intake:
         if self._parts.is_client:
             if not self.has_heard:
                 self.has_heard = True
+                self._restart.settle()
                 self._negotiation.peer_cid = header.source_cid
                 parts.remote_ids.replace_first(header.source_cid)
                 parts.packer.headers.destination_cid = header.source_cid

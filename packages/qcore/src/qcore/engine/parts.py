@@ -218,7 +218,6 @@ class Parts:
         if self.spaces[space].is_discarded:
             return False
         self.spaces[space].discard()
-        self.spaces[space].crypto.release()
         self.recovery.discard_space(space)
         if space == INITIAL:
             self.receiver.first_opener = None

@@ -55,6 +55,21 @@ class ConnectionInfo:
         tls: everything TLS has to tell, or None before the handshake is complete.
     """
 
+    __slots__ = (
+        "alpn",
+        "cipher_suite",
+        "datagrams",
+        "early_accepted",
+        "group",
+        "peer_certificates",
+        "peer_parameters",
+        "reset_stream_at",
+        "resumed",
+        "server_name",
+        "tls",
+        "version",
+    )
+
     def __init__(self, version: int) -> None:
         self.version = version
         self.datagrams = False
@@ -245,6 +260,10 @@ class Progress:
             address = choose(peer.preferred_address, parts.paths.active.address)
             if address is not None and address != parts.paths.active.address:
                 self.events.append(PreferredAddressOffered(address))
+        # Everything has been obeyed, and few ask again.
+        parts.parameters.condense()
+        if peer is not None:
+            peer.condense()
 
     def on_handshake_packet(self, path: Path, now: float) -> None:
         """Server: a Handshake packet proves the client's address and ends the Initial space. RFC 9001 §4.9.1."""

@@ -55,6 +55,10 @@ class Restart:
         self._restart_tls = restart_tls
         self._observer = observer
 
+    def settle(self) -> None:
+        """The server was heard, and nothing starts anew any more."""
+        self._restart_tls = None
+
     def receive(self, data: bytes, now: float) -> Outcome | None:
         """Look at a datagram that came before anything else was heard; None when it holds protected packets."""
         if not data[0] & 0x80 or len(data) < SHORTEST:

@@ -48,7 +48,6 @@ class LocalIds(FrameSource):
         "_original",
         "_removed",
         "_reset_token",
-        "_tokens",
     )
 
     def __init__(
@@ -63,7 +62,6 @@ class LocalIds(FrameSource):
         self._reset_token = reset_token
         self._original = original
         self._active: dict[int, bytes] = {0: first}
-        self._tokens: dict[int, bytes] = {}
         self._next_sequence = 1
         self._limit = DEFAULT_PEER_LIMIT
         self._is_issuing = False
@@ -91,7 +89,8 @@ class LocalIds(FrameSource):
         if self._next_sequence != 1 or not self._generator.size:
             raise ValueError("the preferred address takes the second connection ID, and it is not empty")
         sequence = self._make()
-        return self._active[sequence], self._tokens[sequence]
+        cid = self._active[sequence]
+        return cid, self._reset_token(cid)
 
     def active(self) -> list[bytes]:
         """All IDs that lead here."""
@@ -139,7 +138,6 @@ class LocalIds(FrameSource):
                 PROTOCOL_VIOLATION, frame.type, f"connection ID {sequence} is used by its retirement"
             )
         del self._active[sequence]
-        self._tokens.pop(sequence, None)
         if sequence in self._due:
             self._due.remove(sequence)
         if cid in self._added:
@@ -162,7 +160,6 @@ class LocalIds(FrameSource):
             cid = self._generator.generate()
         self._next_sequence += 1
         self._active[sequence] = cid
-        self._tokens[sequence] = self._reset_token(cid)
         self._added.append(cid)
         return sequence
 
@@ -173,7 +170,8 @@ class LocalIds(FrameSource):
         due = self._due
         while due:
             sequence = due[0]
-            frame = NewConnectionIdFrame(sequence, 0, self._active[sequence], self._tokens[sequence])
+            cid = self._active[sequence]
+            frame = NewConnectionIdFrame(sequence, 0, cid, self._reset_token(cid))
             if not builder.append(frame, self):
                 return
             del due[0]

@@ -33,15 +33,17 @@ class RemoteId:
         cid: its bytes.
         reset_token: what a stateless reset for it ends with; None if unknown.
         is_retired: it must not be used any more.
+        is_spare: it was never used.
     """
 
-    __slots__ = ("cid", "is_retired", "reset_token", "sequence")
+    __slots__ = ("cid", "is_retired", "is_spare", "reset_token", "sequence")
 
     def __init__(self, sequence: int, cid: bytes, reset_token: bytes | None) -> None:
         self.sequence = sequence
         self.cid = cid
         self.reset_token = reset_token
         self.is_retired = False
+        self.is_spare = False
 
     def __repr__(self) -> str:
         return f"RemoteId(sequence={self.sequence}, cid={self.cid.hex()}, is_retired={self.is_retired})"
@@ -69,7 +71,6 @@ class RemoteIds(FrameSource):
         "_retire_prior_to",
         "_retiring",
         "_sent",
-        "_spare",
         "current",
         "current_cid",
     )
@@ -81,7 +82,6 @@ class RemoteIds(FrameSource):
         self.current_cid = first
         self._limit = max(active_limit, 2)  # RFC 9000 §18.2: never less
         self._known: dict[int, RemoteId] = {0: self.current}
-        self._spare: dict[int, RemoteId] = {}
         self._retire_prior_to = 0
         self._due: list[int] = []
         # Retired, and not known to be known by the peer; bounded by RETIRING_PER_ACTIVE.
@@ -90,7 +90,7 @@ class RemoteIds(FrameSource):
     @property
     def spare_count(self) -> int:
         """IDs that were never used."""
-        return len(self._spare)
+        return sum([remote_id.is_spare for remote_id in self._known.values()])
 
     def replace_first(self, cid: bytes) -> None:
         """The server has chosen its ID, in a Retry or its first Initial packet. RFC 9000 §7.2."""
@@ -112,7 +112,7 @@ class RemoteIds(FrameSource):
 
     def _add(self, remote_id: RemoteId) -> None:
         self._known[remote_id.sequence] = remote_id
-        self._spare[remote_id.sequence] = remote_id
+        remote_id.is_spare = True
 
     def receive_new(self, frame: NewConnectionIdFrame) -> None:
         """NEW_CONNECTION_ID, RFC 9000 §19.15.
@@ -183,7 +183,7 @@ class RemoteIds(FrameSource):
     def _drop(self, remote_id: RemoteId) -> None:
         remote_id.is_retired = True
         self._known.pop(remote_id.sequence, None)
-        self._spare.pop(remote_id.sequence, None)
+        remote_id.is_spare = False
 
     def _use_spare(self) -> bool:
         remote_id = self.take()
@@ -195,9 +195,12 @@ class RemoteIds(FrameSource):
 
     def take(self) -> RemoteId | None:
         """An ID that was never used, for another path; None if the peer gave no spare one. RFC 9000 §9.5."""
-        if not self._spare:
+        spare = [remote_id.sequence for remote_id in self._known.values() if remote_id.is_spare]
+        if not spare:
             return None
-        return self._spare.pop(min(self._spare))
+        taken = self._known[min(spare)]
+        taken.is_spare = False
+        return taken
 
     def use(self, remote_id: RemoteId) -> None:
         """Make an ID from `take` the one in use. The one before stays: its path may be needed again."""
@@ -235,7 +238,7 @@ class RemoteIds(FrameSource):
         found = False
         for remote_id in self._known.values():
             expected = remote_id.reset_token
-            if expected is not None and remote_id.sequence not in self._spare:
+            if expected is not None and not remote_id.is_spare:
                 found |= compare_digest(expected, token)
         return found
 

@@ -4,7 +4,10 @@ Used for bytes of a stream and for indexes of streams: both are few ranges over 
 """
 
 from bisect import bisect_left, bisect_right
-from typing import final
+from typing import Final, final
+
+# What sets that hold nothing share, most of which never will hold anything: nobody may put anything into it.
+NOTHING: Final[list[int]] = []
 
 
 @final
@@ -14,8 +17,8 @@ class RangeSet:
     __slots__ = ("starts", "stops")
 
     def __init__(self) -> None:
-        self.starts: list[int] = []
-        self.stops: list[int] = []
+        self.starts: list[int] = NOTHING
+        self.stops: list[int] = NOTHING
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -37,8 +40,8 @@ class RangeSet:
 
     def clear(self) -> None:
         """Take everything out."""
-        self.starts.clear()
-        self.stops.clear()
+        self.starts = NOTHING
+        self.stops = NOTHING
 
     def add(self, start: int, stop: int) -> int:
         """Put ``[start, stop)`` in; returns how many integers were not in before."""
@@ -46,7 +49,11 @@ class RangeSet:
             return 0
         starts = self.starts
         stops = self.stops
-        if not starts or start > stops[-1]:
+        if not starts:
+            self.starts = [start]
+            self.stops = [stop]
+            return stop - start
+        if start > stops[-1]:
             starts.append(start)
             stops.append(stop)
             return stop - start
@@ -86,8 +93,11 @@ class RangeSet:
         if stop < high:
             kept_starts.append(stop)
             kept_stops.append(high)
-        starts[first:last] = kept_starts
-        stops[first:last] = kept_stops
+        if kept_starts or last - first < len(starts):
+            starts[first:last] = kept_starts
+            stops[first:last] = kept_stops
+        else:
+            self.clear()
 
     def covers(self, start: int, stop: int) -> bool:
         """Whether all of ``[start, stop)`` is in."""

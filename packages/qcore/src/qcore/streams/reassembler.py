@@ -18,6 +18,10 @@ SMALL_PIECE: Final = 256
 # Joining starts above this number of pieces.
 FEW_PIECES: Final = 64
 
+# What streams without a gap share: nobody may put anything into these.
+NO_STARTS: Final[list[int]] = []
+NO_PIECES: Final[list[bytes]] = []
+
 
 @final
 class Reassembler:
@@ -39,8 +43,8 @@ class Reassembler:
         self.held = 0
         self._ready: list[bytes] = []
         self._head = 0  # bytes of the first ready piece that were taken
-        self._starts: list[int] = []
-        self._pieces: list[bytes] = []
+        self._starts: list[int] = NO_STARTS
+        self._pieces: list[bytes] = NO_PIECES
 
     @property
     def ready(self) -> int:
@@ -59,8 +63,8 @@ class Reassembler:
         if self._starts:
             return self._insert(offset, stop, data)
         if offset > have:
-            self._starts.append(offset)
-            self._pieces.append(data)
+            self._starts = [offset]
+            self._pieces = [data]
             self.gaps = 1
             self.held = stop - offset
             return True
@@ -155,8 +159,12 @@ class Reassembler:
             self._ready.append(pieces[count])
             position += len(pieces[count])
             count += 1
-        del starts[:count]
-        del pieces[:count]
+        if count < len(starts):
+            del starts[:count]
+            del pieces[:count]
+        else:
+            self._starts = NO_STARTS
+            self._pieces = NO_PIECES
         self.gaps -= 1
         self.held -= position - self.offset
         self.offset = position
@@ -228,8 +236,8 @@ class Reassembler:
         """Forget all data, ordered or not."""
         self._ready.clear()
         self._head = 0
-        self._starts.clear()
-        self._pieces.clear()
+        self._starts = NO_STARTS
+        self._pieces = NO_PIECES
         self.gaps = 0
         self.held = 0
         self.consumed = self.offset
