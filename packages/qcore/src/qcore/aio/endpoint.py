@@ -382,26 +382,22 @@ async def serve_on(
     """`serve` on a socket that is open already."""
     listener = endpoint.listen(tls=tls, config=config, admit=admit)
     handlers: set[asyncio.Task[None]] = set()
-    accepting = asyncio.create_task(_accept(listener, handler, handlers))
+    loop = asyncio.get_running_loop()
+
+    def take(connection: Connection) -> None:
+        # In a task that begins before anything is sent: what it says at once shares a packet with the handshake's end.
+        task = loop.create_task(_handle(handler, connection))
+        handlers.add(task)
+        task.add_done_callback(handlers.discard)
+
+    listener.take(take)
     try:
         yield listener
     finally:
         await listener.close()
-        await accepting
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
-
-
-async def _accept(
-    listener: "Listener",
-    handler: Callable[[Connection], Awaitable[object]],
-    handlers: set[asyncio.Task[None]],
-) -> None:
-    async for connection in listener:
-        task = asyncio.create_task(_handle(handler, connection))
-        handlers.add(task)
-        task.add_done_callback(handlers.discard)
 
 
 async def _handle(handler: Callable[[Connection], Awaitable[object]], connection: Connection) -> None:

@@ -20,6 +20,7 @@ class Listener(ConnectionOwner):
         self._addresses = list(addresses)
         self._stop = stop
         self._waiting: deque[Connection] = deque()
+        self._take: Callable[[Connection], None] | None = None
         self._open: set[Connection] = set()
         self._changed = Signal()
         self._is_closed = False
@@ -38,6 +39,12 @@ class Listener(ConnectionOwner):
     def connections(self) -> frozenset[Connection]:
         """Connections that were accepted or wait to be, and have not ended."""
         return frozenset(self._open)
+
+    def take(self, take: Callable[[Connection], None]) -> None:
+        """Have each connection given to a function as soon as its handshake is complete, in place of waiting here."""
+        self._take = take
+        while self._waiting:
+            take(self._waiting.popleft())
 
     def __aiter__(self) -> Self:
         return self
@@ -70,6 +77,9 @@ class Listener(ConnectionOwner):
             connection.engine.close(CONNECTION_REFUSED, "not accepted in time", application=False)
             return False
         self._open.add(connection)
+        if self._take is not None:
+            self._take(connection)
+            return True
         self._waiting.append(connection)
         return self._changed.notify()
 
