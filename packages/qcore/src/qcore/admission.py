@@ -33,7 +33,7 @@ class Admission(Enum):
     IGNORE = "ignore"
 
 
-@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A client whose first packet has come.
 
@@ -46,37 +46,14 @@ class Arrival:
         waiting: connections that the application has yet to accept.
     """
 
-    __slots__ = (
-        "address",
-        "connections",
-        "connections_nearby",
-        "half_open",
-        "half_open_nearby",
-        "is_validated",
-        "version",
-        "waiting",
-    )
-
-    def __init__(
-        self,
-        *,
-        address: Address,
-        version: int,
-        is_validated: bool,
-        half_open: int,
-        half_open_nearby: int = 0,
-        connections: int = 0,
-        connections_nearby: int = 0,
-        waiting: int = 0,
-    ) -> None:
-        self.address: Final = address
-        self.version: Final = version
-        self.is_validated: Final = is_validated
-        self.half_open: Final = half_open
-        self.half_open_nearby: Final = half_open_nearby
-        self.connections: Final = connections
-        self.connections_nearby: Final = connections_nearby
-        self.waiting: Final = waiting
+    address: Address
+    version: int
+    is_validated: bool
+    half_open: int
+    half_open_nearby: int = 0
+    connections: int = 0
+    connections_nearby: int = 0
+    waiting: int = 0
 
 
 Admit: TypeAlias = Callable[[Arrival], Admission]

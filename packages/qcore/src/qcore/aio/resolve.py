@@ -13,6 +13,8 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any, Final, TypeAlias, cast, final
 
+from qtls.values import Value
+
 from ..batch import Address
 from .errors import UnknownHost
 
@@ -28,7 +30,7 @@ RESOLUTION_DELAY: Final = 0.05
 
 
 @final
-class Resolved:
+class Resolved(Value):
     """Addresses of a host, first the one to try first; `later` brings those that the resolver was too slow for."""
 
     __slots__ = ("addresses", "later")

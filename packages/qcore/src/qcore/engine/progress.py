@@ -260,10 +260,8 @@ class Progress:
             address = choose(peer.preferred_address, parts.paths.active.address)
             if address is not None and address != parts.paths.active.address:
                 self.events.append(PreferredAddressOffered(address))
-        # Everything has been obeyed, and few ask again.
-        parts.parameters.condense()
         if peer is not None:
-            peer.condense()
+            peer.condense()  # everything has been obeyed, and few ask again
 
     def on_handshake_packet(self, path: Path, now: float) -> None:
         """Server: a Handshake packet proves the client's address and ends the Initial space. RFC 9001 §4.9.1."""
