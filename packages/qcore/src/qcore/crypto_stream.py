@@ -42,12 +42,22 @@ class CryptoStream(FrameSource):
         sent_size: bytes queued so far.
     """
 
-    __slots__ = ("_acked", "_data", "_pending", "_reassembler", "_total_limit", "sent_size", "space")
+    __slots__ = (
+        "_acked",
+        "_data",
+        "_first",
+        "_pending",
+        "_reassembler",
+        "_total_limit",
+        "sent_size",
+        "space",
+    )
 
     def __init__(self, space: int, *, total_limit: int | None = None) -> None:
         self.space = space
         self.sent_size = 0
         self._data = bytearray()
+        self._first = 0  # bytes before it are not kept any more
         self._pending = RangeSet()
         self._acked = RangeSet()
         self._total_limit = total_limit
@@ -56,6 +66,7 @@ class CryptoStream(FrameSource):
     def release(self) -> None:
         """The keys of the space are gone: nothing is sent or received any more."""
         self._data = bytearray()
+        self._first = self.sent_size
         self._pending.clear()
         self._acked.clear()
         self._reassembler = Reassembler()
@@ -76,7 +87,7 @@ class CryptoStream(FrameSource):
         """Queue handshake bytes."""
         start = self.sent_size
         self._data += data
-        self.sent_size = len(self._data)
+        self.sent_size += len(data)
         self._pending.add(start, self.sent_size)
 
     def replace(self, data: bytes) -> None:
@@ -85,14 +96,14 @@ class CryptoStream(FrameSource):
             raise ValueError("handshake bytes cannot change after the peer has acknowledged some")
         self._data.clear()
         self._pending.clear()
-        self.sent_size = 0
+        self._first = self.sent_size = 0
         self.send(data)
 
     def restart(self) -> None:
         """Everything counts as never sent: the connection starts anew after Retry or Version Negotiation."""
         self._acked.clear()
         self._pending.clear()
-        self._pending.add(0, self.sent_size)
+        self._pending.add(self._first, self.sent_size)
 
     def settle(self, stop: int) -> None:
         """The peer has all bytes up to `stop`: its answer says so, whatever it has acknowledged."""
@@ -108,14 +119,14 @@ class CryptoStream(FrameSource):
         if not self._pending.starts:
             return self.sent_size, b""
         start = self._pending.starts[0]
-        return start, bytes(self._data[start : self._pending.stops[-1]])
+        return start, self._slice(start, self._pending.stops[-1])
 
     def unacked(self) -> tuple[int, bytes]:
         """Bytes from the first that is not acknowledged, with its offset."""
         start = 0
         if self._acked.starts and self._acked.starts[0] == 0:
             start = self._acked.stops[0]
-        return start, bytes(self._data[start:])
+        return start, self._slice(start, self.sent_size)
 
     def take_range(self, start: int, stop: int) -> CryptoFrame:
         """A frame with the bytes ``[start, stop)``, which count as sent now.
@@ -126,7 +137,7 @@ class CryptoStream(FrameSource):
         if not 0 <= start < stop <= self.sent_size:
             raise ValueError(f"bytes {start} to {stop} are not among {self.sent_size}")
         self._pending.remove(start, stop)
-        return CryptoFrame(start, bytes(self._data[start:stop]))
+        return CryptoFrame(start, self._slice(start, stop))
 
     def has_frames(self, space: int) -> bool:
         return space == self.space and bool(self._pending.starts)
@@ -141,7 +152,7 @@ class CryptoStream(FrameSource):
             if size < min(available, SMALLEST_CUT):
                 return
             stop = start + size
-            if not builder.append(CryptoFrame(start, bytes(self._data[start:stop])), self):
+            if not builder.append(CryptoFrame(start, self._slice(start, stop)), self):
                 return
             pending.remove(start, stop)
 
@@ -150,11 +161,17 @@ class CryptoStream(FrameSource):
             stop = frame.offset + len(frame.data)
             self._acked.add(frame.offset, stop)
             self._pending.remove(frame.offset, stop)
+            if self.is_acked:
+                self._data = bytearray()
+                self._first = self.sent_size
 
     def on_lost(self, frame: Frame) -> None:
         if isinstance(frame, CryptoFrame):
             for start, stop in self._acked.missing(frame.offset, frame.offset + len(frame.data)):
                 self._pending.add(start, stop)
+
+    def _slice(self, start: int, stop: int) -> bytes:
+        return bytes(self._data[start - self._first : stop - self._first])
 
     # In
 

@@ -3,7 +3,6 @@
 RFC 9000 §13.2.4.
 """
 
-from collections import deque
 from typing import Final, final
 
 from ..spaces import COUNT
@@ -24,7 +23,7 @@ class UnanswerablePackets:
 
     def __init__(self) -> None:
         self._in_a_row = [0] * COUNT
-        self._kept: list[deque[SentPacket] | None] = [None] * COUNT
+        self._kept: list[list[SentPacket] | None] = [None] * COUNT
 
     def add(self, packet: SentPacket) -> SentPacket | None:
         """One more was sent; returns the one that is to be forgotten for it, if there is one."""
@@ -32,9 +31,9 @@ class UnanswerablePackets:
         self._in_a_row[space] += 1
         kept = self._kept[space]
         if kept is None:
-            kept = self._kept[space] = deque()
+            kept = self._kept[space] = []
         kept.append(packet)
-        return kept.popleft() if len(kept) > MAX_UNANSWERABLE else None
+        return kept.pop(0) if len(kept) > MAX_UNANSWERABLE else None
 
     def interrupt(self, space: int) -> None:
         """A packet was sent that has to be acknowledged."""

@@ -55,7 +55,7 @@ class Dial(ConnectionOwner):
         tls: ClientTLS,
         config: QuicConfig,
         early: bool,
-        tokens: "TokenStore | None",
+        tokens: TokenStore | None,
     ) -> None:
         self.host = host
         self.port = port
@@ -152,7 +152,7 @@ class Endpoint:
         tls: ClientTLS,
         config: QuicConfig = DEFAULT_CONFIG,
         early: bool = False,
-        tokens: "TokenStore | None" = None,
+        tokens: TokenStore | None = None,
     ) -> Connection:
         """Connect to a host by name or address; tries its addresses side by side (RFC 8305).
 
@@ -200,8 +200,8 @@ class Endpoint:
         return connection
 
     def listen(
-        self, *, tls: ServerTLS, config: QuicConfig = DEFAULT_CONFIG, admit: "Admit | None" = None
-    ) -> "Listener":
+        self, *, tls: ServerTLS, config: QuicConfig = DEFAULT_CONFIG, admit: Admit | None = None
+    ) -> Listener:
         """Take connections on this socket.
 
         Args:
@@ -261,7 +261,7 @@ async def connect(
     tls: ClientTLS,
     config: QuicConfig = DEFAULT_CONFIG,
     early: bool = False,
-    tokens: "TokenStore | None" = None,
+    tokens: TokenStore | None = None,
     local: Address | None = None,
 ) -> AsyncIterator[Connection]:
     """One connection on a socket of its own; leaving the context closes both.
@@ -352,11 +352,11 @@ async def serve(
     *,
     tls: ServerTLS,
     config: QuicConfig = DEFAULT_CONFIG,
-    admit: "Admit | None" = None,
+    admit: Admit | None = None,
     cids: ConnectionIdGenerator | None = None,
     reset_key: bytes | None = None,
     token_keys: Sequence[bytes] = (),
-) -> AsyncIterator["Listener"]:
+) -> AsyncIterator[Listener]:
     """Run `handler` in a task of its own for each connection that arrives; leaving the context closes all.
 
     A connection lives on when its handler returns, until either side closes it: what was written is still being
@@ -377,8 +377,8 @@ async def serve_on(
     *,
     tls: ServerTLS,
     config: QuicConfig = DEFAULT_CONFIG,
-    admit: "Admit | None" = None,
-) -> AsyncIterator["Listener"]:
+    admit: Admit | None = None,
+) -> AsyncIterator[Listener]:
     """`serve` on a socket that is open already."""
     listener = endpoint.listen(tls=tls, config=config, admit=admit)
     handlers: set[asyncio.Task[None]] = set()

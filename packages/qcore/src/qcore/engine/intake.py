@@ -98,7 +98,7 @@ class Intake:
                 index += self._receive_run(datagrams, index, now)
                 if index == len(datagrams):
                     break
-                opened = self._runs.opened
+                opened, self._runs.opened = self._runs.opened, None
             datagram = datagrams[index]
             data = datagram.data
             path = parts.paths.on_datagram(datagram.address, len(data), datagram.local)

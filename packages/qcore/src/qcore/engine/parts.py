@@ -218,6 +218,7 @@ class Parts:
         if self.spaces[space].is_discarded:
             return False
         self.spaces[space].discard()
+        self.packer.release(space)
         self.recovery.discard_space(space)
         if space == INITIAL:
             self.receiver.first_opener = None

@@ -104,6 +104,12 @@ class FlightPlanner:
         self._plan.clear()
         self._placed.clear()
 
+    def release(self) -> None:
+        """The flight has arrived; nothing of it is sent again."""
+        self._crypto = b""
+        self._plan = []
+        self._placed = []
+
     def plan(self, overhead: int, first_index: int, first_room: int | None) -> None:
         """Ask the layout where the waiting bytes of the ClientHello go.
 

@@ -142,6 +142,12 @@ class Packer:
         if space == APPLICATION:
             self.one_rtt.sources = sources
 
+    def release(self, space: int) -> None:
+        """The keys of a space are gone: nobody says anything there."""
+        self.sources[space] = []
+        if space == INITIAL:
+            self._flight.release()
+
     # Datagrams
 
     def begin_pass(self) -> None:

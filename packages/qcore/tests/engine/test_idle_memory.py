@@ -1,0 +1,74 @@
+"""What a connection holds while it has nothing to do."""
+
+import gc
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+import pytest
+
+from qcore.engine.engine import QuicEngine
+from qcore.spaces import HANDSHAKE, INITIAL
+from qcore.testing import Pair
+
+from .crafting import confirmed_pair
+
+# Python's objects alone, of which about two thirds are those of the parts themselves; contexts of ciphers come on top.
+LIMIT: Final = 24_000
+SETTLED: Final = 5.0
+
+
+def idle_pair() -> Pair:
+    pair = confirmed_pair(observed=False)
+    pair.run_for(SETTLED)
+    return pair
+
+
+def reachable(root: object) -> dict[int, Any]:
+    """Everything that an object leads to, by identity; code is not looked into."""
+    found = {id(root): root}
+    to_look_at = [root]
+    while to_look_at:
+        for held in gc.get_referents(to_look_at.pop()):
+            if id(held) not in found and not isinstance(held, type | ModuleType | FunctionType):
+                found[id(held)] = held
+                to_look_at.append(held)
+    return found
+
+
+def own(engine: QuicEngine, others: Iterable[QuicEngine]) -> list[Any]:
+    """What an engine holds and the others do not."""
+    shared: set[int] = set()
+    for other in others:
+        shared.update(reachable(other))
+    return [held for at, held in reachable(engine).items() if at not in shared]
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_an_idle_connection_is_small(side: str) -> None:
+    pairs = [idle_pair(), idle_pair()]
+    engines = [getattr(pair, side) for pair in pairs]
+
+    held = own(engines[0], engines[1:])
+    sizes: Counter[str] = Counter()
+    for each in held:
+        sizes[type(each).__name__] += sys.getsizeof(each)
+
+    assert LIMIT > sizes.total(), sizes.most_common(20)
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_what_the_handshake_needed_is_gone(side: str) -> None:  # RFC 9001 §4.9
+    engine = getattr(idle_pair(), side)
+
+    for space in (INITIAL, HANDSHAKE):
+        crypto = engine.parts.spaces[space].crypto
+        assert engine.parts.spaces[space].sealer is engine.parts.spaces[space].opener is None
+        assert (crypto.sent_size, b"") == crypto.unacked() or b"" == crypto.unacked()[1]
+        assert [] == crypto.pending_ranges()
+        assert engine.parts.spaces[space].received.ack_frame(0.0) is None
+    kinds = Counter(type(held).__name__ for held in reachable(engine.parts.spaces).values())
+    # Both directions, and the next keys of the peer.
+    assert 3 >= kinds["AESGCM"]
