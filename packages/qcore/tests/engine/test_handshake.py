@@ -17,6 +17,7 @@ class Scripted:
     """Answers with what it was given, and remembers what came in."""
 
     wall_clock = 0.0
+    client_hello = b""
 
     def __init__(self, *answers: list[TlsEvent] | LocalAlert) -> None:
         self.answers = list(answers)

@@ -425,8 +425,6 @@ class ClientHandshake(Handshake):
         self._events.append(HandshakeDone(self._info()))
         # Private keys, handshake secrets and what was negotiated from have done their work.
         self._hellos.release()
-        self.client_hello = b""
-        self._log_random = ""
         self._offer = self._retry = self._psk_schedule = None
         self._transcript = Transcript()
         self._client_handshake_secret = self._server_handshake_secret = b"-"

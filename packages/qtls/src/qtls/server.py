@@ -378,8 +378,6 @@ class ServerHandshake(Handshake):
         # What was negotiated from, and the secrets of the handshake, have done their work.
         self._client_handshake_secret = self._server_handshake_secret = b"-"
         self._first_hello = self._resumption = None
-        self.client_hello = b""
-        self._log_random = ""
         self._make_parameters = self._parameters = b""
         self._transcript = Transcript()
 

@@ -34,9 +34,11 @@ class TlsHandshake(Protocol):
 
     Attributes:
         wall_clock: Unix time, which tickets and certificates are judged by.
+        client_hello: the ClientHello as it was sent, for whoever wants to see it while the handshake lasts.
     """
 
     wall_clock: float
+    client_hello: bytes
 
     def receive(self, level: Level, data: bytes) -> list[TlsEvent]: ...
 
@@ -107,6 +109,11 @@ class Handshake:
             else:
                 others.append(event)
         return others
+
+    def release(self) -> None:
+        """The handshake is confirmed: let go of what it alone needs."""
+        self.tls.client_hello = b""
+        self.lay_out = None
 
     @property
     def has_tickets(self) -> bool:

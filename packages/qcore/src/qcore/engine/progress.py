@@ -260,6 +260,7 @@ class Progress:
             address = choose(peer.preferred_address, parts.paths.active.address)
             if address is not None and address != parts.paths.active.address:
                 self.events.append(PreferredAddressOffered(address))
+        parts.handshake.release()
         if peer is not None:
             peer.condense()  # everything has been obeyed, and few ask again
 
