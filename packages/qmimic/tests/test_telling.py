@@ -2,11 +2,14 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 from telling.asked import asked
-from telling.hashes import Kind, tally, unlike
+from telling.hash_report import result_of
+from telling.hashes import alike, compare, tally, unlike
+from telling.kinds import CLIENTS, Captures, Kind, all_captures, shape_of
 from telling.later import later_traits, said_later, word_of
 from telling.pace import pace_of
 from telling.replay import replay
@@ -17,56 +20,99 @@ from qmimic.catalog import profile
 from qmimic.draw import draw_flows
 from qmimic.extensions import EchGrease
 from qmimic.layouts import Pinned, PinnedDatagram
-from qmimic.observation import Observed, observe
+from qmimic.observation import observe
 from qmimic.profile import ClientProfile
 
-CAPTURES = {
-    "chrome-156": "chromium-156.0.8078.79",
-    "chrome-150": "chromium-150.0.7871.100",
-    "firefox-esr-153": "firefox-esr-153.7.0esr",
-    "firefox-esr-140": "firefox-esr-140.12.0esr",
-    "firefox-159": "firefox-159.0",
-}
 DRAWS = 120
 
 
-@pytest.mark.parametrize("name", CAPTURES)
+@cache
+def kinds_in(folder: Path) -> list[Captures]:
+    return list(all_captures(folder))
+
+
+@pytest.mark.parametrize("name", CLIENTS)
 def test_draws_hash_like_captures(captures: Path, name: str) -> None:
-    kinds: dict[Kind, list[Observed]] = {}
-    for file in sorted(captures.glob(f"{CAPTURES[name]}-*.jsonl")):
-        for item in observe(read_capture(file)):
-            kinds.setdefault(Kind.of(item), []).append(item)
+    kinds = [like for like in kinds_in(captures) if like.profile == name]
 
     assert kinds
-    for kind, items in kinds.items():
-        found = tally(profile(name), items, DRAWS)
-        captured = Counter(item.fingerprint.v2.super for item in items)
+    for like in kinds:
+        found = tally(profile(name), like, DRAWS)
+        beside = compare(found, like)
 
-        assert [] == found.invalid, kind
+        assert [] == found.invalid, like.title
         assert DRAWS == found.v2.total()
-        assert set(found.ja4) <= {item.fingerprint.ja4.value for item in items}
+        assert [] == beside.foreign_ja4
+        assert 0 == beside.foreign or not like.items
+        assert beside.alike > 0.01, like.title
         # Few draws miss a rare hash; many captures of it would not be chance.
-        assert [] == [item for item in unlike(found.v2, captured, found.causes) if item.p < 0.01], kind
+        assert [] == [item for item in beside.unlike if item.p < 0.01], like.title
 
 
 def test_a_layout_that_does_not_fit_is_an_invalid_draw(captures: Path) -> None:
     items = observe(read_capture(captures / "chromium-150.0.7871.100-flight.jsonl")[:3])
+    like = Captures("chrome-150", Kind.of(items[0]), items, frozenset())
     half = Pinned(datagrams=(PinnedDatagram(frames=("crypto :100", "padding")),))
-    found = tally(replace(profile("chrome-150"), layout=half), items, 4)
+    found = tally(replace(profile("chrome-150"), layout=half), like, 4)
 
     assert [0, 1, 2, 3] == [seed for seed, _ in found.invalid]
     assert not found.v2
+    result = result_of(found, like)
+    assert "FAILS" == result["verdict"]
+    assert "4 of 4 draws are invalid." == result["said"][0]
+
+
+def test_a_foreign_hash_fails(captures: Path) -> None:
+    items = observe(read_capture(captures / "chromium-150.0.7871.100-flight.jsonl"))
+    like = Captures(
+        "chrome-150", Kind.of(items[0]), items, frozenset(shape_of(item.fingerprint) for item in items)
+    )
+    result = result_of(tally(profile("chrome-156"), like, 20), like)
+
+    assert "FAILS" == result["verdict"]
+    assert any("a ClientHello or parameters that no capture shows" in line for line in result["said"])
+
+
+def test_what_captures_lack_is_told_by_where_it_comes_from(captures: Path) -> None:
+    [like] = [item for item in kinds_in(captures) if item.title == "firefox-esr-153, fresh"]
+    few = replace(like, items=like.items[:6])
+    found = tally(profile("firefox-esr-153"), few, DRAWS)
+    beside = compare(found, few)
+
+    assert 0 < beside.put_together
+    assert DRAWS == beside.seen + beside.put_together + beside.by_rule
+    assert 0.1 < beside.lacked < 0.6
+    told = " ".join(result_of(found, few)["said"])
+    assert "another length of the connection ID" in told
+    assert "expected to lack" in told
+
+
+def test_what_nobody_captured_is_drawn_and_not_compared() -> None:
+    like = Captures("firefox-116", Kind(resumed=False, family=4, token=False, rtt=False), [], frozenset())
+    result = result_of(tally(profile("firefox-116"), like, 6), like)
+
+    assert "passes" == result["verdict"]
+    assert result["said"][1].startswith("Nobody has captured this")
+    assert {0} == {row["captured"] for row in result["hashes"]}
+
+
+def test_frequencies_are_alike_where_chance_explains_them() -> None:
+    drawn = Counter({"common": 9_000, "rare": 1_000})
+
+    assert 0.05 < alike(drawn, Counter({"common": 54, "rare": 6}))
+    assert 0.01 > alike(drawn, Counter({"common": 30, "rare": 30}))
+    assert 1.0 == alike(drawn, Counter())
 
 
 def test_hashes_that_no_capture_shows_are_unlike_them_only_if_they_are_frequent() -> None:
     captured = Counter({"common": 60})
 
     rare = Counter({"common": 9_900, "rare": 100})
-    assert [] == list(unlike(rare, captured, {}))
+    assert [] == list(unlike(rare, captured))
     frequent = Counter({"common": 6_000, "other": 4_000})
-    assert {"common", "other"} == {item.value for item in unlike(frequent, captured, {})}
+    assert {"common", "other"} == {item.value for item in unlike(frequent, captured)}
     missing = Counter({"common": 10_000})
-    assert {"missing"} == {item.value for item in unlike(missing, Counter({"common": 60, "missing": 1}), {})}
+    assert {"missing"} == {item.value for item in unlike(missing, Counter({"common": 60, "missing": 1}))}
 
 
 def test_traits_tell_keys_from_random_bytes() -> None:

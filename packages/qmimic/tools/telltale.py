@@ -19,7 +19,6 @@ feature differs with a corrected p below the level. Needs scikit-learn: `./hatch
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,13 +27,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from telling.cases import Case, all_cases, captured_kinds, flight_case
-from telling.hashes import Tally, Unlike, tally, unlike
+from telling.cases import Case, all_cases, flight_case
+from telling.hash_report import print_result, result_of
+from telling.hashes import tally
+from telling.kinds import all_captures
 
 from qmimic import learn
 from qmimic.capture import read_capture
 from qmimic.catalog import profile
-from qmimic.observation import Observed
 from qmimic.profile import ClientProfile
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -62,9 +62,7 @@ def main() -> int:
         results = list(hash_results(options, bar) if options.hashes else results_of(options, bar))
     if options.json:
         print(json.dumps(results, indent=1))
-    elif options.hashes:
-        print_hashes(results)
-    else:
+    elif not options.hashes:
         print_table(results)
     return 0 if results and all(result["verdict"] != "FAILS" for result in results) else 1
 
@@ -233,67 +231,17 @@ def print_table(results: Sequence[dict[str, Any]]) -> None:
 
 
 def hash_results(options: argparse.Namespace, bar: Progress) -> Iterator[dict[str, Any]]:
-    """One result for each profile with captures, fresh and resumed."""
+    """One result for each profile and kind of first flight; each is printed as soon as it is known."""
     count = options.count or 10_000
-    for name, kind, items in captured_kinds(options.folder):
-        label = f"{name}, {kind}"
-        if options.only not in label:
+    for like in all_captures(options.folder):
+        if options.only not in like.title:
             continue
-        task = bar.add_task(label, total=count)
-        found = tally(profile(name), items, count, partial(bar.advance, task))
-        yield hash_result(label, found, items)
-
-
-def hash_result(label: str, found: Tally, items: Sequence[Observed]) -> dict[str, Any]:
-    """Both sides' hashes, and which of them chance does not explain."""
-    captured = Counter(item.fingerprint.v2.super for item in items)
-    strange = list(unlike(found.v2, captured, found.causes))
-    foreign = set(found.ja4) - {item.fingerprint.ja4.value for item in items}
-    return {
-        "name": label,
-        "captured": captured.total(),
-        "drawn": found.v2.total(),
-        "invalid": [f"seed {seed}: {reason}" for seed, reason in found.invalid],
-        "hashes": [
-            {"v2": value, "drawn": times, "captured": captured[value], "cause": found.causes[value]}
-            for value, times in found.v2.most_common()
-        ],
-        "unseen": sum(times for value, times in found.v2.items() if value not in captured),
-        "unlike": [vars_of(item) for item in strange],
-        "foreign_ja4": sorted(foreign),
-        "verdict": "FAILS" if found.invalid or strange or foreign else "passes",
-    }
-
-
-def vars_of(item: Unlike) -> dict[str, Any]:
-    return {
-        "v2": item.value,
-        "cause": item.cause,
-        "drawn": item.drawn,
-        "captured": item.captured,
-        "p": item.p,
-    }
-
-
-def print_hashes(results: Sequence[dict[str, Any]]) -> None:
-    """A line for each hash, with what it follows from."""
-    for result in results:
-        table = Table(
-            title=f"{result['name']}: {result['verdict']}; {len(result['invalid'])} invalid draws; "
-            f"{result['unseen']} of {result['drawn']} with a hash that {result['captured']} captures do not show"
-        )
-        for title in ("v2", "follows from", "drawn", "captured"):
-            table.add_column(title, justify="right" if title in ("drawn", "captured") else "left")
-        for row in result["hashes"]:
-            table.add_row(
-                row["v2"],
-                row["cause"],
-                f"{100 * row['drawn'] / result['drawn']:.2f} %",
-                f"{100 * row['captured'] / result['captured']:.1f} %" if row["captured"] else "none",
-            )
-        Console(width=max(Console().width, 120)).print(table)
-        for line in (*result["invalid"][:5], *map(str, result["unlike"]), *result["foreign_ja4"]):
-            print(f"  {line}")
+        task = bar.add_task(like.title, total=count)
+        result = result_of(tally(profile(like.profile), like, count, partial(bar.advance, task)), like)
+        bar.remove_task(task)
+        if not options.json:
+            print_result(result)
+        yield result
 
 
 if __name__ == "__main__":

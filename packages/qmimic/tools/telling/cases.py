@@ -14,27 +14,12 @@ from qmimic.observation import Observed, observe
 from qmimic.profile import ClientProfile
 
 from .asked import Asked, asked
-from .hashes import Kind
+from .kinds import CLIENTS
 from .later import later_traits
 from .pace import Pace, pace_of
 from .replay import replay
 from .traits import Traits, traits
 
-#: Capture files of the clients that built-in profiles stand for; the beginnings of their names.
-BUILT_IN: Final = {
-    "chrome-156": "chromium-156.0.8078.79",
-    "firefox-esr-153": "firefox-esr-153.7.0esr",
-    "firefox-esr-140": "firefox-esr-140.12.0esr",
-    "firefox-159": "firefox-159.0",
-    "chrome-150": "chromium-150.0.7871.100",
-}
-#: Folders of the public corpus, beside the captures, of clients that were captured there only.
-CORPUS: Final = {
-    "chrome-146": "multi_chrome_146",
-    "safari-18.5": "apple_safari_18_5_icloud_private_relay_disabled",
-}
-#: What tells Chrome from other clients in one file: application_settings.
-CHROME_ONLY: Final = 17_613
 #: Browsers that are learned from only as a check: they have profiles of their own.
 BROWSERS: Final = ("chromium-", "firefox-")
 #: Seeds that are tried for a visit that gets as far as its model.
@@ -67,7 +52,7 @@ class Case:
 
 def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Iterator[Case]:
     """Every comparison that the captures in a folder allow; those with too few connections are left out."""
-    for name, client in BUILT_IN.items():
+    for name, client in CLIENTS.items():
         for kind in ("flight", "flight6", "resumed"):
             found = sorted(folder.glob(f"{client}-{kind}*.jsonl"))
             if found:
@@ -85,27 +70,6 @@ def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Itera
     for file in sorted(folder.glob("*-flight*.jsonl")):
         if not file.name.startswith(BROWSERS):
             yield from learned_cases(file, count, learned_bar)
-
-
-def captured_kinds(folder: Path) -> Iterator[tuple[str, Kind, list[Observed]]]:
-    """First flights of each built-in profile's client, by what the client knew; those behind a Retry left out."""
-    found: dict[str, list[Observed]] = {}
-    for name, client in BUILT_IN.items():
-        files = [file for file in sorted(folder.glob(f"{client}-*.jsonl")) if "retry" not in file.name]
-        found[name] = [item for file in files for item in observe(read_capture(file))]
-    for name, place in CORPUS.items():
-        files = sorted((folder.parent / "corpus" / place).glob("*.pcap*"))
-        items = [item for file in files for item in observe(read_capture(file))]
-        if name.startswith("chrome"):
-            items = [item for item in items if CHROME_ONLY in item.fingerprint.hello.extension_ids]
-        # Packets behind a Retry have numbers of their own.
-        found[name] = [item for item in items if item.packets[0].packet_number <= 1]
-    for name, items in found.items():
-        kinds: dict[Kind, list[Observed]] = {}
-        for item in items:
-            kinds.setdefault(Kind.of(item), []).append(item)
-        for kind in sorted(kinds):
-            yield name, kind, kinds[kind]
 
 
 def flight_case(

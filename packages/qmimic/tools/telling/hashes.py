@@ -1,60 +1,31 @@
 """Thousands of draws: none is invalid, and their hashes are those of captures, about as often.
 
 The hash of the header follows from the length of the connection ID, the size of the packet number and the frames of the
-first packet. Captures show samples of what a client sends: a hash that none of them has must be rare enough for that.
+first packet. Captures are samples of what a client sends: they lack what is rare, and are expected to.
 """
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Final
 
 from qcore.errors import UsageError
-from qmimic.draw import TICKET_SIZE, Family, draw_flight, sample_resumption
+from qmimic.draw import TICKET_SIZE, TOKEN_SIZE, Family, draw_flight, sample_resumption
 from qmimic.fingerprint import Fingerprint, fingerprint
 from qmimic.observation import CACHED_RTT, PRE_SHARED_KEY, Observed
-from qmimic.profile import ClientProfile, Resumption
+from qmimic.profile import ClientProfile
 from qmimic.randomness import SeededBytes, between
 from qmimic.statistics import fisher_p
 from qwire.constants import VERSION_1, VERSION_2
 
-VERSIONS = (VERSION_1, VERSION_2)
+from .kinds import Captures, shape_of
 
-
-@dataclass(frozen=True, order=True)
-class Kind:
-    """What a client knows of the server when it connects."""
-
-    resumed: bool
-    family: Family
-    token: bool
-    rtt: bool
-
-    @classmethod
-    def of(cls, item: Observed) -> "Kind":
-        """The kind of a captured flight."""
-        return cls(
-            resumed=item.is_resumed,
-            family=6 if item.family == 6 else 4,
-            token=bool(item.packets[0].header.token),
-            rtt=item.fingerprint.parameters.get(CACHED_RTT) is not None,
-        )
-
-    def __str__(self) -> str:
-        words = ["resumed" if self.resumed else "fresh"]
-        words += ["with token"] if self.token else []
-        words += ["with round trip"] if self.rtt else []
-        words += ["over IPv6"] if self.family == 6 else []
-        return " ".join(words)
-
-    def known(self, sample: Resumption) -> Resumption:
-        """As much of `sample` as this kind has."""
-        return replace(
-            sample,
-            sessions=sample.sessions if self.resumed else None,
-            version=sample.version if self.resumed else None,
-            token=sample.token if self.token else b"",
-            rtt=sample.rtt if self.rtt else None,
-        )
+VERSIONS: Final = (VERSION_1, VERSION_2)
+#: Names for what was not captured.
+NAMES: Final = ("a.example", "www.example.com", "static.long-name.example.org")
+#: Times that captures and draws are mixed to see what chance makes of frequencies.
+SHUFFLES: Final = 2_000
 
 
 @dataclass
@@ -64,13 +35,13 @@ class Tally:
     Attributes:
         invalid: seeds whose draw failed, or is no whole first flight, and why.
         v2: how often each hash was drawn.
-        causes: what each hash follows from.
+        examples: a flight with each hash.
     """
 
     invalid: list[tuple[int, str]] = field(default_factory=list)
     v2: Counter[str] = field(default_factory=Counter)
     ja4: Counter[str] = field(default_factory=Counter)
-    causes: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, Fingerprint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,49 +49,46 @@ class Unlike:
     """A hash whose share chance does not explain; `p` is corrected for how many there are."""
 
     value: str
-    cause: str
     drawn: int
     captured: int
     p: float
 
 
 def tally(
-    profile: ClientProfile,
-    like: Sequence[Observed],
-    count: int,
-    progress: Callable[[], None] = lambda: None,
+    profile: ClientProfile, like: Captures, count: int, progress: Callable[[], None] = lambda: None
 ) -> Tally:
     """Draw `count` flights like captured ones of one kind, for the same names, tickets and tokens, and hash them."""
-    kind = Kind.of(like[0])
+    kind = like.kind
     found = Tally()
     for seed in range(count):
-        random = SeededBytes(f"hashes/{seed}")
-        item = like[seed % len(like)]
-        name = item.fingerprint.server_name or "localhost"
-        ticket, token = ticket_size(item), len(item.packets[0].header.token)
+        source = SeededBytes(f"hashes/{seed}")
+        item = like.items[seed % len(like.items)] if like.items else None
+        name = NAMES[seed % len(NAMES)] if item is None else item.fingerprint.server_name or "localhost"
+        ticket = TICKET_SIZE if item is None else ticket_size(item)
+        token = TOKEN_SIZE if item is None else len(item.packets[0].header.token)
         resumption = kind.known(
-            sample_resumption(profile, random, name, ticket_size=ticket, token_size=token)
+            sample_resumption(profile, source, name, ticket_size=ticket, token_size=token)
         )
+        progress()
         try:
             datagrams = draw_flight(
                 profile,
-                random,
+                source,
                 server_name=name,
                 family=kind.family,
                 resumption=resumption,
-                wall_clock=between(random, 1, 60_000) / 1000,
+                wall_clock=between(source, 1, 60_000) / 1000,
             )
         except (UsageError, ValueError) as error:
             found.invalid.append((seed, f"{type(error).__name__}: {error}"))
             continue
-        flaw = flaw_of(datagrams, profile, kind.family, name)
-        if isinstance(flaw, str):
-            found.invalid.append((seed, flaw))
-        else:
-            found.v2[flaw.v2.super] += 1
-            found.ja4[flaw.ja4.value] += 1
-            found.causes.setdefault(flaw.v2.super, cause_of(flaw))
-        progress()
+        flight = checked(datagrams, profile, kind.family, name)
+        if isinstance(flight, str):
+            found.invalid.append((seed, flight))
+            continue
+        found.v2[flight.v2.super] += 1
+        found.ja4[flight.ja4.value] += 1
+        found.examples.setdefault(flight.v2.super, flight)
     return found
 
 
@@ -130,7 +98,7 @@ def ticket_size(item: Observed) -> int:
     return TICKET_SIZE if body is None else int.from_bytes(body[2:4], "big")
 
 
-def flaw_of(
+def checked(
     datagrams: Sequence[bytes], profile: ClientProfile, family: Family, name: str
 ) -> Fingerprint | str:
     """The fingerprint of a flight, or what is wrong with it."""
@@ -150,18 +118,101 @@ def flaw_of(
 
 def cause_of(found: Fingerprint) -> str:
     """What the parts of the hash that vary follow from, in words."""
-    first = found.flight.packets[0]
-    frames = "+".join({0: "PADDING", 1: "PING", 6: "CRYPTO"}[kind] for kind in sorted(set(first.frame_types)))
-    parts = [f"connection ID of {len(first.header.destination_cid)}", f"number in {first.packet_number_size}"]
-    if first.header.token:
+    size, number_size, kinds = shape_of(found)
+    frames = "+".join({0: "PADDING", 1: "PING", 6: "CRYPTO"}[kind] for kind in kinds)
+    parts = [f"connection ID of {size}", f"number in {number_size}"]
+    if found.flight.header.token:
         parts.append("token")
     if found.parameters.get(CACHED_RTT) is not None:
         parts.append("round trip known")
     return ", ".join([*parts, frames])
 
 
-def unlike(drawn: Counter[str], captured: Counter[str], causes: dict[str, str]) -> Iterator[Unlike]:
-    """Hashes that one side has more often than the other, the least likely first.
+# Beside captures
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Draws of a kind beside its captures.
+
+    Attributes:
+        captured: how often captures show each hash.
+        seen: draws whose hash captures of this kind show.
+        put_together: draws of other hashes whose every part captures of the client show: ClientHello and parameters
+            those of this kind, connection ID and packet number those of any.
+        by_rule: draws whose header no capture shows.
+        foreign: draws whose ClientHello or parameters hash as no capture of this kind does.
+        lacked: the share of draws whose hash so many captures are expected to lack.
+        alike: how likely frequencies are as far apart as these by chance; 1 without captures.
+        unlike: hashes that one side has too often.
+    """
+
+    captured: Counter[str]
+    seen: int
+    put_together: int
+    by_rule: int
+    foreign: int
+    lacked: float
+    alike: float
+    unlike: list[Unlike]
+    foreign_ja4: list[str]
+
+
+def compare(found: Tally, like: Captures) -> Comparison:
+    """What captures say of draws."""
+    hashes = [item.fingerprint.v2 for item in like.items]
+    captured = Counter(item.super for item in hashes)
+    inner = {(item.tls, item.parameters) for item in hashes}
+    counts: Counter[str] = Counter()
+    for value, times in found.v2.items():
+        example = found.examples[value]
+        if value in captured:
+            counts["seen"] += times
+        elif (example.v2.tls, example.v2.parameters) not in inner:
+            counts["foreign"] += times
+        elif shape_of(example) in like.shapes:
+            counts["put together"] += times
+        else:
+            counts["by rule"] += times
+    shares = [times / found.v2.total() for times in found.v2.values()]
+    known = {item.fingerprint.ja4.value for item in like.items}
+    return Comparison(
+        captured=captured,
+        seen=counts["seen"],
+        put_together=counts["put together"],
+        by_rule=counts["by rule"],
+        foreign=counts["foreign"],
+        lacked=sum(share * (1 - share) ** captured.total() for share in shares),
+        alike=alike(found.v2, captured),
+        unlike=list(unlike(found.v2, captured)) if captured else [],
+        foreign_ja4=sorted(set(found.ja4) - known) if captured else [],
+    )
+
+
+def alike(drawn: Counter[str], captured: Counter[str], shuffles: int = SHUFFLES, seed: int = 1) -> float:
+    """How likely frequencies as far apart come of one source: a permutation test with the statistic of chi-square."""
+    if not captured or not drawn:
+        return 1.0
+    both = drawn + captured
+    size, whole = captured.total(), both.total()
+
+    def distance(sample: Counter[str]) -> float:
+        return sum(
+            (sample[value] - size * times / whole) ** 2 / (size * times / whole)
+            for value, times in both.items()
+        )
+
+    source = random.Random(seed)
+    values, counts = list(both), list(both.values())
+    found = distance(captured)
+    worse = sum(
+        distance(Counter(source.sample(values, size, counts=counts))) >= found - 1e-9 for _ in range(shuffles)
+    )
+    return (1 + worse) / (1 + shuffles)
+
+
+def unlike(drawn: Counter[str], captured: Counter[str]) -> Iterator[Unlike]:
+    """Hashes that one side has more often than the other.
 
     One that captures never show is unlike them only if it is drawn so often that they ought to.
     """
@@ -171,4 +222,4 @@ def unlike(drawn: Counter[str], captured: Counter[str], causes: dict[str, str]) 
         p = fisher_p(a, drawn.total(), b, captured.total()) * len(values)
         # What is captured and can never be drawn is a difference however rare it is.
         if p < 0.01 or (a == 0 and b > 0):
-            yield Unlike(value, causes.get(value, "not drawn"), a, b, min(1.0, p))
+            yield Unlike(value, a, b, min(1.0, p))
