@@ -52,7 +52,8 @@ async def serve_webtransport(
         async with session:
             try:
                 await handler(session)
-            except QuicError:
+            except* QuicError:
+                # That the session is over is no news to it.
                 if not session.is_closed and not session.connection.is_closed:
                     raise
 
