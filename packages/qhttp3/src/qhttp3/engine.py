@@ -152,7 +152,7 @@ class H3Engine:
             if stream is None and self._sessions is not None:
                 self._sessions.on_stopped(stream_id, code)
         if stream is not None and not stream.is_sent:
-            stream.on_stopped()
+            stream.on_stopped(code)
             self._events.append(SendingStopped(stream_id, code))
             self._forget_if_done(stream)
 
@@ -501,6 +501,8 @@ class H3Engine:
             self._requests.finish(stream)
             if stream.session_id >= 0 and self._sessions is not None:
                 self._sessions.accept(stream.stream_id, stream.session_id, *stream.rest)
+                if stream.stop_code >= 0:
+                    self._sessions.on_stopped(stream.stream_id, stream.stop_code)
 
     def _end(self, stream: RequestStream, code: int, reason: str, is_local: bool) -> None:
         # A request ended early.

@@ -85,6 +85,7 @@ class RequestStream:
         "phase",
         "rest",
         "session_id",
+        "stop_code",
         "stream_id",
         "transport",
     )
@@ -106,6 +107,7 @@ class RequestStream:
         self.stream_id = stream_id
         self.session_id = -1  # of the WebTransport session to which the stream has turned out to belong,
         self.rest = b"", False  # with what came behind its prefix, and whether that is all
+        self.stop_code = -1  # with which the peer reads no more of us
         self._takes_sessions = takes_sessions and not is_client
         self.phase = Phase.HEAD
         self.allows_extended_connect = allows_extended_connect
@@ -449,9 +451,10 @@ class RequestStream:
             self._is_short_of_room = False
             self._emit(BodyWritable(self.stream_id))
 
-    def on_stopped(self) -> None:
+    def on_stopped(self, code: int) -> None:
         """The peer reads no more; the transport has reset our half."""
         self.is_sent = True
+        self.stop_code = code
 
     def reset(self, code: int) -> None:
         """Abandon sending."""

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
+from qcore.aio.endpoint import connect
 from qcore.errors import ApplicationError, QuicError, StreamError
-from qhttp3 import Client, SessionRefused, WebTransportSession, serve_webtransport
+from qhttp3 import Client, H3Config, SessionRefused, WebTransportSession, serve_webtransport
+from qhttp3.aio.connection import H3Connection
 from qhttp3.aio.server import Request, serve
+from qhttp3.aio.sessions import MAX_WAITING
+from qhttp3.config import DEFAULT_SETTINGS
+from qhttp3.webtransport import with_webtransport
 from qtls import ClientTLS, ServerTLS
 from qtls.adapters.self_signed import MadeCertificate
 
@@ -255,3 +260,42 @@ def test_a_server_that_ends_asks_to_drain(made: MadeCertificate) -> None:
             assert await follower
 
     run(main())
+
+
+def test_streams_that_overtake_the_answer_wait_and_only_so_many(made: MadeCertificate) -> None:
+    requests: list[Request] = []
+    outcome: list[bytes] = []
+
+    async def main() -> None:
+        offered = H3Config(settings=with_webtransport(DEFAULT_SETTINGS, is_client=False))
+        asked = H3Config(settings=with_webtransport(DEFAULT_SETTINGS, is_client=True))
+        async with (
+            serve(requests.append, (HOST, 0), tls=ServerTLS(certs=made.chain), h3=offered, drain=0) as server,
+            connect(HOST, server.addresses[0][1], tls=ClientTLS(ca=made.ca_pem, alpn=("h3",))) as connection,
+        ):
+            client = H3Connection(connection, asked)
+            client.start()
+            while client.engine.peer_settings is None:
+                await client.changed.wait()
+            head = [(b":method", b"CONNECT"), (b":protocol", b"webtransport"), (b":scheme", b"https")]
+            session_id = client.engine.send_request([*head, (b":authority", b"a"), (b":path", b"/")])
+            assert session_id is not None
+            for number in range(MAX_WAITING + 8):
+                stream_id = client.engine.open_session_stream(session_id, False)
+                connection.engine.send(stream_id, b"%d" % number, True)
+            client.pump()
+            while not requests:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)
+            session = requests[0].accept_webtransport()
+            opened = session.uni_streams()
+            for _ in range(MAX_WAITING):
+                outcome.append(await (await anext(opened)).read())
+            late = client.engine.open_session_stream(session_id, False)
+            connection.engine.send(late, b"late", True)
+            client.pump()
+            outcome.append(await (await anext(opened)).read())
+            await session.close()
+
+    run(main())
+    assert [*(b"%d" % number for number in range(MAX_WAITING)), b"late"] == outcome
