@@ -15,13 +15,19 @@ from qmimic.profile import ClientProfile
 
 from .asked import Asked, asked
 from .kinds import CLIENTS
-from .later import later_traits
+from .later import Part, later_traits
 from .pace import Pace, pace_of
 from .replay import replay
 from .traits import Traits, traits
 
 #: Browsers that are learned from only as a check: they have profiles of their own.
 BROWSERS: Final = ("chromium-", "firefox-")
+#: Of visits, by what comparisons of them are called.
+PARTS: Final[dict[Part, str]] = {
+    "fresh": "after the answer",
+    "early": "early data",
+    "resumed": "after the answer, resumed",
+}
 #: Seeds that are tried for a visit that gets as far as its model.
 ATTEMPTS: Final = 3
 #: Rows a side, below which nothing can be cross-validated in five folds.
@@ -63,8 +69,8 @@ def all_cases(folder: Path, count: int, bar: float, learned_bar: float) -> Itera
             file for kind in ("h3", "resumed") for file in sorted(folder.glob(f"{client}-{kind}*.jsonl"))
         ]
         whole = [flow for file in files for flow in read_capture(file)]
-        for is_resumed in (False, True):
-            case = visit_case(profile(name), whole, is_resumed, count, bar)
+        for part in PARTS:
+            case = visit_case(profile(name), whole, part, count, bar)
             if case is not None:
                 yield case
     for file in sorted(folder.glob("*-flight*.jsonl")):
@@ -121,14 +127,14 @@ def learned_cases(file: Path, count: int, bar: float) -> Iterator[Case]:
 
 
 def visit_case(
-    chosen: ClientProfile, flows: Sequence[CapturedFlow], is_resumed: bool, count: int, bar: float
+    chosen: ClientProfile, flows: Sequence[CapturedFlow], part: Part, count: int, bar: float
 ) -> Case | None:
     """Visits of a profile to a server like the captured one, each at the pace of a captured visit."""
     kept = [
         (flow, row)
         for flow in flows
-        if (flow.about.get("label") == "resumed-0rtt") == is_resumed
-        and (row := later_traits(flow, is_resumed)) is not None
+        if (flow.about.get("label") == "resumed-0rtt") == (part != "fresh")
+        and (row := later_traits(flow, part)) is not None
     ]
     if len(kept) < FEWEST:
         return None
@@ -140,11 +146,12 @@ def visit_case(
 
     def visit(pace: Pace, wanted: Asked, seed: str) -> Traits:
         for attempt in range(ATTEMPTS):
-            flow = replay(chosen, pace, wanted, headers=headers, seed=f"{seed}/{attempt}", resumed=is_resumed)
-            row = later_traits(flow, is_resumed)
+            again = part != "fresh"
+            flow = replay(chosen, pace, wanted, headers=headers, seed=f"{seed}/{attempt}", resumed=again)
+            row = later_traits(flow, part)
             if row is not None:
                 return row
         raise RuntimeError(f"{chosen.name}, seed {seed}: the visit does not get as far as the captured one")
 
-    label = f"{chosen.name}, after the answer" + (", resumed" if is_resumed else "")
-    return Case(label, [row for _, row in kept], draw, count, bar, is_paired=True)
+    rows = [row for _, row in kept]
+    return Case(f"{chosen.name}, {PARTS[part]}", rows, draw, count, bar, is_paired=True)

@@ -1,21 +1,23 @@
-"""What can be measured on a client between the server's first datagram and its own first request.
+"""What can be measured on a client behind its first flight: in early data, and after the server's first datagram.
 
-Where the request went in 0-RTT, what follows is measured up to the end of the handshake. Needs the secrets of the
-connection. Sizes that follow from the name of the server are counted without it. When things happened is left out: how
-fast certificates are checked and pages asked for is the machine's, and what that does to their order is made equal by
-`pace`.
+There are three parts: what a fresh connection says from the answer to its first request; what a resumed one says in 0-RTT,
+its request included; and what that says from the answer to the end of the handshake. Needs the secrets of the connection.
+Sizes that follow from the name of the server are counted without it. When things happened is left out: how fast certificates
+are checked and pages asked for is the machine's, and what that does to their order is made equal by `pace`.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import quicvarint
 from qmimic.capture import CapturedFlow
 from qmimic.dissection import dissect_flow
 
 from .traits import Traits
+
+Part = Literal["fresh", "resumed", "early"]
 
 #: A datagram of this size was filled up.
 FULL: Final = 1200
@@ -26,22 +28,22 @@ CONTROL: Final = 2
 KINDS: Final = {"initial": "ini", "handshake": "hs", "one_rtt": "1rtt", "zero_rtt": "0rtt"}
 
 
-def later_traits(flow: CapturedFlow, is_resumed: bool = False) -> Traits | None:
-    """One visit; None if it does not get to where it is measured up to, or cannot be read."""
-    sent = said_later(flow, is_resumed)
+def later_traits(flow: CapturedFlow, part: Part = "fresh") -> Traits | None:
+    """One part of a visit; None if it does not get that far, or cannot be read."""
+    sent = said(flow, part)
     return None if sent is None else describe(sent, len(flow.about.get("host", "")))
 
 
-def said_later(flow: CapturedFlow, is_resumed: bool = False) -> list[dict[str, Any]] | None:
-    """The client's datagrams from the answer to the request, or to the end of the handshake of a resumed connection."""
+def said(flow: CapturedFlow, part: Part = "fresh") -> list[dict[str, Any]] | None:
+    """The client's datagrams in a part of a visit."""
     datagrams = dissect_flow(flow)["datagrams"]
     answered = next((at for at, item in enumerate(datagrams) if item["dir"] == "s"), None)
-    if answered is None:
-        return None
     asked = next((at for at, item in enumerate(datagrams) if is_own(item) and has_request(item)), None)
-    if asked is None or (asked < answered) != is_resumed:
+    if answered is None or asked is None or (asked < answered) != (part != "fresh"):
         return None
-    last = confirmed_at(datagrams) if is_resumed else asked
+    if part == "early":
+        return [item for item in datagrams[:answered] if is_early(item)]
+    last = asked if part == "fresh" else confirmed_at(datagrams)
     if last is None:
         return None
     return [item for item in datagrams[answered : last + 1] if is_own(item)]
@@ -61,6 +63,10 @@ def confirmed_at(datagrams: Sequence[dict[str, Any]]) -> int | None:
             if any(low <= number <= high for ack in acks for low, high in ack["ranges"] for number in done):
                 return at
     return None
+
+
+def is_early(datagram: dict[str, Any]) -> bool:
+    return any(packet["type"] == "zero_rtt" for packet in datagram["packets"])
 
 
 def is_own(datagram: dict[str, Any]) -> bool:
