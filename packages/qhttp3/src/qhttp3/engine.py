@@ -7,36 +7,31 @@ violation into a close or a reset. The rules are in the parts. RFC 9114.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from qhttp3.config import H3Config
 from qhttp3.control_plane import ControlPlane
 from qhttp3.datagrams import encode_datagram, parse_datagram
+from qhttp3.ending import VIOLATIONS, Ending
 from qhttp3.errors import (
-    H3_EXCESSIVE_LOAD,
     H3_NO_ERROR,
     H3_REQUEST_CANCELLED,
     H3_REQUEST_REJECTED,
     H3_STREAM_CREATION_ERROR,
     ConnectionViolation,
     GoingAway,
-    StreamViolation,
     UsageError,
 )
 from qhttp3.events import (
-    ConnectionFailed,
     Field,
     H3Event,
     HttpDatagramReceived,
-    RequestFailed,
     RequestsAvailable,
     SendingStopped,
 )
 from qhttp3.guard import Guard
 from qhttp3.observer import Observer
 from qhttp3.outgoing import prepare_request, prepare_response, prepare_trailers
-from qhttp3.qpack import QpackError, SectionTooLarge
-from qhttp3.request_stream import Phase, RequestStream
+from qhttp3.request_stream import RequestStream
 from qhttp3.request_table import RequestTable
 from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings
@@ -77,7 +72,7 @@ class H3Engine:
         )
         self._emit = self._events.append
         self._allows_extended_connect = self.config.settings.enable_connect_protocol
-        self._is_closed = False  # by us; nothing matters any more
+        self._ending = Ending(transport, is_client, self._requests, self._emit, observer)
         self._is_ended = False  # by the transport
         self._is_short_of_streams = False
 
@@ -89,7 +84,7 @@ class H3Engine:
 
     def stream_readable(self, stream_id: int) -> None:
         """Something can be read from a stream."""
-        if self._is_closed:
+        if self._ending.is_closed:
             return
         stream = self._requests.get(stream_id)
         try:
@@ -105,12 +100,12 @@ class H3Engine:
                     return
             stream.on_readable()
             self._forget_if_done(stream)
-        except _VIOLATIONS as violation:
-            self._refuse(violation, stream)
+        except VIOLATIONS as violation:
+            self._ending.refuse(violation, stream)
 
     def stream_reset(self, stream_id: int, code: int) -> None:
         """The peer abandoned its half of a stream."""
-        if self._is_closed:
+        if self._ending.is_closed:
             return
         if self._sessions is not None and stream_id in self._sessions:
             self._sessions.on_reset(stream_id, code)
@@ -122,16 +117,16 @@ class H3Engine:
             elif stream is None:
                 stream = self._accept(stream_id)
         except ConnectionViolation as violation:
-            self._fail(violation.code, violation.reason)
+            self._ending.fail(violation.code, violation.reason)
         if stream is not None and not stream.is_received:
             self._plane.decoder.cancel(stream_id)
             stream.abandon()
             stream.reset(H3_REQUEST_CANCELLED)
-            self._end(stream, code, "reset by the peer", False)
+            self._ending.end_request(stream, code, "reset by the peer", False)
 
     def stream_stopped(self, stream_id: int, code: int) -> None:
         """The peer reads no more of our half; the transport has reset it."""
-        if self._is_closed:
+        if self._ending.is_closed:
             return
         if self._sessions is not None and stream_id in self._sessions:
             self._sessions.on_stopped(stream_id, code)
@@ -140,7 +135,7 @@ class H3Engine:
             try:
                 self._plane.on_stopped(stream_id)
             except ConnectionViolation as violation:
-                self._fail(violation.code, violation.reason)
+                self._ending.fail(violation.code, violation.reason)
             return
         stream = self._requests.get(stream_id)
         if stream is None and (
@@ -159,7 +154,7 @@ class H3Engine:
     def stream_writable(self, stream_id: int) -> None:
         """The transport has room again on a stream."""
         stream = self._requests.get(stream_id)
-        if self._is_closed:
+        if self._ending.is_closed:
             return
         if stream is not None:
             stream.on_writable()
@@ -168,7 +163,7 @@ class H3Engine:
 
     def streams_available(self, bidirectional: bool) -> None:
         """The transport allows further streams."""
-        if self._is_closed:
+        if self._ending.is_closed:
             return
         if not bidirectional:
             if self._plane.is_started:
@@ -179,12 +174,12 @@ class H3Engine:
 
     def datagram_received(self, datagram: bytes) -> None:
         """A QUIC datagram arrived (RFC 9297)."""
-        if self._is_closed or not self.config.settings.h3_datagram:
+        if self._ending.is_closed or not self.config.settings.h3_datagram:
             return
         try:
             stream_id, data = parse_datagram(datagram)
         except ConnectionViolation as violation:
-            self._fail(violation.code, violation.reason)
+            self._ending.fail(violation.code, violation.reason)
             return
         if self._observer is not None:
             self._observer.datagram_parsed(stream_id, len(data))
@@ -197,6 +192,7 @@ class H3Engine:
             self._is_ended = True
             self._transport = EndedTransport(self._transport)
             self._plane.replace_transport(self._transport)
+            self._ending.transport = self._transport
             for stream in self._requests:
                 stream.transport = self._transport
             if self._sessions is not None:
@@ -206,11 +202,11 @@ class H3Engine:
 
     def events(self) -> list[H3Event]:
         """Hand out what happened, and send what is due on the decoder stream."""
-        if self._plane.is_due and not self._is_closed:
+        if self._plane.is_due and not self._ending.is_closed:
             try:
                 self._plane.flush()
             except ConnectionViolation as violation:
-                self._fail(violation.code, violation.reason)
+                self._ending.fail(violation.code, violation.reason)
         if not self._events:
             return []
         events = self._events.copy()
@@ -259,7 +255,7 @@ class H3Engine:
     @property
     def is_closed(self) -> bool:
         """Whether the connection is over, by this side or as reported by the transport."""
-        return self._is_closed or self._is_ended
+        return self._ending.is_closed or self._is_ended
 
     # Verbs
 
@@ -356,12 +352,12 @@ class H3Engine:
         stream = self._requests.get(stream_id)
         if stream is None:
             return b"", True
-        if self._is_closed:
+        if self._ending.is_closed:
             return b"", False
         try:
             data, end = stream.read_body(n)
-        except _VIOLATIONS as violation:
-            self._refuse(violation, stream)
+        except VIOLATIONS as violation:
+            self._ending.refuse(violation, stream)
             return b"", False
         if end:
             self._forget_if_done(stream)
@@ -370,7 +366,7 @@ class H3Engine:
     def stop_reading(self, stream_id: int, code: int = H3_NO_ERROR) -> None:
         """Want no more of a message; what we send goes on (RFC 9114 §4.1)."""
         stream = self._requests.get(stream_id)
-        if stream is not None and not self._is_closed:
+        if stream is not None and not self._ending.is_closed:
             stream.stop_reading(code)
             self._forget_if_done(stream)
 
@@ -379,7 +375,7 @@ class H3Engine:
         stream = self._requests.get(stream_id)
         if stream is not None:
             self._requests.finish(stream)
-            if not self._is_closed:
+            if not self._ending.is_closed:
                 stream.stop_reading(code)
                 stream.reset(code)
 
@@ -415,7 +411,7 @@ class H3Engine:
         A server refuses requests from ``identifier`` on, by default those it has not seen; a client names a push
         and so says only that it will send no more.
         """
-        if self._is_closed:
+        if self._ending.is_closed:
             return
         if identifier is None:
             identifier = 0 if self.is_client else self._requests.next_id
@@ -423,13 +419,11 @@ class H3Engine:
 
     def close(self, code: int = H3_NO_ERROR, reason: str = "") -> None:
         """Close the connection at once."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._transport.close(code, reason)
+        self._ending.close(code, reason)
 
     def abandon(self) -> None:
         """Forget everything without a word: the transport has forgotten it too, as when it refused early data."""
-        self._is_closed = True
+        self._ending.is_closed = True
         self._requests.clear()
 
     # Inside
@@ -488,13 +482,13 @@ class H3Engine:
                 try:
                     stream.on_unblocked()
                     self._forget_if_done(stream)
-                except _VIOLATIONS as violation:
-                    self._refuse(violation, stream)
+                except VIOLATIONS as violation:
+                    self._ending.refuse(violation, stream)
         if self.is_client and self._plane.goaway_received != goaway:
             for stream in self._requests.from_id(self._plane.goaway_received):
                 stream.stop_reading(H3_REQUEST_CANCELLED)
                 stream.reset(H3_REQUEST_CANCELLED)
-                self._end(stream, H3_REQUEST_REJECTED, "the server is going away", False)
+                self._ending.end_request(stream, H3_REQUEST_REJECTED, "the server is going away", False)
 
     def _forget_if_done(self, stream: RequestStream) -> None:
         if stream.is_received and stream.is_sent:
@@ -503,40 +497,3 @@ class H3Engine:
                 self._sessions.accept(stream.stream_id, stream.session_id, *stream.rest)
                 if stream.stop_code >= 0:
                     self._sessions.on_stopped(stream.stream_id, stream.stop_code)
-
-    def _end(self, stream: RequestStream, code: int, reason: str, is_local: bool) -> None:
-        # A request ended early.
-        has_credit = self._requests.abandon(stream)
-        self._events.append(RequestFailed(stream.stream_id, code, reason, is_local))
-        if self._observer is not None:
-            self._observer.stream_failed(stream.stream_id, code, reason, is_local)
-        if not has_credit and not self.is_client:
-            self._fail(H3_EXCESSIVE_LOAD, "too many requests abandoned")
-
-    def _refuse(self, violation: Exception, stream: RequestStream | None) -> None:
-        if isinstance(violation, ConnectionViolation | QpackError):
-            self._fail(violation.code, violation.reason)
-        elif stream is not None and isinstance(violation, SectionTooLarge):
-            if not self.is_client and stream.phase is Phase.HEAD and not stream.has_sent_head:
-                # RFC 9114 §4.2.2, RFC 6585 §5: say what was wrong.
-                stream.send_headers([(b":status", b"431")], True)
-            self._fail_stream(stream, H3_EXCESSIVE_LOAD, violation.reason)
-        elif stream is not None and isinstance(violation, StreamViolation):
-            self._fail_stream(stream, violation.code, violation.reason)
-
-    def _fail_stream(self, stream: RequestStream, code: int, reason: str) -> None:
-        stream.stop_reading(code)
-        stream.reset(code)
-        self._end(stream, code, reason, True)
-
-    def _fail(self, code: int, reason: str) -> None:
-        if self._is_closed:
-            return
-        self._is_closed = True
-        self._events.append(ConnectionFailed(code, reason))
-        if self._observer is not None:
-            self._observer.connection_failed(code, reason)
-        self._transport.close(code, reason)
-
-
-_VIOLATIONS: Final = (ConnectionViolation, StreamViolation, QpackError, SectionTooLarge)
