@@ -166,3 +166,17 @@ def test_fate_of_a_probe_from_before_the_fall_is_ignored() -> None:
     mtu.on_acked(PING)
 
     assert 1200 == mtu.current
+
+
+def test_search_waits_for_permission_and_for_somebody_who_wants_it() -> None:  # RFC 9000 §14.3
+    mtu = MtuDiscovery(ceiling=1452)
+    mtu.want()
+    assert math.inf == mtu.deadline
+
+    mtu.permit(5.0)
+    assert math.inf == mtu.deadline
+    mtu.want()
+    assert 5.0 == mtu.deadline
+    search(mtu, lambda size: True, now=5.0)
+    mtu.want()
+    assert (math.inf, 1452) == (mtu.deadline, mtu.current)

@@ -245,6 +245,24 @@ def test_both_sides_issue_connection_ids() -> None:  # RFC 9000 §5.1.1
     assert 3 == len(pair.server_trace.frames_sent(NewConnectionIdFrame))
 
 
+@pytest.mark.parametrize(
+    ("size", "asks", "is_larger"),
+    [
+        pytest.param(1_000, False, False, id="small data"),
+        pytest.param(100_000, False, True, id="full datagrams"),
+        pytest.param(1_000, True, True, id="DATAGRAM frames"),
+    ],
+)
+def test_larger_mtu_is_looked_for_when_there_is_use_for_it(size: int, asks: bool, is_larger: bool) -> None:
+    pair = established()
+    if asks:
+        assert pair.client.max_datagram_size < 1_200
+    transfer(pair, size)
+    pair.run_for(2.0)
+
+    assert is_larger == (pair.client.stats().datagram_size > 1_200)
+
+
 def test_path_mtu_is_found() -> None:  # RFC 8899
     link = LinkConfig(mtu=1_400)
     pair = established(to_server=link, to_client=link)

@@ -221,8 +221,15 @@ class QuicEngine:
 
     @property
     def max_datagram_size(self) -> int:
-        """The most that `send_datagram` takes; 0 when datagrams are not available."""
-        return self.parts.datagrams.max_size
+        """The most that `send_datagram` takes; 0 when datagrams are not available.
+
+        Who asks wants to send some, so the search for a larger path MTU begins.
+        """
+        parts = self.parts
+        mtu = parts.paths.active.mtu
+        if mtu is not None and parts.datagrams.max_size:
+            mtu.want()
+        return parts.datagrams.max_size
 
     # Input
 

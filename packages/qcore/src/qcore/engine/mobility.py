@@ -225,7 +225,7 @@ class Mobility:
             if peer is not None:
                 ceiling = min(ceiling, peer.max_udp_payload_size)
             path.mtu = MtuDiscovery(base=BASE_SIZE, ceiling=ceiling, enabled=self._config.pmtud)
-            path.mtu.start(now)
+            path.mtu.permit(now)
         if migration.address_changed:
             parts.recovery.on_path_changed(now, path.rtt)
         parts.follow_mtu(now)

@@ -251,7 +251,7 @@ class Progress:
         parts.paths.on_confirmed(now, parts.pto())
         mtu = parts.paths.active.mtu
         if mtu is not None:
-            mtu.start(now)
+            mtu.permit(now)
         self.events.append(HandshakeConfirmed())
         peer = self._negotiation.peer
         if peer is not None and peer.preferred_address is not None and self._negotiation.config.migration:

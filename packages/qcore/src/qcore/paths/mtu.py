@@ -46,6 +46,7 @@ class MtuDiscovery(FrameSource):
     Attributes:
         current: UDP payload to use now.
         deadline: when the next probe is due.
+        is_idle: a search may begin, and nobody has had use for it yet.
     """
 
     __slots__ = (
@@ -58,9 +59,11 @@ class MtuDiscovery(FrameSource):
         "_last_sent",
         "_losses",
         "_outstanding",
+        "_permitted",
         "_try_ceiling",
         "current",
         "deadline",
+        "is_idle",
     )
 
     def __init__(self, *, base: int = BASE_SIZE, ceiling: int, enabled: bool = True) -> None:
@@ -76,6 +79,8 @@ class MtuDiscovery(FrameSource):
         self._interval = 0.0
         self._last_sent = 0.0
         self._large_losses = 0
+        self._permitted = 0.0
+        self.is_idle = False
 
     def set_ceiling(self, size: int) -> None:
         """Lower or raise the largest size to try, which is never below the base."""
@@ -83,8 +88,22 @@ class MtuDiscovery(FrameSource):
         self._high = self._ceiling
         self.current = min(self.current, self._ceiling)
 
+    def permit(self, now: float) -> None:
+        """The handshake is confirmed, so a search may begin; RFC 9000 §14.3. It waits until somebody wants it.
+
+        Most connections are over before they have filled a datagram, and would have no use for what probes find.
+        """
+        self._permitted = now
+        self.is_idle = True
+
+    def want(self) -> None:
+        """A datagram was filled, or DATAGRAM frames are to be sent: larger ones would be of use."""
+        if self.is_idle:
+            self.is_idle = False
+            self.start(self._permitted)
+
     def start(self, now: float) -> None:
-        """Begin to search: the handshake is confirmed. RFC 9000 §14.3."""
+        """Begin to search."""
         if self._enabled and self._wants_more():
             self.deadline = now
 

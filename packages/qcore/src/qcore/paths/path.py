@@ -157,8 +157,11 @@ class Path(FrameSource):
         self.received += size
 
     def on_sent(self, size: int) -> None:
-        """Count a datagram to the address."""
+        """Count a datagram to the address, or several."""
         self.sent += size
+        mtu = self.mtu
+        if mtu is not None and mtu.is_idle and size >= mtu.current:
+            mtu.want()
 
     def leave(self, at: float) -> None:
         """Be forgotten then, unless somebody keeps it."""
