@@ -21,7 +21,7 @@ from qwire.frames import CryptoFrame, PaddingFrame, PingFrame, parse_frames
 
 FOLDER: Final = Path(__file__).parents[1] / "examples" / "specs"
 NAMES: Final = sorted(path.stem for path in FOLDER.glob("*.toml"))
-SEEDS: Final = 40
+SEEDS: Final = 100
 
 #: A packet as a list of (start, stop) for CRYPTO, "ping", and sizes of runs of PADDING.
 Shape = list[tuple[int, int] | str | int]
