@@ -101,18 +101,27 @@ class Runner:
 def run_rounds(
     runner: Runner, rows: Iterable[Row], works: Iterable[Work], rounds: int, on_step: Callable[[str], None]
 ) -> Results:
-    """Every row once per work, then the next work, then the next round; a run that fails is noted and left out."""
+    """Every row once per work, then the next work, then the next round; a run that fails is noted and left out.
+
+    Who presses Ctrl-C gets what there is so far.
+    """
     results = Results()
-    for number in range(rounds):
-        for work in works:
-            for row in rows:
-                if work.only and row.stack not in work.only:
-                    continue
-                on_step(f"round {number + 1}: {work.title}, {row.name}")
-                try:
-                    results.add(work, row, runner.run(row, work))
-                except RuntimeError as error:
-                    results.failures.append(str(error))
+    steps = [
+        (number + 1, work, row)
+        for number in range(rounds)
+        for work in works
+        for row in rows
+        if not work.only or row.stack in work.only
+    ]
+    try:
+        for number, work, row in steps:
+            on_step(f"round {number}: {work.title}, {row.name}")
+            try:
+                results.add(work, row, runner.run(row, work))
+            except RuntimeError as error:
+                results.failures.append(str(error))
+    except KeyboardInterrupt:
+        results.failures.append(f"interrupted in round {number}: {work.title}, {row.name}")
     return results
 
 

@@ -33,8 +33,8 @@ class Row:
 ROWS: Final[dict[str, Row]] = {
     row.name: row
     for row in (
-        Row("pure", "uquic"),
-        Row("compiled", "uquic", is_compiled=True),
+        Row("pure", "uquic", loop="uvloop"),
+        Row("compiled", "uquic", loop="uvloop", is_compiled=True),
         # On uvloop it falls to a tenth in some runs: its pacing timer fires early there and is armed again at once.
         Row("aioquic", "aioquic"),
         Row("qh3", "qh3", loop="uvloop"),

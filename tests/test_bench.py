@@ -9,7 +9,9 @@ import pytest
 from bench import floor
 from bench.once import run
 from bench.report import ratio
-from bench.work import WORKS, Metric
+from bench.rounds import Runner, run_rounds
+from bench.rows import ROWS, Row
+from bench.work import WORKS, Metric, Work
 
 ROOT = Path(__file__).resolve().parent.parent
 SCALE = 0.002
@@ -27,7 +29,7 @@ def test_work_gives_all_its_numbers(tmp_path: Path, work: str) -> None:
     ("stack", "variant"), [("aioquic", ""), ("qh3", ""), ("qh3", "batched")], ids=["aioquic", "qh3", "qh3+"]
 )
 def test_peer_does_the_same_work(stack: str, variant: str) -> None:
-    works = ["requests-1", "download", "upload", "raw-download", "raw-upload", "datagrams"]
+    works = ["requests-1", "requests-100", "download", "upload", "raw-download", "raw-upload", "datagrams"]
     # In a process of its own: the peers' best settings change the peers for everybody in it.
     command = [sys.executable, "-m", "bench.once", stack, variant, str(SCALE), *works]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
@@ -46,6 +48,8 @@ def test_command_prints_json(tmp_path: Path) -> None:
             "1",
             "--scale",
             str(SCALE),
+            "--loop",
+            "asyncio",
             "--json",
             "--markdown",
             str(tmp_path / "table.md"),
@@ -61,6 +65,21 @@ def test_command_prints_json(tmp_path: Path) -> None:
     assert [] == found["failures"]
     assert "| full handshake | per s |" in (tmp_path / "table.md").read_text()
     assert 0 == done.returncode
+
+
+def test_who_interrupts_gets_what_there_is(tmp_path: Path) -> None:
+    class Interrupted(Runner):
+        def run(self, row: Row, work: Work, flame: Path | None = None) -> dict[str, float]:
+            if row.name == "qh3":
+                raise KeyboardInterrupt
+            return {"rate": 1.0}
+
+    rows = [ROWS["pure"], ROWS["qh3"], ROWS["aioquic"]]
+
+    results = run_rounds(Interrupted(tmp_path, None, 1.0), rows, [WORKS["handshake"]], 2, lambda step: None)
+
+    assert {"handshake": {"pure": {"rate": [1.0]}}} == results.values
+    assert ["interrupted in round 1: full handshake, qh3"] == results.failures
 
 
 def test_floor_is_made_of_all_its_parts() -> None:

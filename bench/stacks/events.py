@@ -52,6 +52,7 @@ def make_protocol(library: Any) -> type[Any]:
             self.credit: asyncio.Future[None] | None = None
             self.datagram_count = 0
             self.is_lost = False
+            self.short_of_streams: list[asyncio.Future[None]] = []
 
         # In
 
@@ -159,6 +160,11 @@ def make_protocol(library: Any) -> type[Any]:
             if self.sending and not self.is_lost:
                 self.feed()
             super().transmit()
+            # It follows whatever has arrived, a new limit of streams among others.
+            waiting, self.short_of_streams = self.short_of_streams, []
+            for room in waiting:
+                if not room.done():
+                    room.set_result(None)
 
     return PeerProtocol
 
@@ -179,7 +185,7 @@ class EventLink:
 
     async def _request(self, method: bytes, path: bytes, size: int) -> Transfer:
         protocol = self._protocol
-        stream_id = protocol._quic.get_next_available_stream_id()
+        stream_id = await self._next_id()
         fields = [
             (b":method", method),
             (b":scheme", b"https"),
@@ -188,23 +194,34 @@ class EventLink:
         ]
         if size:
             fields.append((b"content-length", b"%d" % size))
-        while True:
-            try:
-                protocol.http.send_headers(stream_id, fields, not size)
-                break
-            except ValueError:  # qh3: the server has not allowed as many streams yet
-                await asyncio.sleep(0)
+        protocol.http.send_headers(stream_id, fields, not size)
         if size:
             protocol.start_sending(stream_id, size)
         return await self._finish(stream_id)
 
+    async def _next_id(self) -> int:
+        """The number of the next stream, when the server allows it.
+
+        aioquic keeps what is too early. qh3 refuses it, and calls the number of streams that may ever be opened, which
+        grows as they end, `max_concurrent_bidi_streams`.
+        """
+        quic = self._protocol._quic
+        while True:
+            stream_id: int = quic.get_next_available_stream_id()
+            allowed = getattr(quic, "max_concurrent_bidi_streams", None)
+            if allowed is None or stream_id >> 2 < allowed:
+                return stream_id
+            room = asyncio.get_running_loop().create_future()
+            self._protocol.short_of_streams.append(room)
+            await room
+
     async def pull(self, size: int) -> None:
-        stream_id = self._protocol._quic.get_next_available_stream_id()
+        stream_id = await self._next_id()
         self._protocol._quic.send_stream_data(stream_id, b"d%d\n" % size, True)
         check((await self._finish(stream_id)).received, size)
 
     async def push(self, size: int) -> None:
-        stream_id = self._protocol._quic.get_next_available_stream_id()
+        stream_id = await self._next_id()
         self._protocol._quic.send_stream_data(stream_id, b"u\n", False)
         self._protocol.start_sending(stream_id, size)
         check(int((await self._finish(stream_id)).tail), size)
