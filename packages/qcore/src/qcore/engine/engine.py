@@ -265,25 +265,29 @@ class QuicEngine:
     def next_timeout(self) -> float:
         """When `handle_timeout` wants to be called; `math.inf` for never."""
         parts, table = self.parts, self._timers
-        if self._lifecycle.is_open:
-            pto = parts.pto()
-            table.set(timers.IDLE, parts.idle.deadline(pto))
-            table.set(
-                timers.KEEP_ALIVE, parts.idle.keep_alive_deadline() if self.is_established else math.inf
-            )
-            table.set(timers.LOSS, parts.recovery.next_timeout())
-            table.set(timers.ACK, min([space.received.deadline for space in parts.spaces]))
-            table.set(timers.PACING, self._transmitter.pacing_deadline)
-            table.set(timers.PATH, parts.paths.next_timeout())
-            phases = parts.spaces[APPLICATION].phases
+        lifecycle = self._lifecycle
+        if lifecycle.is_open:
+            deadlines = table.deadlines
+            is_established = lifecycle.is_established
+            deadlines[timers.IDLE] = parts.idle.deadline(parts.pto())
+            deadlines[timers.KEEP_ALIVE] = parts.idle.keep_alive_deadline() if is_established else math.inf
+            deadlines[timers.LOSS] = parts.recovery.next_timeout()
+            initial, handshake, application = parts.spaces
+            ack = application.received.deadline
+            if not handshake.is_discarded:
+                ack = min(ack, initial.received.deadline, handshake.received.deadline)
+            deadlines[timers.ACK] = ack
+            deadlines[timers.PACING] = self._transmitter.pacing_deadline
+            deadlines[timers.PATH] = parts.paths.next_timeout()
+            phases = application.phases
             deadline = self._progress.deadline
-            table.set(timers.KEYS, deadline if phases is None else min(phases.deadline, deadline))
+            deadlines[timers.KEYS] = deadline if phases is None else min(phases.deadline, deadline)
             mtu = parts.paths.active.mtu
             # A probe that was due and did not go waits for an ACK to make room, not for the clock.
-            waits = mtu is None or not self.is_confirmed or mtu.deadline <= self._transmitter.last_pass
-            table.set(timers.MTU, math.inf if waits or mtu is None else mtu.deadline)
-            if self.is_established:
-                table.clear(timers.HANDSHAKE)
+            waits = mtu is None or not lifecycle.is_confirmed or mtu.deadline <= self._transmitter.last_pass
+            deadlines[timers.MTU] = math.inf if waits or mtu is None else mtu.deadline
+            if is_established:
+                deadlines[timers.HANDSHAKE] = math.inf
         return table.next()
 
     def handle_timeout(self, now: float) -> None:

@@ -75,7 +75,7 @@ class Transmitter:
         failures = 0
         room = batch.limit - before
         parts.packer.begin_pass()
-        if len(parts.paths.paths()) > 1:
+        if parts.paths.has_others:
             self._send_probes_of_paths(now, room)
         while batch.count + len(self._pending) < batch.limit:
             path = parts.paths.active
@@ -91,7 +91,7 @@ class Transmitter:
                 # One that has just come due lets everything else go first, and from then on nothing.
                 if path.mtu is not None and path.mtu.deadline <= previous_pass:
                     self._send_mtu_probe(now, path)
-                if path.validated and failures < RUN_ATTEMPTS:
+                if path.validated and failures < RUN_ATTEMPTS and parts.packer.may_run():
                     if self._send_run(now, path, batch):
                         continue
                     failures += 1
@@ -113,6 +113,9 @@ class Transmitter:
                     self.pacing_deadline = recovery.pacing_deadline()
                 break
             self._record(datagram, path, now, recovery.ecn_codepoint())
+            # Where delivery is sampled, the congestion controller hears that more could have been sent.
+            if path.validated and not recovery.congestion.samples_delivery and parts.packer.is_done():
+                break
         self._flush(batch)
         return batch.count - before
 

@@ -26,6 +26,8 @@ SAMPLE_SIZE: Final = 16
 LONG_HEADER_SIZE: Final = 7
 # A mask of 16 bytes: one for the first byte, four for the packet number, and eleven that nobody needs.
 MASKS: Final = Struct(">BI11x")
+# The shape of one datagram that is one packet.
+ALONE: Final = [(1, 0)]
 # A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as
 # much work as a full frame.
 SMALLEST_CUT: Final = 32
@@ -247,6 +249,13 @@ class HeaderMasker:
     def finish(self) -> list[bytes]:
         """The datagrams, protected."""
         packets = self._packets
+        if len(packets) == 1 and self._shape == ALONE:
+            sealer, header, number_size, ciphertext = packets[0]
+            alone = masked(header, number_size, sealer.masks(self._samples[0])) + ciphertext
+            packets.clear()
+            self._samples.clear()
+            self._shape.clear()
+            return [alone]
         done: list[bytes] = []
         start = 0
         while start < len(packets):
@@ -282,9 +291,9 @@ def masked(header: bytes, number_size: int, mask: bytes) -> bytes:
 
 
 def _masked(header: bytes, number_size: int, first_mask: int, number_mask: int) -> bytes:
-    # The bits in play: the low four (long) or five (short) of the first byte, and the number at the end.
-    first = header[0]
-    end = len(header) - number_size
-    number = int.from_bytes(header[end:], "big") ^ number_mask >> 32 - 8 * number_size
-    first ^= first_mask & (0x0F if first & 0x80 else 0x1F)
-    return bytes((first,)) + header[1:end] + number.to_bytes(number_size, "big")
+    # The bits in play: the low four (long) or five (short) of the first byte, and the number at the end. As one integer,
+    # since that takes the fewest steps.
+    size = len(header)
+    first_bits = first_mask & (0x0F if header[0] & 0x80 else 0x1F)
+    mask = first_bits << 8 * (size - 1) | number_mask >> 32 - 8 * number_size
+    return (int.from_bytes(header, "big") ^ mask).to_bytes(size, "big")

@@ -63,6 +63,16 @@ class OneRttPacker:
         """Input has been processed since the last datagram: sources may have something new to say."""
         self._active = None
 
+    def is_done(self) -> bool:
+        """Whether it is known that nothing is left to send in this pass."""
+        active = self._active
+        return (
+            active is not None
+            and not active
+            and not self._space.received.has_frames(APPLICATION)
+            and not self._recovery.probes_owed(APPLICATION)
+        )
+
     def pack(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
         """Build the next datagram, of at most `limit` bytes; None when there is nothing to send in this mode."""
         space = self._space

@@ -208,6 +208,14 @@ class Packer:
             and self.spaces[HANDSHAKE].received.has_frames(HANDSHAKE)
         )
 
+    def may_run(self) -> bool:
+        """Whether `pack_run` need be asked: not where an ACK has to go first."""
+        return not self.spaces[APPLICATION].received.ack_pending and self._is_settled()
+
+    def is_done(self) -> bool:
+        """Whether it is known that `pack` would find nothing to send."""
+        return self._is_settled() and self.one_rtt.is_done()
+
     def _is_settled(self) -> bool:
         """Whether only 1-RTT packets are left."""
         return self.spaces[INITIAL].is_discarded and self.spaces[HANDSHAKE].is_discarded

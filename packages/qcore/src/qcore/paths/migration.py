@@ -97,6 +97,11 @@ class PathManager:
         """Another path would take the place of the stalest."""
         return len(self._others) + 1 >= MAX_PATHS
 
+    @property
+    def has_others(self) -> bool:
+        """Whether there are paths beside the active one."""
+        return len(self._others) > 0
+
     def paths(self) -> list[Path]:
         """All paths, the active one first."""
         return [self.active, *self._others]
