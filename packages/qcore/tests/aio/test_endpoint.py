@@ -390,6 +390,30 @@ def test_refused_early_data_is_told(made: MadeCertificate) -> None:  # RFC 9001 
     run(main())
 
 
+def test_what_a_handler_says_at_once_leaves_with_the_end_of_the_handshake(
+    made: MadeCertificate, client_tls: ClientTLS
+) -> None:
+    counts: list[int] = []
+
+    async def greet(connection: Connection) -> None:
+        counts.append(connection.stats().datagrams_sent)
+        stream = await connection.open_uni()
+        await send_all(stream, b"welcome")
+
+    async def main() -> None:
+        tls = ServerTLS(certs=made.chain, alpn=ALPN, ticket_keys=())
+        async with (
+            serve(greet, (HOST, 0), tls=tls, config=QuicConfig(pmtud=False)) as listener,
+            connect(HOST, listener.addresses[0][1], tls=client_tls) as connection,
+        ):
+            stream = await anext(aiter(connection.uni_streams()))
+            assert b"welcome" == await stream.read()
+            (accepted,) = listener.connections
+            assert [accepted.stats().datagrams_sent - 1] == counts
+
+    run(main())
+
+
 def test_a_handler_that_raises_has_its_connection_closed(
     server_tls: ServerTLS, client_tls: ClientTLS
 ) -> None:
