@@ -56,7 +56,7 @@ class CryptoStream(FrameSource):
     def __init__(self, space: int, *, total_limit: int | None = None) -> None:
         self.space = space
         self.sent_size = 0
-        self._data = bytearray()
+        self._data = b""
         self._first = 0  # bytes before it are not kept any more
         self._pending = RangeSet()
         self._acked = RangeSet()
@@ -65,7 +65,7 @@ class CryptoStream(FrameSource):
 
     def release(self) -> None:
         """The keys of the space are gone: nothing is sent or received any more."""
-        self._data = bytearray()
+        self._data = b""
         self._first = self.sent_size
         self._pending.clear()
         self._acked.clear()
@@ -94,7 +94,7 @@ class CryptoStream(FrameSource):
         """Start over with other bytes: another ClientHello. Only before anything was acknowledged."""
         if len(self._acked):
             raise ValueError("handshake bytes cannot change after the peer has acknowledged some")
-        self._data.clear()
+        self._data = b""
         self._pending.clear()
         self._first = self.sent_size = 0
         self.send(data)
@@ -162,7 +162,7 @@ class CryptoStream(FrameSource):
             self._acked.add(frame.offset, stop)
             self._pending.remove(frame.offset, stop)
             if self.is_acked:
-                self._data = bytearray()
+                self._data = b""
                 self._first = self.sent_size
 
     def on_lost(self, frame: Frame) -> None:
@@ -171,7 +171,7 @@ class CryptoStream(FrameSource):
                 self._pending.add(start, stop)
 
     def _slice(self, start: int, stop: int) -> bytes:
-        return bytes(self._data[start - self._first : stop - self._first])
+        return self._data[start - self._first : stop - self._first]
 
     # In
 

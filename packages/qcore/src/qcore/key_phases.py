@@ -1,7 +1,8 @@
 """1-RTT keys through their phases. RFC 9001 §6.
 
-Keeps the keys in use, the receive keys before them for late packets, and the next receive keys ready, so that
-the time a packet takes does not tell whether it tried to change the phase (§9.5).
+Keeps the keys in use, and the receive keys before them for late packets. The next receive keys are made for the first
+packet that seems to be of their phase, and kept: most connections end before there is one. The time that a packet takes
+does not tell later ones whether they tried to change the phase (§9.5).
 """
 
 import math
@@ -61,7 +62,7 @@ class KeyPhases:
         self.generation = 0
         self.peer_generation = 0
         self._previous: Opener | None = None
-        self._next = opener.next()
+        self._next: Opener | None = None
         self._previous_until = math.inf
         self._first_received = 0  # lowest packet number seen in the current receive phase
         self._first_sent = 0  # first packet number sealed in the current send phase
@@ -138,7 +139,10 @@ class KeyPhases:
             if payload is None:
                 self._count_failure()
             return payload
-        payload = self._next.open(packet_number, header, ciphertext)
+        opener = self._next
+        if opener is None:
+            opener = self._next = self.opener.next()
+        payload = opener.open(packet_number, header, ciphertext)
         if payload is None:
             self._count_failure()
             return None
@@ -153,8 +157,8 @@ class KeyPhases:
             raise TransportError(KEY_UPDATE_ERROR, None, "an older packet number in a newer key phase")
         self._previous = self.opener
         self._previous_until = now + 3 * self.pto
-        self.opener = self._next
-        self._next = self.opener.next()
+        self.opener = opener
+        self._next = None
         self.peer_generation += 1
         self._first_received = packet_number
         return payload

@@ -33,14 +33,14 @@ class ControlPlane:
     __slots__ = (
         "_config",
         "_control",
+        "_decoder",
         "_emit",
+        "_encoder",
         "_is_client",
         "_is_started",
         "_observer",
         "_peer",
         "_remembered",
-        "decoder",
-        "encoder",
         "goaway_received",
         "goaway_sent",
         "local",
@@ -66,21 +66,42 @@ class ControlPlane:
         self.peer_settings: H3Settings | None = None
         self.goaway_sent = -1
         self.goaway_received = -1
-        settings = config.settings
-        limit = settings.max_field_section_size
-        self.encoder = Encoder(config.qpack)
-        self.decoder = Decoder(
-            settings.qpack_max_table_capacity,
-            settings.qpack_blocked_streams,
-            config.max_field_section_size if limit is None else limit,
-            config.max_fields,
-            acknowledgments_together=config.acknowledgments_together,
-        )
+        # Both are made for the first request, or for the first instruction of the peer.
+        self._encoder: Encoder | None = None
+        self._decoder: Decoder | None = None
         self.local = LocalStreams(transport, config, observer)
         self._peer = PeerStreams(transport, is_client, observer, sessions)
         self._control = ControlStream(is_client, observer)
         if remembered is not None:
             self._use_limits(remembered)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What encodes our fields, with the peer's limits."""
+        encoder = self._encoder
+        if encoder is None:
+            encoder = self._encoder = Encoder(self._config.qpack)
+            settings = self.usable_settings
+            if settings is not None:
+                encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)
+        return encoder
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes the peer's fields, with our limits."""
+        decoder = self._decoder
+        if decoder is None:
+            config = self._config
+            settings = config.settings
+            limit = settings.max_field_section_size
+            decoder = self._decoder = Decoder(
+                settings.qpack_max_table_capacity,
+                settings.qpack_blocked_streams,
+                config.max_field_section_size if limit is None else limit,
+                config.max_fields,
+                acknowledgments_together=config.acknowledgments_together,
+            )
+        return decoder
 
     @property
     def usable_settings(self) -> H3Settings | None:
@@ -149,7 +170,7 @@ class ControlPlane:
     @property
     def is_due(self) -> bool:
         """Whether `flush` has something to do."""
-        return self.decoder.is_due or self.local.overrun is not None
+        return (self._decoder is not None and self._decoder.is_due) or self.local.overrun is not None
 
     def flush(self) -> None:
         """Send what is due on the decoder stream.
@@ -157,8 +178,8 @@ class ControlPlane:
         Raises:
             ConnectionViolation: the peer makes us say ever more on a stream that it does not read.
         """
-        if self.decoder.is_due:
-            instructions = self.decoder.take_instructions()
+        if self._decoder is not None and self._decoder.is_due:
+            instructions = self._decoder.take_instructions()
             self.local.write(StreamKind.DECODER, instructions)
             if self._observer is not None:
                 self._observer.decoder_instructions(True, len(instructions))
@@ -241,11 +262,15 @@ class ControlPlane:
         self._emit(SettingsReceived())
 
     def _send_instructions(self) -> None:
-        instructions = self.encoder.take_instructions()
+        if self._encoder is None:
+            return
+        instructions = self._encoder.take_instructions()
         if instructions:
             self.local.write(StreamKind.ENCODER, instructions)
             if self._observer is not None:
                 self._observer.encoder_instructions(True, len(instructions))
 
     def _use_limits(self, settings: H3Settings) -> None:
+        if self._encoder is None and not self._config.qpack.eager_capacity:
+            return  # it will see them when it is made
         self.encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)

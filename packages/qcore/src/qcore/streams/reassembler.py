@@ -41,7 +41,7 @@ class Reassembler:
         self.consumed = 0
         self.gaps = 0
         self.held = 0
-        self._ready: list[bytes] = []
+        self._ready: list[bytes] = NO_PIECES
         self._head = 0  # bytes of the first ready piece that were taken
         self._starts: list[int] = NO_STARTS
         self._pieces: list[bytes] = NO_PIECES
@@ -68,7 +68,10 @@ class Reassembler:
             self.gaps = 1
             self.held = stop - offset
             return True
-        self._ready.append(data)
+        if self._ready:
+            self._ready.append(data)
+        else:
+            self._ready = [data]
         self.offset = stop
         if stop - offset < SMALL_PIECE and len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
             self._join_ready()
@@ -76,7 +79,10 @@ class Reassembler:
 
     def extend(self, pieces: list[bytes], size: int) -> None:
         """Take in pieces of `size` bytes in all that follow what has arrived, while nothing waits beyond a gap."""
-        self._ready += pieces
+        if self._ready:
+            self._ready += pieces
+        else:
+            self._ready = pieces.copy()
         self.offset += size
         if len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
             self._join_ready()
@@ -156,9 +162,12 @@ class Reassembler:
         position = self.offset
         count = 0
         while count < len(starts) and starts[count] == position:
-            self._ready.append(pieces[count])
             position += len(pieces[count])
             count += 1
+        if self._ready:
+            self._ready += pieces[:count]
+        else:
+            self._ready = pieces[:count]
         if count < len(starts):
             del starts[:count]
             del pieces[:count]
@@ -194,9 +203,7 @@ class Reassembler:
         if self._head:
             self._ready[0] = self._ready[0][self._head :]
             self._head = 0
-        data = b"".join(self._ready)
-        self._ready.clear()
-        self._ready.append(data)
+        self._ready = [b"".join(self._ready)]
 
     def take(self, size: int = -1) -> bytes:
         """Take out bytes in order: all there are, or at most `size`."""
@@ -209,9 +216,8 @@ class Reassembler:
             if self._head:
                 ready[0] = ready[0][self._head :]
                 self._head = 0
-            data = ready[0] if len(ready) == 1 else b"".join(ready)
-            ready.clear()
-            return data
+            self._ready = NO_PIECES
+            return ready[0] if len(ready) == 1 else b"".join(ready)
         self.consumed += size
         start = self._head
         stop = start + size
@@ -234,7 +240,7 @@ class Reassembler:
 
     def discard(self) -> None:
         """Forget all data, ordered or not."""
-        self._ready.clear()
+        self._ready = NO_PIECES
         self._head = 0
         self._starts = NO_STARTS
         self._pieces = NO_PIECES

@@ -17,6 +17,10 @@ GATHERED: Final = 16 * 1024
 # Entries of sent chunks are taken out of the list together, when they are this many and half of it.
 SPENT_CHUNKS: Final = 64
 
+# What buffers that hold nothing share: nobody may put anything into these.
+NO_CHUNKS: Final[list[bytes]] = []
+NOTHING_LOST: Final[list[tuple[int, bytes]]] = []
+
 
 @final
 class SendBuffer:
@@ -48,11 +52,11 @@ class SendBuffer:
         self.acked = 0
         self._prefix = 0  # everything below is acknowledged
         self._islands = RangeSet()  # acknowledged ranges above
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes] = NO_CHUNKS
         self._first = 0  # chunks before this one were sent
         self._head = 0  # bytes of the first chunk that were sent
         self._tail = bytearray()
-        self.lost: list[tuple[int, bytes]] = []
+        self.lost: list[tuple[int, bytes]] = NOTHING_LOST
 
     @property
     def buffered(self) -> int:
@@ -80,10 +84,16 @@ class SendBuffer:
             return
         if self._tail:
             self._flush()
-        self._chunks.append(data)
+        self._queue(data)
+
+    def _queue(self, chunk: bytes) -> None:
+        if self._chunks:
+            self._chunks.append(chunk)
+        else:
+            self._chunks = [chunk]
 
     def _flush(self) -> None:
-        self._chunks.append(bytes(self._tail))
+        self._queue(bytes(self._tail))
         self._tail.clear()
 
     def take(self, size: int) -> bytes:
@@ -122,7 +132,7 @@ class SendBuffer:
         first = self._first + 1
         chunks = self._chunks
         if first == len(chunks):
-            chunks.clear()
+            self._chunks = NO_CHUNKS
             first = 0
         elif first >= SPENT_CHUNKS and first * 2 >= len(chunks):
             del chunks[:first]
@@ -181,7 +191,10 @@ class SendBuffer:
     def on_lost(self, offset: int, data: bytes) -> None:
         """These bytes have to be sent again, unless they were acknowledged meanwhile."""
         if data and offset + len(data) > self._prefix:
-            heappush(self.lost, (offset, data))
+            if self.lost:
+                heappush(self.lost, (offset, data))
+            else:
+                self.lost = [(offset, data)]
 
     def is_acked_to(self, offset: int) -> bool:
         """Whether the peer has every byte before `offset`."""
@@ -190,7 +203,7 @@ class SendBuffer:
     def truncate(self, size: int) -> None:
         """Drop everything from `size` on that is not sent, and what would be sent again."""
         pieces = self.lost
-        self.lost = []
+        self.lost = NOTHING_LOST
         for offset, data in pieces:
             self.on_lost(offset, data[: max(size - offset, 0)])
         if size <= self.next_offset:
@@ -204,15 +217,15 @@ class SendBuffer:
             last = self._chunks.pop()
             start = end - len(last)
             if start < size:
-                self._chunks.append(last[: size - start])
+                self._queue(last[: size - start])
             end = max(start, size)
         self.end = size
 
     def discard(self) -> None:
         """Drop everything that is not sent, and what would be sent again."""
-        self._chunks.clear()
+        self._chunks = NO_CHUNKS
         self._first = 0
         self._tail.clear()
-        self.lost.clear()
+        self.lost = NOTHING_LOST
         self._head = 0
         self.end = self.next_offset
