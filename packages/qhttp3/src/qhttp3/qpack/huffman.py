@@ -44,6 +44,8 @@ def decode(data: bytes) -> bytes:
     found = _DECODED.get(data)
     if found is not None:
         return found
+    if not _STEPS:
+        _build()
     pieces: list[bytes] = []
     state = 0
     for byte in data:
@@ -62,7 +64,8 @@ def decode(data: bytes) -> bytes:
     return decoded
 
 
-def _build_tree() -> list[list[int]]:
+def _build() -> None:
+    """Fill in the tables, for the first string that is decoded; several threads may come here at once."""
     # Inner nodes are numbered from 0, the root; a child is an inner node, or a leaf as -1 - symbol.
     nodes: list[list[int]] = [[0, 0]]
     for symbol, code in enumerate(CODES):
@@ -74,17 +77,14 @@ def _build_tree() -> list[list[int]]:
                 nodes[node][bit] = len(nodes) - 1
             node = nodes[node][bit]
         nodes[node][code & 1] = -1 - symbol
-    return nodes
-
-
-def _accepting() -> frozenset[int]:
     # RFC 7541 §5.2: padding is a strict prefix of EOS, which is all ones, and shorter than 8 bits.
     node = 0
-    states = {0}
+    _ACCEPTING.add(node)
     for _ in range(7):
-        node = _TREE[node][1]
-        states.add(node)
-    return frozenset(states)
+        node = nodes[node][1]
+        _ACCEPTING.add(node)
+    _TREE[:] = nodes
+    _STEPS[:] = [[None] * 256 for _ in nodes]
 
 
 def _compute(state: int, byte: int) -> tuple[int, bytes]:
@@ -105,8 +105,8 @@ def _compute(state: int, byte: int) -> tuple[int, bytes]:
 
 _BITS: Final = [format(CODES[symbol], f"0{LENGTHS[symbol]}b") for symbol in range(EOS)]
 _PADDING: Final = ["1" * count for count in range(8)]
-_TREE: Final = _build_tree()
-_ACCEPTING: Final = _accepting()
-_STEPS: Final[list[list[tuple[int, bytes] | None]]] = [[None] * 256 for _ in _TREE]
+_TREE: Final[list[list[int]]] = []
+_ACCEPTING: Final[set[int]] = set()
+_STEPS: Final[list[list[tuple[int, bytes] | None]]] = []
 _ENCODED: Final[dict[bytes, bytes]] = {}
 _DECODED: Final[dict[bytes, bytes]] = {}
