@@ -5,7 +5,8 @@
 
 `--all` compares whatever the captures in a folder allow: first flights, fresh and resumed, over IPv4 and IPv6; what
 follows the server's answer, up to the first request; and profiles learned from the captures of other clients. PROFILE is
-a name, a TOML file, or `learn`, which learns from one half of the capture and is tested on the other. A random forest,
+a name, a TOML file, a file of draws that `qmimic draw --jsonl` wrote, or `learn`, which learns from one half of the capture
+and is tested on the other. A random forest,
 boosted trees and logistic regression are cross-validated over more than a thousand features; an AUC of 0.5 is a coin.
 What follows the server's answer is compared in visits at the pace of the captured ones: what the server does, when the
 client gets round to reading it, and what is asked for are theirs, and told apart is what the client makes of it. Rows that
@@ -27,7 +28,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from telling.cases import Case, all_cases, flight_case
+from telling.cases import Case, all_cases, drawn_case, flight_case
 from telling.hash_report import print_result, result_of
 from telling.hashes import tally
 from telling.kinds import all_captures
@@ -119,9 +120,12 @@ def pair_cases(options: argparse.Namespace, count: int) -> Iterator[Case]:
     """The comparisons of captures with profiles that the command line names."""
     for capture, name in zip(options.pairs[::2], options.pairs[1::2], strict=True):
         flows = read_capture(capture)
-        chosen = learn(flows[::2]) if name == "learn" else load(name)
-        tested = flows[1::2] if name == "learn" else flows
-        case = flight_case(chosen, tested, options.resumed, count, options.auc)
+        if name.endswith(".jsonl"):
+            case = drawn_case(name, read_capture(name), flows, options.resumed, options.auc)
+        else:
+            chosen = learn(flows[::2]) if name == "learn" else load(name)
+            tested = flows[1::2] if name == "learn" else flows
+            case = flight_case(chosen, tested, options.resumed, count, options.auc)
         if case is None:
             print(f"{capture}: too few connections", file=sys.stderr)
         else:

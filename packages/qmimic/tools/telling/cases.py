@@ -97,6 +97,17 @@ def flight_case(
     return Case(label, [row_of(item) for item in items], draw, count, bar)
 
 
+def drawn_case(
+    name: str, drawn: Sequence[CapturedFlow], flows: Sequence[CapturedFlow], resumed: bool, bar: float
+) -> Case | None:
+    """First flights that were drawn before, and written down, against captured ones; None where there are too few."""
+    items = [item for item in observe(flows) if item.is_resumed == resumed]
+    rows = [row_of(item) for item in observe(drawn) if item.is_resumed == resumed]
+    if min(len(items), len(rows)) < FEWEST:
+        return None
+    return Case(name, [row_of(item) for item in items], lambda seed, size: rows[:size], len(rows), bar)
+
+
 def row_of(item: Observed) -> Traits:
     """Traits of a first flight, and the time that it took; but resumed ones were captured behind a relay, at its pace."""
     row = traits(item)
