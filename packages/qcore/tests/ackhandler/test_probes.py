@@ -152,6 +152,24 @@ def test_timeout_owes_two_probes_and_one_in_other_handshake_spaces() -> None:  #
     assert 3 == timer.total
 
 
+@pytest.mark.parametrize(
+    ("sent", "owed"),
+    [
+        pytest.param({"handshake": 0.1, "application": 0.1}, [0, 2, 1], id="behind the Finished"),
+        pytest.param({"initial": 0.0, "application": 0.0}, [2, 0, 0], id="early data"),
+    ],
+)
+def test_what_a_client_said_behind_its_finished_goes_along(
+    sent: dict[str, float], owed: list[int]
+) -> None:  # RFC 9002 §6.2.4
+    timer = client()
+    made = histories(**sent)
+    deadline(timer, made)
+    timer.expire(made, 0.4)
+
+    assert owed == [timer.owed(space) for space in range(COUNT)]
+
+
 def test_probes_are_paid_one_by_one() -> None:
     timer = ProbeTimer(is_client=False, per_timeout=1)
     sent = histories(initial=0.0)

@@ -124,6 +124,10 @@ class ProbeTimer:
         for other in (INITIAL, HANDSHAKE):
             if other != self.space and histories[other].ack_eliciting:
                 self._owe(other, 1)
+        # So does what a client has said behind its Finished: it has no timeout of its own yet. Early data before that waits.
+        is_finished = self._is_client and histories[HANDSHAKE].ack_eliciting > 0
+        if is_finished and self.space == HANDSHAKE and histories[APPLICATION].ack_eliciting:
+            self._owe(APPLICATION, 1)
 
     def hurry(self, now: float, delay: float = 0.0, *, lacks_keys: bool = False) -> None:
         """The peer lacks part of the handshake, or may do so: help it along before the timeout. RFC 9002 §6.2.3.
