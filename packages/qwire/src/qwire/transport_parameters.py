@@ -62,11 +62,11 @@ class TransportParameters:
     that is repeated, and raises ``DecodeError`` for a value that cannot be read.
     """
 
-    __slots__ = ("_condensed", "_entries")
+    __slots__ = ("_encoded", "_entries")
 
     def __init__(self, entries: Iterable[Parameter] = ()) -> None:
         self._entries = tuple(entries)
-        self._condensed = b""
+        self._encoded = b""  # as far as it is known; without entries it stands for them
 
     @classmethod
     def parse(cls, data: bytes) -> "TransportParameters":
@@ -77,7 +77,9 @@ class TransportParameters:
         Raises:
             DecodeError: truncated. Values are not looked into; ``validate`` does that.
         """
-        return cls(parse_entries(data))
+        parameters = cls(parse_entries(data))
+        parameters._encoded = data
+        return parameters
 
     @classmethod
     def build(
@@ -152,7 +154,7 @@ class TransportParameters:
     @property
     def entries(self) -> tuple[Parameter, ...]:
         """All entries, in order."""
-        return self._entries if not self._condensed else tuple(parse_entries(self._condensed))
+        return self._entries or tuple(parse_entries(self._encoded))
 
     def condense(self) -> None:
         """Keep the encoding alone, an eighth of the size; entries are read again by who still asks for some.
@@ -160,9 +162,8 @@ class TransportParameters:
         Raises:
             ValueError: an id or length that does not fit the size asked for.
         """
-        if not self._condensed and self._entries:
-            self._condensed = encode_entries(self._entries)
-            self._entries = ()
+        self._encoded = self.encode()
+        self._entries = ()
 
     def encode(self) -> bytes:
         """The body of the quic_transport_parameters extension.
@@ -170,11 +171,11 @@ class TransportParameters:
         Raises:
             ValueError: an id or length that does not fit the size asked for.
         """
-        return self._condensed or encode_entries(self._entries)
+        return self._encoded or encode_entries(self._entries)
 
     def get(self, id: int) -> bytes | None:
         """The value of the first entry with that id, None when there is none."""
-        for entry in self.entries:
+        for entry in self._entries or self.entries:
             if entry.id == id:
                 return entry.value
         return None
@@ -185,7 +186,7 @@ class TransportParameters:
         Raises:
             DecodeError: the value is not exactly one varint.
         """
-        for entry in self.entries:
+        for entry in self._entries or self.entries:
             if entry.id == id:
                 return self._integer(id)
         return None
@@ -376,7 +377,7 @@ class TransportParameters:
         return self.get_integer(c.TP_MIN_ACK_DELAY_02)
 
     def _integer(self, id: int) -> int:
-        for entry in self.entries:
+        for entry in self._entries or self.entries:
             if entry.id == id:
                 value = entry.value
                 size = len(value)
