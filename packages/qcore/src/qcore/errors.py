@@ -5,6 +5,7 @@ catches it. `UsageError` is a mistake of the caller: it is raised before anythin
 """
 
 import errno
+from typing import TypeVar
 
 from qtls.constants import alert_name
 from qwire.constants import CONNECTION_REFUSED, CRYPTO_ERROR, error_name
@@ -131,3 +132,12 @@ class PathUnavailable(UsageError):
 
 class FlightError(UsageError):
     """A flight layout overflows a datagram or leaves bytes of the ClientHello unplaced."""
+
+
+ErrorType = TypeVar("ErrorType", bound=Exception)
+
+
+def caused(error: ErrorType, cause: Exception) -> ErrorType:
+    """`error` with its cause, which mypyc leaves out of "raise ... from"."""
+    error.__cause__ = cause
+    return error

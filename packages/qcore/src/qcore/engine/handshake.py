@@ -14,7 +14,7 @@ from qwire.constants import FRAME_CRYPTO, INTERNAL_ERROR
 from qwire.frames import CryptoFrame
 
 from ..crypto_stream import CryptoStream
-from ..errors import CertificateError, FlightError, TransportError
+from ..errors import CertificateError, FlightError, TransportError, caused
 from ..packing.initial_flight import FlightReason
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 
@@ -86,11 +86,11 @@ class Handshake:
         try:
             events = self.tls.receive(LEVELS[space], data)
         except LocalAlert as alert:
-            raise _caused(alert_error(alert), alert) from alert
+            raise caused(alert_error(alert), alert) from alert
         except TransportError:
             raise
         except Exception as error:
-            raise _caused(configuration_error(error), error) from error
+            raise caused(configuration_error(error), error) from error
         return self.queue(events)
 
     def queue(self, events: list[TlsEvent]) -> list[TlsEvent]:
@@ -133,13 +133,7 @@ class Handshake:
         try:
             lay_out(FlightReason.SECOND_HELLO, hello, base)
         except FlightError as error:
-            raise _caused(TransportError(INTERNAL_ERROR, None, str(error)), error) from error
-
-
-def _caused(error: TransportError, cause: Exception) -> TransportError:
-    """`error` with its cause, which mypyc leaves out of "raise ... from"."""
-    error.__cause__ = cause
-    return error
+            raise caused(TransportError(INTERNAL_ERROR, None, str(error)), error) from error
 
 
 def configuration_error(error: Exception) -> TransportError:

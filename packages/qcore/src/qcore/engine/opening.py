@@ -15,7 +15,7 @@ from qwire.transport_parameters import TransportParameters
 
 from ..batch import Address
 from ..config import QuicConfig
-from ..errors import UsageError
+from ..errors import UsageError, caused
 from ..ids.generator import ConnectionIdGenerator
 from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
 from ..packing.initial_flight import FlightReason
@@ -155,7 +155,7 @@ def open_client(
         try:
             return handshake, handshake.start()
         except (LocalAlert, ValueError) as error:
-            raise UsageError(f"no ClientHello can be made: {error}") from error
+            raise caused(UsageError(f"no ClientHello can be made: {error}"), error) from error
 
     def restart_tls() -> tuple[TlsHandshake, bytes]:
         handshake, _ = make_tls(negotiation.local_parameters(), False)
@@ -257,4 +257,5 @@ def _remembered(session: Session) -> TransportParameters:
     try:
         return TransportParameters.parse(session.transport_parameters)
     except DecodeError as error:
-        raise UsageError(f"the transport parameters of the session cannot be read: {error.reason}") from error
+        reason = f"the transport parameters of the session cannot be read: {error.reason}"
+        raise caused(UsageError(reason), error) from error

@@ -11,6 +11,7 @@ from qwire.errors import DecodeError
 from qwire.headers import long_packet_type
 from qwire.unprotected import Retry, VersionNegotiation
 
+from ..errors import caused
 from ..observer import Observer
 from ..packing.initial_flight import FlightReason
 from ..spaces import INITIAL
@@ -138,7 +139,7 @@ class Restart:
         try:
             tls, hello = self._restart_tls()
         except Exception as error:
-            raise configuration_error(error) from error
+            raise caused(configuration_error(error), error) from error
         parts.handshake.tls = tls
         parts.spaces[INITIAL].crypto.replace(hello)
         parts.packer.begin_flight(FlightReason.VERSION_NEGOTIATION, hello)

@@ -12,7 +12,7 @@ from qwire.frames import PingFrame
 from qwire.packet_number import encoded_size
 
 from ..ackhandler.sent import SentPacketHandler
-from ..errors import FlightError
+from ..errors import FlightError, caused
 from ..packet_space import PacketSpace
 from ..spaces import INITIAL
 from .builder import PacketBuilder
@@ -159,7 +159,7 @@ class FlightPlanner:
         except FlightError:
             raise
         except Exception as error:
-            raise FlightError(f"the layout failed: {error!r}") from error
+            raise caused(FlightError(f"the layout failed: {error!r}"), error) from error
 
     def _rooms(self, overhead: int, first_index: int, first_room: int | None) -> list[int]:
         """Frame bytes in each of the next datagrams that carry an Initial."""
