@@ -30,7 +30,7 @@ def context(**changes: object) -> HelloContext:
         random=SeededBytes("keys"),
         key_shares=KeyShares(SeededBytes("shares")),
     )
-    return replace(base, **changes)  # type: ignore[arg-type] # fields of the class
+    return base.changed(**changes)
 
 
 def ids(drawn: DrawnHello, at: HelloContext) -> list[int]:
@@ -60,7 +60,7 @@ def test_second_hello_repeats_all_but_the_key_share(drawn: DrawnHello) -> None: 
     at = context()
     first = drawn.build(at)
     retry = HelloRetry(group=0x0017, cookie=b"cookie", first_hello=first.encode())
-    second = drawn.build(replace(at, retry=retry))
+    second = drawn.build(at.changed(retry=retry))
 
     assert first.random == second.random
     assert [0x0017] == [group for group, _ in parse_client_hello(second.encode()).key_shares]
@@ -112,5 +112,5 @@ def test_pinned_extensions_stay(drawn: DrawnHello) -> None:
     at = context()
 
     for seed in range(20):
-        order = spec.draw(SeededBytes(seed)).build(replace(at, early_data=True)).extensions
+        order = spec.draw(SeededBytes(seed)).build(at.changed(early_data=True)).extensions
         assert number == order[3][0]

@@ -8,9 +8,8 @@ RFC 8446 §4.1.2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, final
 
 from . import extensions
 from .codec import message, uint16_list, vector8, vector16
@@ -118,26 +117,67 @@ class EchOffer(Value):
         self.body: Final = body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HelloContext:
+@final
+class HelloContext(Value):
     """What is known when a ClientHello is built.
 
     ``early_data`` is set only together with a ``session`` that permits it. ``groups`` is the configured order.
     """
 
-    server_name: str | None
-    alpn: tuple[str, ...]
-    transport_parameters: bytes = field(repr=False)
-    groups: tuple[int, ...]
-    random: Callable[[int], bytes] = field(repr=False)
-    key_shares: KeyShares
-    wall_clock: float = 0.0
-    ciphers: tuple[int, ...] = DEFAULT_CIPHERS
-    retry: HelloRetry | None = None
-    session: Session | None = None
-    early_data: bool = False
-    certificate_compression: tuple[int, ...] = ()
-    ech: EchOffer | None = None
+    __slots__ = (
+        "alpn",
+        "certificate_compression",
+        "ciphers",
+        "early_data",
+        "ech",
+        "groups",
+        "key_shares",
+        "random",
+        "retry",
+        "server_name",
+        "session",
+        "transport_parameters",
+        "wall_clock",
+    )
+    HIDDEN = (
+        "transport_parameters",
+        "random",
+    )
+
+    def __init__(
+        self,
+        *,
+        server_name: str | None,
+        alpn: tuple[str, ...],
+        transport_parameters: bytes,
+        groups: tuple[int, ...],
+        random: Callable[[int], bytes],
+        key_shares: KeyShares,
+        wall_clock: float = 0.0,
+        ciphers: tuple[int, ...] = DEFAULT_CIPHERS,
+        retry: HelloRetry | None = None,
+        session: Session | None = None,
+        early_data: bool = False,
+        certificate_compression: tuple[int, ...] = (),
+        ech: EchOffer | None = None,
+    ) -> None:
+        self.server_name: Final = server_name
+        self.alpn: Final = alpn
+        self.transport_parameters: Final = transport_parameters
+        self.groups: Final = groups
+        self.random: Final = random
+        self.key_shares: Final = key_shares
+        self.wall_clock: Final = wall_clock
+        self.ciphers: Final = ciphers
+        self.retry: Final = retry
+        self.session: Final = session
+        self.early_data: Final = early_data
+        self.certificate_compression: Final = certificate_compression
+        self.ech: Final = ech
+
+    def changed(self, **changes: Any) -> HelloContext:
+        """The same but for some fields."""
+        return HelloContext(**{name: getattr(self, name) for name in self.__slots__} | changes)
 
     def pre_shared_key(self) -> bytes:
         """Body of pre_shared_key for the session, with binders of zeros for the handshake to fill in.
@@ -154,19 +194,31 @@ class HelloContext:
         return vector16(identity) + vector16(vector8(bytes(self.session.binder_size)))
 
 
-@dataclass(slots=True, kw_only=True)
-class HelloDraft:
+@final
+class HelloDraft(Value):
     """A ClientHello as it will appear; the order of ``extensions`` is the order on the wire.
 
     pre_shared_key must be last.
     """
 
-    random: bytes
-    cipher_suites: list[int]
-    extensions: list[tuple[int, bytes]]
-    legacy_version: int = TLS_1_2
-    session_id: bytes = b""
-    compression: bytes = b"\0"
+    __slots__ = ("cipher_suites", "compression", "extensions", "legacy_version", "random", "session_id")
+
+    def __init__(
+        self,
+        *,
+        random: bytes,
+        cipher_suites: list[int],
+        extensions: list[tuple[int, bytes]],
+        legacy_version: int = TLS_1_2,
+        session_id: bytes = b"",
+        compression: bytes = b"\0",
+    ) -> None:
+        self.random = random
+        self.cipher_suites = cipher_suites
+        self.extensions = extensions
+        self.legacy_version = legacy_version
+        self.session_id = session_id
+        self.compression = compression
 
     def encode(self) -> bytes:
         """The handshake message with its 4-byte header."""
@@ -194,12 +246,20 @@ class ClientHelloBuilder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultHello:
+@final
+class DefaultHello(Value):
     """The plain ClientHello of this stack: a fixed order, key shares for ``share_groups``."""
 
-    signatures: tuple[int, ...] = DEFAULT_SIGNATURES
-    share_groups: tuple[int, ...] = (X25519MLKEM768, X25519)
+    __slots__ = ("share_groups", "signatures")
+
+    def __init__(
+        self,
+        *,
+        signatures: tuple[int, ...] = DEFAULT_SIGNATURES,
+        share_groups: tuple[int, ...] = (X25519MLKEM768, X25519),
+    ) -> None:
+        self.signatures: Final = signatures
+        self.share_groups: Final = share_groups
 
     def build(self, context: HelloContext) -> HelloDraft:
         """The ClientHello for ``context``."""

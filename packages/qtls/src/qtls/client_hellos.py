@@ -7,7 +7,6 @@ Asks the ``ClientHelloBuilder`` for drafts and makes messages of them: one, or a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from . import cert_compression
@@ -106,15 +105,14 @@ class ClientHellos:
             hello, schedule = self._make_plain(context, transcript)
             self.sent = hello
         elif ech.is_accepted is False:
-            outer = replace(
-                context, server_name=ech.public_name, retry=_after(retry, self.sent), ech=ech.outer_offer()
+            outer = context.changed(
+                server_name=ech.public_name, retry=_after(retry, self.sent), ech=ech.outer_offer()
             )
             hello, schedule = self._make_plain(outer, transcript)
             self.sent = hello
         else:
-            inside = replace(context, ech=ech.inner_offer())
-            outside = replace(
-                context,
+            inside = context.changed(ech=ech.inner_offer())
+            outside = context.changed(
                 server_name=ech.public_name,
                 retry=_after(retry, self.sent),
                 session=None if session is None else ech.decoy,
