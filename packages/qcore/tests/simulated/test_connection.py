@@ -27,7 +27,6 @@ from qcore.testing import LinkConfig, Pair, Seeded
 from qwire.constants import PacketType
 from qwire.frames import (
     AckFrame,
-    HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     NewConnectionIdFrame,
@@ -271,18 +270,6 @@ def test_path_mtu_is_found() -> None:  # RFC 8899
     pair.run_for(5.0)
 
     assert 1_350 <= pair.client.stats().datagram_size <= 1_400
-
-
-def test_a_probe_of_the_path_lets_what_waits_go_first() -> None:
-    pair = established()
-    assert pair.server is not None
-    sizes = [packet.size for packet in pair.server_trace.sent]
-    probe = next(at for at, size in enumerate(sizes) if size > 1_200)
-    done = next(
-        at for at, packet in enumerate(pair.server_trace.sent) if HandshakeDoneFrame() in packet.frames
-    )
-
-    assert done < probe
 
 
 def test_stateless_reset_is_understood() -> None:  # RFC 9000 §10.3

@@ -69,7 +69,7 @@ class Transmitter:
         if phases is not None:
             phases.check_seal_limit()
         self.pacing_deadline = math.inf
-        previous_pass, self.last_pass = self.last_pass, now
+        self.last_pass = now
         self.sent_ack_eliciting = False
         before = batch.count
         failures = 0
@@ -88,8 +88,7 @@ class Transmitter:
             if mode is SendMode.NONE:
                 break
             if mode is SendMode.ANY:
-                # One that has just come due lets everything else go first, and from then on nothing.
-                if path.mtu is not None and path.mtu.deadline <= previous_pass:
+                if path.mtu is not None and path.mtu.deadline <= now:
                     self._send_mtu_probe(now, path)
                 if path.validated and failures < RUN_ATTEMPTS and parts.packer.may_run():
                     if self._send_run(now, path, batch):
@@ -107,8 +106,6 @@ class Transmitter:
             if datagram is None:
                 datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
             if datagram is None:
-                if mode is SendMode.ANY and path.mtu is not None and path.mtu.deadline <= now:
-                    self._send_mtu_probe(now, path)
                 if mode is SendMode.PACED and self._has_data():
                     self.pacing_deadline = recovery.pacing_deadline()
                 break
