@@ -17,10 +17,11 @@ from qcore.aio.connection import Connection
 from qcore.aio.endpoint import connect
 from qcore.config import QuicConfig
 from qcore.errors import EarlyDataRejected, IdleTimeout, QuicError, StatelessReset
-from qhttp3.aio.connection import H3Connection, RequestError
+from qhttp3.aio.connection import H3Connection
 from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.aio.patience import Patience
 from qhttp3.aio.request import Content, Target, request_fields, send_body
+from qhttp3.aio.request_error import RequestError
 from qhttp3.aio.response import ClientExchange, Informational, Response
 from qhttp3.config import H3Config
 from qhttp3.errors import H3_NO_ERROR, H3_REQUEST_CANCELLED, GoingAway

@@ -25,11 +25,12 @@ from qcore.events import (
     StreamWritable,
 )
 from qhttp3.aio.fields import Headers
+from qhttp3.aio.request_error import RequestError
 from qhttp3.aio.sessions import SessionTable
 from qhttp3.aio.tracing import observer_for
 from qhttp3.config import H3Config
 from qhttp3.engine import H3Engine
-from qhttp3.errors import H3_NO_ERROR, error_name
+from qhttp3.errors import H3_NO_ERROR
 from qhttp3.events import (
     BodyWritable,
     DataReadable,
@@ -300,19 +301,3 @@ class H3Connection:
     async def close(self, code: int = H3_NO_ERROR, reason: str = "") -> None:
         """Close the connection at once."""
         await self.connection.close(code, reason)
-
-
-class RequestError(StreamError):
-    """A request ended early: by the peer, or because the peer broke the rules.
-
-    ``is_unprocessed`` says that the server has done nothing with it.
-    """
-
-    def __init__(self, event: RequestFailed) -> None:
-        super().__init__(event.stream_id, event.code, event.is_local)
-        self.reason = event.reason
-        self.is_unprocessed = event.is_unprocessed
-
-    def __str__(self) -> str:
-        side = "" if self.is_local else "peer: "
-        return f"{side}{error_name(self.code)} on stream {self.stream_id}: {self.reason}"
