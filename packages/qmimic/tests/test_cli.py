@@ -1,6 +1,8 @@
 """The commands, each run as a user runs it, in this process."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +213,21 @@ def test_an_overflowing_layout_is_refused(tmp_path: Path) -> None:
 
     assert 1 == result.exit_code
     assert "8 to 20 bytes" in result.stderr
+
+
+def test_an_interrupt_while_the_commands_are_imported_ends_it_quietly() -> None:
+    code = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'qmimic.adapters.cli':
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from qmimic.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (130, "", "") == (ended.returncode, ended.stdout, ended.stderr)

@@ -7,6 +7,8 @@ def main() -> None:
     """Run the command line; it needs the extra `cli`."""
     try:
         from qmimic.adapters.cli import cli
+    except KeyboardInterrupt:
+        sys.exit(130)  # what shells report of a command that was interrupted
     except ModuleNotFoundError as error:
         if error.name not in ("click", "rich", "dpkt", "pcapng"):
             raise
