@@ -15,6 +15,7 @@ from qmimic.diff import diff
 from qmimic.draw import draw_flows
 from qmimic.extensions import EchGrease, QuicTransportParameters
 from qmimic.layouts import Chaos, Chunked, Halving, InOrder, MultiChaos, NameCut, Pinned, Sampled, SniSlicing
+from qmimic.learn import bounds
 from qmimic.lint import lint
 from qmimic.neqo import NeqoCidSize, NeqoPacketNumber
 from qmimic.observation import context_of, observe
@@ -153,6 +154,13 @@ def test_a_few_captures_give_all_that_the_client_draws_from(shared: Path) -> Non
     assert hello is not None
     [ech] = [item for item in hello.extensions if isinstance(item, EchGrease)]
     assert (144, 176, 208, 240) == ech.payload_sizes
+
+
+def test_uniform_draws_lie_between_usual_bounds_unless_they_would_have_shown_more() -> None:
+    assert (8, 20) == bounds([14, 17, 16, 15, 14, 12], (8, 20))
+    assert (1, 8) == bounds([1, 8, 5, 2, 3, 7, 8, 4, 6, 1] * 4, (0, 15))
+    assert (12, 68) == bounds([20, 30, 40, 50, 60, 30], (8, 20))
+    assert (5, 5) == bounds([5, 5], (0, 15))
 
 
 def test_bits_that_never_vary_are_kept(shared: Path) -> None:

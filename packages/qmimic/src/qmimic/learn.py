@@ -50,11 +50,12 @@ from .transport_parameters import (
 
 VERSIONS: Final = (VERSION_1, VERSION_2)
 IPV6_SHRINK: Final = 20  # the difference of the two IP headers
-#: Bytes of a client's first destination connection ID, RFC 9000 §7.2 and §17.2.
-SMALLEST_CID: Final = 8
-LARGEST_CID: Final = 20
+#: Bytes of a client's first destination connection ID, from which quic-go draws: RFC 9000 §7.2 and §17.2.
+CID_SIZES: Final = (8, 20)
+#: Bytes of a reserved parameter, from which quiche draws.
+RESERVED_SIZES: Final = (0, 15)
 #: A rule that gives what was seen less often than this is not the client's.
-UNLIKELY: Final = 0.001
+UNLIKELY: Final = 0.0001
 #: Of so many values a drawn bit is the same in all once in 128 times.
 ENOUGH_FOR_BITS: Final = 8
 #: Of the gaps between datagrams: enough for the long tail that busy machines give them.
@@ -167,20 +168,22 @@ def learn_cid_size(sizes: Sequence[int]) -> int | NeqoCidSize | SizeChoice:
     if len(set(sizes)) == 1:
         return sizes[0]
     smallest, largest = min(sizes), max(sizes)
-    if sizes.count(smallest) > 0.4 * len(sizes) and largest <= LARGEST_CID:
+    if sizes.count(smallest) > 0.4 * len(sizes) and largest <= CID_SIZES[1]:
         return NeqoCidSize(smallest=smallest)
-    # Who draws the size draws from all that RFC 9000 §7.2 allows, unless so many draws would have shown more of it.
-    possible = LARGEST_CID + 1 - SMALLEST_CID
-    if smallest >= SMALLEST_CID and ((largest + 1 - smallest) / possible) ** len(sizes) > UNLIKELY:
-        return SizeChoice(smallest=SMALLEST_CID, largest=LARGEST_CID)
-    smallest, largest = widened(sizes)
-    return SizeChoice(smallest=max(SMALLEST_CID, smallest), largest=min(LARGEST_CID, largest))
+    smallest, largest = bounds(sizes, CID_SIZES)
+    return SizeChoice(smallest=max(CID_SIZES[0], smallest), largest=min(CID_SIZES[1], largest))
 
 
-def widened(drawn: Sequence[int]) -> tuple[int, int]:
-    """The bounds of uniform draws: n of them span on average (n - 1) / (n + 1) of what lies between these."""
+def bounds(drawn: Sequence[int], usual: tuple[int, int]) -> tuple[int, int]:
+    """What uniform draws lie between: the usual bounds, unless so many draws would have shown more of them."""
     smallest, largest = min(drawn), max(drawn)
-    beyond = round((largest - smallest) / max(1, len(drawn) - 1))
+    if smallest == largest:
+        return smallest, largest
+    share = (largest + 1 - smallest) / (usual[1] + 1 - usual[0])
+    if usual[0] <= smallest and largest <= usual[1] and share ** len(drawn) > UNLIKELY:
+        return usual
+    # What n draws span is on average (n - 1) / (n + 1) of the whole.
+    beyond = round((largest - smallest) / (len(drawn) - 1))
     return smallest - beyond, largest + beyond
 
 
@@ -242,7 +245,7 @@ def learn_parameter(name: Item, flights: Sequence[Observed]) -> ParameterSpec:
         if parameter_name_of(entry.id) == name
     ]
     if name == RESERVED:
-        shortest, longest = widened([len(entry.value) for entry in entries])
+        shortest, longest = bounds([len(entry.value) for entry in entries], RESERVED_SIZES)
         largest = max(entry.id for entry in entries)
         return Reserved(min_length=max(0, shortest), max_length=longest, id_bits=id_bits(largest))
     number = entries[0].id
