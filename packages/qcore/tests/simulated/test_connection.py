@@ -1,11 +1,13 @@
 """Connections on the simulated network: data, flow control, closing, silence, paths, keys."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from qcore.batch import Datagram
 from qcore.config import QuicConfig
+from qcore.engine.engine import QuicEngine
 from qcore.errors import (
     ApplicationError,
     ConnectionClosed,
@@ -246,17 +248,24 @@ def test_both_sides_issue_connection_ids() -> None:  # RFC 9000 §5.1.1
 
 
 @pytest.mark.parametrize(
-    ("size", "asks", "is_larger"),
+    ("size", "use", "is_larger"),
     [
-        pytest.param(1_000, False, False, id="small data"),
-        pytest.param(100_000, False, True, id="full datagrams"),
-        pytest.param(1_000, True, True, id="DATAGRAM frames"),
+        pytest.param(1_000, lambda client: None, False, id="small data"),
+        pytest.param(100_000, lambda client: None, True, id="full datagrams"),
+        pytest.param(
+            1_000,
+            lambda client: client.max_datagram_size,
+            True,
+            id="question for the size of DATAGRAM frames",
+        ),
+        pytest.param(1_000, lambda client: client.send_datagram(b"small"), True, id="DATAGRAM frame"),
     ],
 )
-def test_larger_mtu_is_looked_for_when_there_is_use_for_it(size: int, asks: bool, is_larger: bool) -> None:
+def test_larger_mtu_is_looked_for_when_there_is_use_for_it(
+    size: int, use: Callable[[QuicEngine], object], is_larger: bool
+) -> None:
     pair = established()
-    if asks:
-        assert pair.client.max_datagram_size < 1_200
+    use(pair.client)
     transfer(pair, size)
     pair.run_for(2.0)
 

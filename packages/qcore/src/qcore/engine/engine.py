@@ -225,11 +225,8 @@ class QuicEngine:
 
         Who asks wants to send some, so the search for a larger path MTU begins.
         """
-        parts = self.parts
-        mtu = parts.paths.active.mtu
-        if mtu is not None and parts.datagrams.max_size:
-            mtu.want()
-        return parts.datagrams.max_size
+        self.parts.want_larger()
+        return self.parts.datagrams.max_size
 
     # Input
 
@@ -442,6 +439,7 @@ class QuicEngine:
             DatagramsUnavailable: the peer takes none, or none of this size.
         """
         self._require_open()
+        self.parts.want_larger()
         return self.parts.datagrams.send(data)
 
     def ping(self) -> None:

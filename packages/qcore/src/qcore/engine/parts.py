@@ -238,6 +238,12 @@ class Parts:
             if mtu is not None and mtu.on_pto(recovery.pto_count, now):
                 self.follow_mtu(now)
 
+    def want_larger(self) -> None:
+        """DATAGRAM frames are to be sent, which a larger path MTU has more room for."""
+        mtu = self.paths.active.mtu
+        if mtu is not None and self.datagrams.max_size:
+            mtu.want()
+
     def follow_mtu(self, now: float) -> None:
         """The active path carries another size than before, or is another path: tell who reckons with that."""
         mtu = self.paths.active.mtu
