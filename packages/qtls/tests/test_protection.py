@@ -9,7 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from qtls.constants import AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256
+from qtls.constants import AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256, QUIC_VERSION_1
 from qtls.hkdf import expand_label
 from qtls.protection import opener_from_secret, sealer_from_secret, suite_parameters
 
@@ -167,3 +167,24 @@ def test_a_run_of_packets_is_what_it_is_packet_by_packet(suite: int, version: in
 
     assert expected == sealer.protect_run(first, number_size, headers, payloads)
     assert [] == sealer.protect_run(first, number_size, [], [])
+
+
+@pytest.mark.parametrize("suite", [AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256])
+def test_keys_are_the_same_after_a_rest(suite: int) -> None:
+    secret = bytes(suite_parameters(suite).hash_size)
+    sealer = sealer_from_secret(suite, secret, QUIC_VERSION_1)
+    opener = opener_from_secret(suite, secret, QUIC_VERSION_1)
+    sealed, masks = sealer.seal(7, b"header", b"payload"), sealer.masks(bytes(32))
+    run = sealer.protect_run(7, 2, [b"header"], [b"payload"])
+    for keys in (sealer, opener):
+        assert not keys.is_at_rest
+        keys.rest()
+        assert keys.is_at_rest
+        assert masks == keys.masks(bytes(32))
+
+    assert run == sealer.protect_run(7, 2, [b"header"], [b"payload"])
+    sealer.rest()
+    assert sealed == sealer.seal(7, b"header", b"payload")
+    assert b"payload" == opener.open(7, b"header", sealed)
+    assert not sealer.is_at_rest
+    assert not opener.is_at_rest

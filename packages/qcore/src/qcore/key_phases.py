@@ -163,6 +163,16 @@ class KeyPhases:
         self._first_received = packet_number
         return payload
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no packet has passed since `rest`."""
+        return self.sealer.is_at_rest and self.opener.is_at_rest
+
+    def rest(self) -> None:
+        """Nothing has passed for a while: let go of the ciphers' contexts, which the next packets make anew."""
+        self.sealer.rest()
+        self.opener.rest()
+
     def handle_timeout(self, now: float) -> None:
         """Drop the receive keys of the last phase three probe timeouts after the change. RFC 9001 §6.5."""
         if now >= self._previous_until:

@@ -6,6 +6,7 @@ import pytest
 from qcore.aio import Connection, Endpoint
 from qcore.batch import Datagram
 from qcore.events import Event, StreamReadable
+from qcore.spaces import APPLICATION
 from qtls import ClientTLS, ServerTLS
 
 from .conftest import HOST, Loopback
@@ -37,6 +38,33 @@ def test_an_endpoint_can_be_closed_from_inside_an_event(server_tls: ServerTLS, c
 
             assert (await client.wait_closed()).error is None
             assert (await server.wait_closed()).is_local
+
+    run(main())
+
+
+def test_a_connection_without_anything_to_do_rests(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with loopback() as (client, server):
+            stream = await client.open_stream()
+            await send_all(stream, b"x")
+            await echo(await anext(server.streams()))
+            assert b"x" == await stream.read()
+            phases = client.engine.parts.spaces[APPLICATION].phases
+            assert phases is not None
+            assert not phases.is_at_rest
+            while client.is_queued:
+                await asyncio.sleep(0)
+
+            client.last_turn = -1e9
+            client._driver._alarms.set(client.alarm, 0.0)
+            client._driver._on_timer()
+            assert phases.is_at_rest
+
+            stream = await client.open_stream()
+            await send_all(stream, b"y")
+            await echo(await anext(server.streams()))
+            assert b"y" == await stream.read()
+            assert not phases.is_at_rest
 
     run(main())
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from qcore.engine.engine import QuicEngine
-from qcore.spaces import HANDSHAKE, INITIAL
+from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
 from qcore.testing import Pair
 
 from .crafting import confirmed_pair
@@ -71,3 +71,21 @@ def test_what_the_handshake_needed_is_gone(side: str) -> None:  # RFC 9001 §4.9
         assert engine.parts.spaces[space].received.ack_frame(0.0) is None
     kinds = Counter(type(held).__name__ for held in reachable(engine.parts.spaces).values())
     assert 2 >= kinds["AESGCM"]  # one each way
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_connection_at_rest_has_no_ciphers_and_goes_on(side: str) -> None:
+    pair = idle_pair()
+    engine = getattr(pair, side)
+    engine.rest()
+    phases = engine.parts.spaces[APPLICATION].phases
+
+    assert phases.is_at_rest
+    kinds = Counter(type(held).__name__ for held in reachable(engine.parts.spaces).values())
+    assert 0 == kinds["AESGCM"] + kinds["CipherContext"]
+
+    stream = pair.client.open_stream()
+    pair.client.send(stream, b"after a rest", True)
+    pair.run_for(1.0)
+    assert b"after a rest" == bytes(pair.received["server", stream])
+    assert not phases.is_at_rest

@@ -150,6 +150,10 @@ class HeaderProtection:
         self._key = key
         self._cipher: CipherContext | None = None  # made for the first mask: what seals tokens needs none
 
+    def rest(self) -> None:
+        """Let go of the cipher's context; the next mask makes another."""
+        self._cipher = None
+
     def masks(self, samples: bytes) -> bytes:
         if len(samples) & 15:
             raise ValueError("samples are 16 bytes each")
@@ -157,7 +161,6 @@ class HeaderProtection:
             cipher = self._cipher
             if cipher is None:
                 cipher = self._cipher = Cipher(AES(self._key), SINGLE_BLOCKS).encryptor()
-                self._key = b""
             return cipher.update(samples)
         if len(samples) == SAMPLE_SIZE:
             return self._chacha_mask(samples)
@@ -170,7 +173,6 @@ class HeaderProtection:
         cipher = self._cipher
         if cipher is None:
             cipher = self._cipher = Cipher(ChaCha20(self._key, ZEROS), None).encryptor()
-            self._key = b""
         cipher.reset_nonce(sample)
         return cipher.update(ZEROS)
 
@@ -179,7 +181,7 @@ class HeaderProtection:
 class PacketKeys:
     """One traffic secret and what was derived from it."""
 
-    __slots__ = ("aead", "header", "iv", "labels", "parameters", "secret")
+    __slots__ = ("header", "iv", "labels", "parameters", "secret")
 
     def __init__(
         self, parameters: SuiteParameters, secret: bytes, labels: Labels, header: HeaderProtection | None
@@ -187,16 +189,22 @@ class PacketKeys:
         hash_name = parameters.hash_name
         key_size = parameters.key_size
         is_long = key_size == 32
-        key = digest(secret, labels.key_32 if is_long else labels.key_16, hash_name)[:key_size]
         self.parameters = parameters
         self.secret = secret
         self.labels = labels
         self.iv = int.from_bytes(digest(secret, labels.iv, hash_name)[:IV_SIZE], "big")
-        self.aead: AESGCM | ChaCha20Poly1305 = AESGCM(key) if parameters.is_aes else ChaCha20Poly1305(key)
         if header is None:
             info = labels.header_32 if is_long else labels.header_16
             header = HeaderProtection(parameters, digest(secret, info, hash_name)[:key_size])
         self.header = header
+
+    def aead(self) -> AESGCM | ChaCha20Poly1305:
+        """A context of the AEAD, which takes 2.6 KB."""
+        parameters = self.parameters
+        size = parameters.key_size
+        info = self.labels.key_32 if size == 32 else self.labels.key_16
+        key = digest(self.secret, info, parameters.hash_name)[:size]
+        return AESGCM(key) if parameters.is_aes else ChaCha20Poly1305(key)
 
     def next(self) -> PacketKeys:
         """Keys of the next generation; header protection stays. RFC 9001 §6.1."""
@@ -214,7 +222,7 @@ class Sealer:
 
     def __init__(self, keys: PacketKeys) -> None:
         self._keys = keys
-        self._aead = keys.aead
+        self._aead: AESGCM | ChaCha20Poly1305 | None = keys.aead()
         self._iv = keys.iv
         self._header = keys.header
         self.suite: int = keys.parameters.suite
@@ -222,7 +230,20 @@ class Sealer:
 
     def seal(self, packet_number: int, header: bytes, payload: bytes) -> bytes:
         """Ciphertext of ``payload`` followed by the 16-byte tag; ``header`` is authenticated as it stands."""
-        return self._aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
+        aead = self._aead
+        if aead is None:
+            aead = self._aead = self._keys.aead()
+        return aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing was sealed since `rest`."""
+        return self._aead is None
+
+    def rest(self) -> None:
+        """Let go of the contexts of ciphers, since nothing will be sealed for a while; the next packet makes others."""
+        self._aead = None
+        self._header.rest()
 
     def protect_run(
         self, first_number: int, number_size: int, headers: Sequence[bytes], payloads: Sequence[bytes]
@@ -236,7 +257,10 @@ class Sealer:
             headers: short headers without header protection.
             payloads: what they protect; with the packet number at least 4 bytes each.
         """
-        encrypt = self._aead.encrypt
+        aead = self._aead
+        if aead is None:
+            aead = self._aead = self._keys.aead()
+        encrypt = aead.encrypt
         iv = self._iv
         number = first_number
         start = SAMPLE_OFFSET - number_size
@@ -291,7 +315,7 @@ class Opener:
 
     def __init__(self, keys: PacketKeys) -> None:
         self._keys = keys
-        self._aead = keys.aead
+        self._aead: AESGCM | ChaCha20Poly1305 | None = keys.aead()
         self._iv = keys.iv
         self._header = keys.header
         self.suite: int = keys.parameters.suite
@@ -301,10 +325,23 @@ class Opener:
         """Payload of ``ciphertext`` (tag included), or None when it does not authenticate."""
         if len(ciphertext) < TAG_SIZE:
             return None
+        aead = self._aead
+        if aead is None:
+            aead = self._aead = self._keys.aead()
         try:
-            return self._aead.decrypt((self._iv ^ packet_number).to_bytes(12, "big"), ciphertext, header)
+            return aead.decrypt((self._iv ^ packet_number).to_bytes(12, "big"), ciphertext, header)
         except InvalidTag:
             return None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing was opened since `rest`."""
+        return self._aead is None
+
+    def rest(self) -> None:
+        """As :meth:`Sealer.rest`."""
+        self._aead = None
+        self._header.rest()
 
     def masks(self, samples: bytes) -> bytes:
         """As :meth:`Sealer.masks`."""

@@ -480,6 +480,12 @@ class QuicEngine:
                 now,
             )
 
+    def rest(self) -> None:
+        """Take less memory, since there was nothing to do for a while; whatever comes next takes some us longer."""
+        phases = self.parts.spaces[APPLICATION].phases
+        if phases is not None and self.is_confirmed:
+            phases.rest()
+
     def stats(self) -> "ConnectionStats":
         """Numbers of the connection as of now."""
         from .summary import stats_of  # of no use to most connections
