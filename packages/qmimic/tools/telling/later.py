@@ -15,6 +15,7 @@ import quicvarint
 from qmimic.capture import CapturedFlow
 from qmimic.dissection import dissect_flow
 
+from .asked import REQUEST
 from .traits import Traits
 
 Part = Literal["fresh", "resumed", "early"]
@@ -23,7 +24,6 @@ Part = Literal["fresh", "resumed", "early"]
 FULL: Final = 1200
 #: Datagrams that are described one by one.
 EACH: Final = 5
-REQUEST: Final = 0  # the first request's stream
 CONTROL: Final = 2
 KINDS: Final = {"initial": "ini", "handshake": "hs", "one_rtt": "1rtt", "zero_rtt": "0rtt"}
 

@@ -4,7 +4,8 @@ A browser's thread that is away for forty milliseconds answers two datagrams at 
 one; how often that happens is the machine's, and the server's, and no habit of the client. So a visit of our own gets each
 datagram when the captured client had read its counterpart, with those that the captured client read together. The
 browsers tell when that was: their ACKs say how long they were delayed, those of Initial and Handshake packets included
-(RFC 9000 §13.2.5). What they do then is theirs, and is compared.
+(RFC 9000 §13.2.5). What they do then is theirs, and is compared. Long-header datagrams that have their first acknowledgement
+in common are taken to have been read together, so how many answers there are before the Finished is in part the model's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,14 @@ from typing import Any, Final, cast
 from qmimic.capture import CapturedFlow
 from qmimic.dissection import dissect_flow
 
+from .asked import REQUEST
+
 #: Milliseconds for which the relay of the captures held back what the server said.
 HELD_BACK_MS: Final = 20.0
 #: Microseconds of a unit of ACK Delay: no browser sends an ack_delay_exponent, so it is 3.
 DELAY_UNIT: Final = 8
 #: What both kinds of browsers keep to: Chromium 25, Firefox 20.
 MAX_ACK_DELAY_MS: Final = 25.0
-REQUEST: Final = 0  # the first request's stream
 
 
 Times = tuple[float, ...]
