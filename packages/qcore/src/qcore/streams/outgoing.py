@@ -119,7 +119,8 @@ class Outgoing:
     def _next_ready(self) -> Stream | None:
         """The stream whose turn it is, after those that cannot send have left the queue."""
         scheduler = self._scheduler
-        credit = self._flow.credit
+        flow = self._flow
+        credit = flow.send_limit - flow.sent
         if self._parked and credit > 0:
             self._unpark_all()
         while True:

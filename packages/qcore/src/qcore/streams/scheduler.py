@@ -68,7 +68,10 @@ class Scheduler:
 
     def head(self) -> Stream | None:
         """The stream whose turn it is."""
-        level = self._first()
+        filled = self._filled
+        if not filled:
+            return None
+        level = self._levels[(filled & -filled).bit_length() - 1]
         return level[0] if level else None
 
     def pop(self) -> None:
