@@ -61,8 +61,8 @@ class Router:
         self._token_keys = tuple(token_keys)
         self._hand_on = hand_on
         self._used_tokens = used_tokens
-        # Only those who serve receive strangers.
-        self._reception: Reception | None = None
+        # Only those who serve receive strangers, and those who hand them on.
+        self._reception: Reception | None = None if hand_on is None else self._make_reception()
         self._by_cid: dict[bytes, QuicEngine] = {}
         # Clients by the server's address: stateless resets come with a connection ID that says nothing.
         self._by_address: dict[Address, list[QuicEngine]] = {}
@@ -136,21 +136,26 @@ class Router:
             admit: decides about each of them.
             waiting: tells how many connections the application has yet to accept.
         """
-        from .reception import Listening, Reception  # clients do without what belongs to it
-        from .tokens import AddressTokens
+        from .reception import Listening
 
         if self._reception is None:
-            keys = self._token_keys or (self._random(32),)
-            self._reception = Reception(
-                cids=self._cids,
-                tokens=AddressTokens(keys, self._random, used=self._used_tokens),
-                reset_token=self._reset_token,
-                random=self._random,
-                wall_offset=self._wall_offset,
-                hand_on=self._hand_on,
-            )
+            self._reception = self._make_reception()
         self._reception.listening = Listening(tls, config, admit, observer_factory, waiting or _none_wait)
         self._add_size(self._cids.size)
+
+    def _make_reception(self) -> "Reception":
+        from .reception import Reception  # clients do without what belongs to it
+        from .tokens import AddressTokens
+
+        keys = self._token_keys or (self._random(32),)
+        return Reception(
+            cids=self._cids,
+            tokens=AddressTokens(keys, self._random, used=self._used_tokens),
+            reset_token=self._reset_token,
+            random=self._random,
+            wall_offset=self._wall_offset,
+            hand_on=self._hand_on,
+        )
 
     def stop_listening(self) -> None:
         """Let no further client in; those that are in stay."""
