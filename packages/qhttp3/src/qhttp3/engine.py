@@ -28,7 +28,6 @@ from qhttp3.events import (
     RequestsAvailable,
     SendingStopped,
 )
-from qhttp3.guard import Guard
 from qhttp3.observer import Observer
 from qhttp3.outgoing import prepare_request, prepare_response, prepare_trailers
 from qhttp3.request_stream import RequestStream
@@ -61,7 +60,10 @@ class H3Engine:
         self.config = config if config is not None else H3Config()
         self.is_client = is_client
         self._transport: StreamTransport = transport
-        observer = None if observer is None else Guard(observer)
+        if observer is not None:
+            from qhttp3.guard import Guard  # most connections are not watched
+
+            observer = Guard(observer)
         self._observer = observer
         self._events: list[H3Event] = []
         self._requests = RequestTable()

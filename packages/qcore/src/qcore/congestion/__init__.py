@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import UsageError
 from .base import CongestionController
 from .cubic import Cubic
-from .new_reno import NewReno
 
 if TYPE_CHECKING:
     from .bbr import Bbr as Bbr
+    from .new_reno import NewReno as NewReno
 
 __all__ = ["NAMES", "Bbr", "CongestionController", "Cubic", "NewReno", "make"]
 
@@ -24,6 +24,8 @@ def make(name: str, datagram_size: int) -> CongestionController:
     if name == "cubic":
         return Cubic(datagram_size)
     if name == "newreno":
+        from .new_reno import NewReno
+
         return NewReno(datagram_size)
     if name == "bbr":
         from .bbr import Bbr  # larger than the others together, and loaded only where it is used
@@ -37,4 +39,8 @@ def __getattr__(name: str) -> Any:
         from .bbr import Bbr
 
         return Bbr
+    if name == "NewReno":
+        from .new_reno import NewReno
+
+        return NewReno
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -36,7 +36,6 @@ from ..spaces import APPLICATION, INITIAL
 from . import timers
 from .closing import Closing
 from .ending import Ending
-from .guard import Guard
 from .intake import Intake
 from .lifecycle import Lifecycle, State
 from .mobility import Mobility
@@ -73,7 +72,11 @@ class QuicEngine:
         self.config = config
         self.parts = parts
         self.observer = observer
-        self._observer = Guard(observer) if observer is not None else None
+        self._observer: Observer | None = None
+        if observer is not None:
+            from .guard import Guard  # most connections are not watched
+
+            self._observer = Guard(observer)
         parts.packer.writer.observer = parts.recovery.observer = self._observer
         self._negotiation = opening.negotiation
         self._lifecycle = Lifecycle()
