@@ -442,8 +442,9 @@ class QuicEngine:
             DatagramsUnavailable: the peer takes none, or none of this size.
         """
         self._require_open()
+        is_queued = self.parts.datagrams.send(data)
         self.parts.want_larger()
-        return self.parts.datagrams.send(data)
+        return is_queued
 
     def ping(self) -> None:
         """Have the peer acknowledge something."""
