@@ -66,6 +66,7 @@ def sent_in_batches_of(limit: int, *, streams: int, ecn: bool) -> list[tuple[int
     config = QuicConfig(ecn=ecn)
     pair = Pair(client_config=config, server_config=config)
     pair.run_until(lambda: pair.client.is_confirmed)
+    pair.client.parts.want_larger()
     pair.run_for(2.0)
     assert pair.server is not None
     before = len(pair.client_trace.sent)

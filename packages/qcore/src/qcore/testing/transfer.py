@@ -48,6 +48,7 @@ class Transfer:
         )
         pair = Pair(client_config=config, server_config=config, observed=False)
         pair.run_until(lambda: pair.client.is_confirmed)
+        pair.client.parts.want_larger()
         pair.run_for(2.0)
         assert pair.server is not None
         self.packets = 0
