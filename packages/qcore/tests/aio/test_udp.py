@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qcore.aio.sockets import has_ipv6, open_socket
-from qcore.aio.udp import PolledSocket, SocketOwner, UdpSocket
+from qcore.aio.udp import LONE_READS, LONE_WAKE_UPS, PolledSocket, SocketOwner, UdpSocket
 from qcore.aio.udp_transport import TransportSocket, wrap_socket
 from qcore.batch import Address, Datagram, SendBatch, SendRun
 
@@ -130,6 +130,31 @@ def test_runs_arrive_as_the_datagrams_they_were_made_of(
 
         assert parts == recorder.payloads
         assert {here.address} == {datagram.address for datagram in recorder.datagrams}
+        here.close()
+        there.close()
+
+    asyncio.run(main())
+
+
+def test_what_comes_at_once_behind_lone_datagrams_arrives_whole() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        here = PolledSocket(loop, open_socket(("127.0.0.1", 0)), offload=False)
+        there = PolledSocket(loop, open_socket(("127.0.0.1", 0)), offload=False)
+        recorder = Recorder()
+        here.start(Recorder())
+        there.start(recorder)
+        lone = payloads(LONE_WAKE_UPS + 3, 100)
+        burst = payloads(60, 200)
+
+        for part in lone:
+            here.send(batch_of(there.address, [part]))
+            await recorder.until(lambda part=part: part in recorder.payloads)  # type: ignore[misc]  # of bytes
+        here.send(batch_of(there.address, burst))
+        await recorder.until(lambda: len(recorder.datagrams) == len(lone) + len(burst))
+
+        assert lone + burst == recorder.payloads
+        assert recorder.wake_ups <= len(lone) + LONE_READS + 1  # one by one for a while, then the rest
         here.close()
         there.close()
 

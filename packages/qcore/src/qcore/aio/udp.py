@@ -41,7 +41,7 @@ ANCILLARY_SIZE: Final = 3 * socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE"
 # 128 datagrams are half a millisecond of work.
 READS_PER_WAKE_UP: Final = 64
 DATAGRAMS_PER_WAKE_UP: Final = 128
-# After so many wake-ups in a row that brought one message each, the system is not asked for a second one, which costs
+# After so many wake-ups in a row that brought one datagram each, the system is not asked for a second one, which costs
 # as much as the first: the loop tells of what is left. Now and then it is asked all the same.
 LONE_WAKE_UPS: Final = 4
 LONE_READS: Final = 16
@@ -168,7 +168,7 @@ class PolledSocket(UdpSocket):
         self.capabilities: Capabilities = enable(sock) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
         self._has_error_queue = False
-        self._lone = 0  # wake-ups in a row that brought one message
+        self._lone = 0  # wake-ups in a row that brought one datagram
         self._buffer = READ_BUFFER.view
         self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
 
@@ -221,7 +221,7 @@ class PolledSocket(UdpSocket):
             reads += 1
             if len(datagrams) >= DATAGRAMS_PER_WAKE_UP:
                 break
-        self._lone = self._lone + 1 if reads == 1 else 0
+        self._lone = self._lone + 1 if reads == 1 == len(datagrams) else 0
         if self._lone == LONE_WAKE_UPS + LONE_READS:
             self._lone = LONE_WAKE_UPS - 1
         if datagrams:
