@@ -226,6 +226,8 @@ class Mobility:
                 ceiling = min(ceiling, peer.max_udp_payload_size)
             path.mtu = MtuDiscovery(base=BASE_SIZE, ceiling=ceiling, enabled=self._config.pmtud)
             path.mtu.permit(now)
+            if old.mtu is not None and not old.mtu.is_idle:
+                path.mtu.want()  # who had use for larger datagrams has it here, too
         if migration.address_changed:
             parts.recovery.on_path_changed(now, path.rtt)
         parts.follow_mtu(now)
