@@ -14,6 +14,7 @@ import pytest
 
 import qmimic
 from qcore import QuicConfig, VersionMismatch
+from qcore.config import ACTIVE_CONNECTION_ID_LIMIT
 from qhttp3 import Client, H3Config, Response
 from qhttp3.aio.client import Dialer
 from qmimic.catalog import ALIASES, BUILT_IN
@@ -294,7 +295,11 @@ def test_as_many_connection_ids_as_are_allowed(
     name: str, reach: Callable[[str, Mood], Reach], browser: Any
 ) -> None:
     parameters = BUILT_IN[name].parameters
-    limit = 8 if parameters is None else parameters.draw(bytes).active_connection_id_limit
+    limit = (
+        ACTIVE_CONNECTION_ID_LIMIT
+        if parameters is None
+        else parameters.draw(bytes).active_connection_id_limit
+    )
 
     mood = Mood(spares=True)
 
