@@ -41,4 +41,6 @@ class Frame(Value):
         self.append(writer)
         return len(writer)
 
-    __hash__ = None  # type: ignore[assignment]  # frames are mutable values
+    def __hash__(self) -> int:
+        # None in its place would not keep mypyc from handing down that of values.
+        raise TypeError(f"frames can change, and have no hash: {self!r}")
