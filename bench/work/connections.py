@@ -60,7 +60,7 @@ METRICS: Final = (
 CONNECTIONS: Final = tuple(
     Work(
         f"connections-{count}",
-        f"{count:,} connections",
+        f"{count:,} connections" if count > 1 else "1 connection",
         METRICS,
         runner(count),
         is_growth=True,

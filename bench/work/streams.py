@@ -32,6 +32,12 @@ def runner(count: int) -> Callable[[Setting], Awaitable[Result]]:
 
 METRICS: Final = (Metric("server", "server CPU-s/GB"), Metric("client", "client CPU-s/GB"))
 STREAMS: Final = tuple(
-    Work(f"streams-{count}", f"{count:,} streams", METRICS, runner(count), is_growth=True)
+    Work(
+        f"streams-{count}",
+        f"{count:,} streams" if count > 1 else "1 stream",
+        METRICS,
+        runner(count),
+        is_growth=True,
+    )
     for count in (1, 10, 100, 1_000)
 )
