@@ -202,29 +202,11 @@ def get_with_qmimic(certificates: Certificates, tmp_path: Path) -> Get:
 @pytest.fixture
 def load_with_chromium(certificates: Certificates, tmp_path: Path) -> Callable[[Server], Answer]:
     """Loads the page of a server over HTTP/3 and answers with the document after its script ran."""
-    program = needed("chromium", "chromium-browser", "google-chrome")
+    command = chromium_command(certificates, tmp_path / "profile")
 
     def load(server: Server) -> Answer:
         # By address: Chromium tries ::1 first for localhost, where nobody listens.
-        return run(
-            [
-                program,
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                f"--user-data-dir={tmp_path / 'profile'}",
-                "--enable-quic",
-                f"--origin-to-force-quic-on=127.0.0.1:{server.port}",
-                f"--ignore-certificate-errors-spki-list={certificates.spki_hash}",
-                "--dump-dom",
-                server.url("index.html", "127.0.0.1"),
-            ]
-        )
+        return run([*command(server.port), "--dump-dom", server.url("index.html", "127.0.0.1")])
 
     return load
 
@@ -235,6 +217,30 @@ def needed(*names: str) -> str:
         if path := shutil.which(name):
             return path
     pytest.skip(f"{names[0]} is not installed")
+
+
+def chromium_command(certificates: Certificates, profile: Path) -> Callable[[int], list[str | Path]]:
+    """A headless Chromium that speaks HTTP/3 to a port from the start; what it shall do comes behind."""
+    program = needed("chromium", "chromium-browser", "google-chrome")
+
+    def command(port: int) -> list[str | Path]:
+        return [
+            program,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={profile}",
+            "--enable-quic",
+            f"--origin-to-force-quic-on=127.0.0.1:{port}",
+            f"--ignore-certificate-errors-spki-list={certificates.spki_hash}",
+        ]
+
+    return command
 
 
 def qmimic() -> list[str]:

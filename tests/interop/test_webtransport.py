@@ -22,7 +22,7 @@ from qtls import ClientTLS, ServerTLS
 from qtls.adapters.files import load_certificate_chain
 
 from .certificates import Certificates
-from .conftest import needed
+from .conftest import chromium_command, needed
 from .test_tls_firefox import PREFERENCES
 
 TIME = 90.0
@@ -173,25 +173,10 @@ async def _pieces(request: Request) -> Any:
 @pytest.mark.peer
 @pytest.mark.browser
 def test_chromium_has_a_session(certificates: Certificates, tmp_path: Path) -> None:
-    program = needed("chromium", "chromium-browser", "google-chrome")
+    chromium = chromium_command(certificates, tmp_path / "profile")
 
     def command(port: int) -> list[str | Path]:
-        return [
-            program,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--enable-quic",
-            f"--origin-to-force-quic-on=127.0.0.1:{port}",
-            f"--ignore-certificate-errors-spki-list={certificates.spki_hash}",
-            f"https://127.0.0.1:{port}/",
-        ]
+        return [*chromium(port), f"https://127.0.0.1:{port}/"]
 
     assert TOLD == told_by(certificates, command)
 
