@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from qwire.compiling import mypyc_attr
 from qwire.constants import FLOW_CONTROL_ERROR
 from qwire.frames import DataBlockedFrame, Frame, MaxDataFrame
 
@@ -37,6 +38,7 @@ FIRST_RTT: Final = 0.1
 
 
 @final
+@mypyc_attr(acyclic=True)
 class ReceiveWindow:
     """Credit given to the peer, of which the application's reading makes more.
 

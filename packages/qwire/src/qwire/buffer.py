@@ -7,12 +7,14 @@ a call into another distribution costs ten times the decoding. RFC 9000 §16.
 
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
 from qwire.errors import Truncated
 
 MAX_VARINT: Final = 0x3FFF_FFFF_FFFF_FFFF
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Reader:
     """Reads fields one after another from ``data``, up to ``end``.
 
@@ -107,6 +109,7 @@ class Reader:
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Writer:
     """Appends fields to ``data``. Values that do not fit raise ``ValueError``.
 

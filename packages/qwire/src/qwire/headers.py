@@ -8,6 +8,7 @@ RFC 9000 §17.2 and §17.3, RFC 9369 §3.2.
 from typing import Final, final
 
 from qwire.buffer import Reader, Writer, append_uint, append_varint, append_varint_sized, varint_size
+from qwire.compiling import mypyc_attr
 from qwire.constants import MAX_CID_SIZE, VERSION_1, VERSION_2, VERSION_NEGOTIATION, PacketType
 from qwire.errors import DecodeError, Truncated
 
@@ -26,6 +27,7 @@ _BITS_2: Final = {kind: bits << 4 for bits, kind in enumerate(_TYPES_2)}
 
 
 @final
+@mypyc_attr(acyclic=True)
 class LongHeader:
     """A long header as far as it is not protected.
 

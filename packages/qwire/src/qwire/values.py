@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from qwire.compiling import mypyc_attr
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(acyclic=True, allow_interpreted_subclasses=True)
 class Value:
     """Base of values. ``FIELDS`` names the attributes that make one equal to another and that ``repr`` shows."""
 

@@ -7,6 +7,8 @@ number of runs is bounded: beyond it the lowest run is forgotten.
 from bisect import bisect_right
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 # RFC 9000 §13.2.3 wants a limit on tracked ranges; 64 is what other implementations keep.
 MAX_RANGES: Final = 64
 
@@ -15,6 +17,7 @@ NOTHING: Final[list[int]] = []
 
 
 @final
+@mypyc_attr(acyclic=True)
 class RangeSet:
     """Integers, kept as inclusive runs in ascending order, never adjacent and never overlapping.
 

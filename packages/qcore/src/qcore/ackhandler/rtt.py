@@ -7,6 +7,8 @@ RFC 9002 §5.
 import math
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 # RFC 9002 §6.1.2: a timer cannot be relied on to be finer.
 GRANULARITY: Final = 0.001
 # RFC 9002 §6.2.2: what to assume before the first sample.
@@ -14,6 +16,7 @@ INITIAL_RTT: Final = 0.333
 
 
 @final
+@mypyc_attr(acyclic=True)
 class RttEstimator:
     """Smoothed round-trip time.
 

@@ -7,6 +7,8 @@ again, that was no queue and slow start goes on. RFC 9406.
 import math
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 # RFC 9406 §4.3.
 MIN_RTT_THRESHOLD: Final = 0.004
 MAX_RTT_THRESHOLD: Final = 0.016
@@ -17,6 +19,7 @@ CSS_ROUNDS: Final = 5
 
 
 @final
+@mypyc_attr(acyclic=True)
 class HyStart:
     """The state of one initial slow start.
 

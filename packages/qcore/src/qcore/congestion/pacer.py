@@ -7,6 +7,8 @@ burst worth a wake-up, so that one system call carries it. RFC 9002 §7.7.
 import math
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 # Bursts of this many datagrams are harmless; RFC 9002 §7.7 suggests the initial window as their limit.
 BURST_DATAGRAMS: Final = 16
 # Event loops do not keep shorter waits: the bucket saves up for each, and holds what a late timer would lose.
@@ -15,6 +17,7 @@ CAPACITY_TIME: Final = 0.002
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Pacer:
     """A token bucket.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, final
 
+from qwire.compiling import mypyc_attr
 from qwire.constants import CONNECTION_ID_LIMIT_ERROR, FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION
 from qwire.frames import Frame, NewConnectionIdFrame, RetireConnectionIdFrame
 
@@ -25,6 +26,7 @@ RETIRING_PER_ACTIVE: Final = 2
 
 
 @final
+@mypyc_attr(acyclic=True)
 class RemoteId:
     """One ID of the peer.
 

@@ -6,11 +6,14 @@ Used for bytes of a stream and for indexes of streams: both are few ranges over 
 from bisect import bisect_left, bisect_right
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 # What sets that hold nothing share, most of which never will hold anything: nobody may put anything into it.
 NOTHING: Final[list[int]] = []
 
 
 @final
+@mypyc_attr(acyclic=True)
 class RangeSet:
     """Disjoint ranges ``[start, stop)`` that do not touch, in ascending order."""
 

@@ -7,6 +7,8 @@ sorted list; where pieces overlap, the bytes that came first stay. RFC 9000 §2.
 from bisect import bisect_left
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 # A sender that loses packets leaves a gap per loss, each followed by about a packet of data; whoever leaves
 # more gaps than this without sending data to match fragments on purpose. RFC 9000 §21.6.
 MAX_GAPS: Final = 1000
@@ -24,6 +26,7 @@ NO_PIECES: Final[list[bytes]] = []
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Reassembler:
     """Receives pieces of a byte stream by offset and gives out bytes in order.
 

@@ -8,6 +8,8 @@ RFC 9000 §2.2, §13.3.
 from heapq import heappop, heappush
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 from .ranges import RangeSet
 
 # Writes smaller than this are gathered, so that many small ones do not cost an object each.
@@ -23,6 +25,7 @@ NOTHING_LOST: Final[list[tuple[int, bytes]]] = []
 
 
 @final
+@mypyc_attr(acyclic=True)
 class SendBuffer:
     """The bytes of one direction of one stream.
 

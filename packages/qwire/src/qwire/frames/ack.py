@@ -3,12 +3,14 @@
 from typing import ClassVar, final
 
 from qwire.buffer import Reader, Writer, append_varint, varint_at, varint_size
+from qwire.compiling import mypyc_attr
 from qwire.constants import FRAME_ACK, FRAME_ACK_ECN, FRAME_ACK_FREQUENCY, FRAME_IMMEDIATE_ACK
 from qwire.errors import DecodeError
 from qwire.frames.base import Frame
 
 
 @final
+@mypyc_attr(acyclic=True)
 class AckFrame(Frame):
     """ACK, RFC 9000 §19.3.
 
@@ -89,6 +91,7 @@ class AckFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class AckFrequencyFrame(Frame):
     """ACK_FREQUENCY, draft-ietf-quic-ack-frequency-14 §4. ``requested_max_ack_delay`` is in microseconds."""
 
@@ -129,6 +132,7 @@ class AckFrequencyFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class ImmediateAckFrame(Frame):
     """IMMEDIATE_ACK, draft-ietf-quic-ack-frequency-14 §5."""
 

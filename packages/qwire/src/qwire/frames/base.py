@@ -11,7 +11,7 @@ from qwire.compiling import mypyc_attr
 from qwire.values import Value
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(acyclic=True, allow_interpreted_subclasses=True)
 class Frame(Value):
     """Base of all frames."""
 

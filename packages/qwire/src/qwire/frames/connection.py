@@ -3,6 +3,7 @@
 from typing import ClassVar, final
 
 from qwire.buffer import Reader, Writer, append_varint, varint_size
+from qwire.compiling import mypyc_attr
 from qwire.constants import (
     FRAME_CONNECTION_CLOSE,
     FRAME_CONNECTION_CLOSE_APPLICATION,
@@ -18,6 +19,7 @@ from qwire.frames.base import Frame
 
 
 @final
+@mypyc_attr(acyclic=True)
 class NewConnectionIdFrame(Frame):
     """NEW_CONNECTION_ID, RFC 9000 §19.15."""
 
@@ -59,6 +61,7 @@ class NewConnectionIdFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class RetireConnectionIdFrame(Frame):
     """RETIRE_CONNECTION_ID, RFC 9000 §19.16."""
 
@@ -76,6 +79,7 @@ class RetireConnectionIdFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class PathChallengeFrame(Frame):
     """PATH_CHALLENGE, RFC 9000 §19.17. ``data`` has 8 bytes."""
 
@@ -95,6 +99,7 @@ class PathChallengeFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class PathResponseFrame(Frame):
     """PATH_RESPONSE, RFC 9000 §19.18. ``data`` has 8 bytes."""
 
@@ -114,6 +119,7 @@ class PathResponseFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class ConnectionCloseFrame(Frame):
     """CONNECTION_CLOSE, RFC 9000 §19.19.
 

@@ -3,6 +3,7 @@
 from typing import ClassVar, final
 
 from qwire.buffer import Reader, Writer, append_varint, varint_size
+from qwire.compiling import mypyc_attr
 from qwire.constants import (
     FRAME_DATAGRAM,
     FRAME_DATAGRAM_WITH_LENGTH,
@@ -14,6 +15,7 @@ from qwire.frames.base import Frame
 
 
 @final
+@mypyc_attr(acyclic=True)
 class PaddingFrame(Frame):
     """A run of ``count`` PADDING frames, one byte each. RFC 9000 §19.1."""
 
@@ -35,6 +37,7 @@ class PaddingFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class PingFrame(Frame):
     """PING, RFC 9000 §19.2."""
 
@@ -54,6 +57,7 @@ class PingFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class HandshakeDoneFrame(Frame):
     """HANDSHAKE_DONE, RFC 9000 §19.20."""
 
@@ -73,6 +77,7 @@ class HandshakeDoneFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class DatagramFrame(Frame):
     """DATAGRAM, RFC 9221 §4.
 

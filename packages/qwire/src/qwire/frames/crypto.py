@@ -3,12 +3,14 @@
 from typing import ClassVar, final
 
 from qwire.buffer import MAX_VARINT, Reader, Writer, append_varint, varint_size
+from qwire.compiling import mypyc_attr
 from qwire.constants import FRAME_CRYPTO, FRAME_NEW_TOKEN
 from qwire.errors import DecodeError
 from qwire.frames.base import Frame
 
 
 @final
+@mypyc_attr(acyclic=True)
 class CryptoFrame(Frame):
     """CRYPTO, RFC 9000 §19.6."""
 
@@ -36,6 +38,7 @@ class CryptoFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class NewTokenFrame(Frame):
     """NEW_TOKEN, RFC 9000 §19.7."""
 

@@ -3,6 +3,7 @@
 from typing import ClassVar, final
 
 from qwire.buffer import Reader, Writer, append_varint
+from qwire.compiling import mypyc_attr
 from qwire.constants import (
     FRAME_DATA_BLOCKED,
     FRAME_MAX_DATA,
@@ -19,6 +20,7 @@ from qwire.frames.base import Frame
 
 
 @final
+@mypyc_attr(acyclic=True)
 class MaxDataFrame(Frame):
     """MAX_DATA, RFC 9000 §19.9. ``maximum`` is in bytes."""
 
@@ -36,6 +38,7 @@ class MaxDataFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class MaxStreamDataFrame(Frame):
     """MAX_STREAM_DATA, RFC 9000 §19.10. ``maximum`` is in bytes."""
 
@@ -56,6 +59,7 @@ class MaxStreamDataFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class MaxStreamsFrame(Frame):
     """MAX_STREAMS, RFC 9000 §19.11. ``maximum`` is a count of streams since the start of the connection."""
 
@@ -79,6 +83,7 @@ class MaxStreamsFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class DataBlockedFrame(Frame):
     """DATA_BLOCKED, RFC 9000 §19.12. ``limit`` is in bytes."""
 
@@ -96,6 +101,7 @@ class DataBlockedFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class StreamDataBlockedFrame(Frame):
     """STREAM_DATA_BLOCKED, RFC 9000 §19.13. ``limit`` is in bytes."""
 
@@ -116,6 +122,7 @@ class StreamDataBlockedFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class StreamsBlockedFrame(Frame):
     """STREAMS_BLOCKED, RFC 9000 §19.14. ``limit`` is a count of streams."""
 

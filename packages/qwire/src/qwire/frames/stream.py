@@ -6,6 +6,7 @@ The body of STREAM is read by ``qwire.frames.parser`` in place, for speed.
 from typing import ClassVar, Final, final
 
 from qwire.buffer import Reader, Writer, append_varint, varint_size
+from qwire.compiling import mypyc_attr
 from qwire.constants import (
     FRAME_RESET_STREAM,
     FRAME_RESET_STREAM_AT,
@@ -23,6 +24,7 @@ BULK_STREAM: Final = (FRAME_STREAM | STREAM_OFFSET) << 40 | 0x8000_0000
 
 
 @final
+@mypyc_attr(acyclic=True)
 class StreamFrame(Frame):
     """STREAM, RFC 9000 §19.8.
 
@@ -96,6 +98,7 @@ class StreamFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class ResetStreamFrame(Frame):
     """RESET_STREAM, RFC 9000 §19.4."""
 
@@ -118,6 +121,7 @@ class ResetStreamFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class ResetStreamAtFrame(Frame):
     """RESET_STREAM_AT, draft-ietf-quic-reliable-stream-reset §4.
 
@@ -146,6 +150,7 @@ class ResetStreamAtFrame(Frame):
 
 
 @final
+@mypyc_attr(acyclic=True)
 class StopSendingFrame(Frame):
     """STOP_SENDING, RFC 9000 §19.5."""
 
