@@ -69,7 +69,7 @@ class Stack(Protocol):
     def dial(
         self, port: int, certificates: Certificates, application: Application
     ) -> AbstractAsyncContextManager[Link]:
-        """Connect with a full handshake, with X25519 and nothing kept from earlier ones."""
+        """Connect with a full handshake, with X25519 and no session of an earlier one. All share a configuration."""
         ...
 
 

@@ -78,6 +78,9 @@ def configuration(is_client: bool, protocols: list[str]) -> QuicConfiguration:
 class Aioquic:
     """See `bench.stack.Stack`."""
 
+    def __init__(self) -> None:
+        self._configs: dict[Application, QuicConfiguration] = {}
+
     @asynccontextmanager
     async def serve(self, certificates: Certificates) -> AsyncIterator[int]:
         """Serve both applications."""
@@ -96,10 +99,12 @@ class Aioquic:
         self, port: int, certificates: Certificates, application: Application
     ) -> AsyncIterator[Link]:
         """Connect."""
-        config = configuration(True, [application])
-        config.load_verify_locations(cadata=certificates.authority.read_bytes())
-        config.verify_mode = ssl.CERT_REQUIRED
-        config.server_name = NAME
+        config = self._configs.get(application)
+        if config is None:
+            config = self._configs[application] = configuration(True, [application])
+            config.load_verify_locations(cadata=certificates.authority.read_bytes())
+            config.verify_mode = ssl.CERT_REQUIRED
+            config.server_name = NAME
         async with connect(HOST, port, configuration=config, create_protocol=_create) as protocol:
             yield await start(protocol, application)
 

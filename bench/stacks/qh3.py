@@ -81,6 +81,7 @@ class Qh3:
 
     def __init__(self, is_batched: bool) -> None:
         self._is_batched = is_batched
+        self._configs: dict[Application, QuicConfiguration] = {}
 
     @asynccontextmanager
     async def serve(self, certificates: Certificates) -> AsyncIterator[int]:
@@ -110,10 +111,12 @@ class Qh3:
         self, port: int, certificates: Certificates, application: Application
     ) -> AsyncIterator[Link]:
         """Connect."""
-        config = configuration(True, [application])
-        config.load_verify_locations(cadata=certificates.authority.read_bytes())
-        config.verify_mode = ssl.CERT_REQUIRED
-        config.server_name = NAME
+        config = self._configs.get(application)
+        if config is None:
+            config = self._configs[application] = configuration(True, [application])
+            config.load_verify_locations(cadata=certificates.authority.read_bytes())
+            config.verify_mode = ssl.CERT_REQUIRED
+            config.server_name = NAME
         async with connect(HOST, port, configuration=config, create_protocol=_create) as protocol:
             yield await start(protocol, application)
 

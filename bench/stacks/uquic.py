@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from qcore import QuicConfig
 from qcore.aio import Connection, Stream, connect
@@ -42,16 +42,29 @@ H3 = H3Config()
 
 
 class UquicLink:
-    """A connection; the HTTP/3 client makes its own when it is first used."""
+    """A connection; what a client of HTTP/3 needs beside it is made for the first request."""
 
-    def __init__(self, connection: Connection | None, client: Client | None, port: int) -> None:
+    def __init__(self, connection: Connection, port: int) -> None:
         self._connection = connection
-        self._client = client
+        self._client: Client | None = None
         self._url = f"https://{NAME}:{port}/"
 
+    async def close(self) -> None:
+        """End the client, if there is one."""
+        if self._client is not None:
+            await self._client.close()
+
+    def _http(self) -> Client:
+        if self._client is None:
+            self._client = Client(connector=self._connector)
+        return self._client
+
+    @asynccontextmanager
+    async def _connector(self, host: str, port: int, early: bool) -> AsyncIterator[tuple[Connection, H3Config]]:
+        yield self._connection, H3
+
     async def get(self, size: int) -> None:
-        assert self._client is not None
-        response = await self._client.request("GET", f"{self._url}{size}")
+        response = await self._http().request("GET", f"{self._url}{size}")
         if size <= PIECE:
             check(len(await response.read()), size)
             return
@@ -61,13 +74,11 @@ class UquicLink:
         check(received, size)
 
     async def post(self, size: int) -> None:
-        assert self._client is not None
         headers = {"content-length": str(size)}
-        response = await self._client.request("POST", self._url, headers=headers, content=_pieces(size))
+        response = await self._http().request("POST", self._url, headers=headers, content=_pieces(size))
         check(int(await response.read()), size)
 
     async def pull(self, size: int) -> None:
-        assert self._connection is not None
         stream = await self._connection.open_stream()
         await stream.write(b"d%d\n" % size)
         received = 0
@@ -77,7 +88,6 @@ class UquicLink:
         check(received, size)
 
     async def push(self, size: int) -> None:
-        assert self._connection is not None
         stream = await self._connection.open_stream()
         await stream.write(b"u\n")
         async for piece in _pieces(size):
@@ -87,7 +97,6 @@ class UquicLink:
 
     async def flood(self, count: int, size: int) -> int:
         connection = self._connection
-        assert connection is not None
         credit = aiter(connection.datagrams())
         data = bytes(size)
         sent = known = lost = 0
@@ -115,6 +124,9 @@ async def _pieces(size: int) -> AsyncIterator[bytes]:
 
 class Uquic:
     """See `bench.stack.Stack`."""
+
+    def __init__(self) -> None:
+        self._tls: dict[Application, ClientTLS] = {}
 
     @asynccontextmanager
     async def serve(self, certificates: Certificates) -> AsyncIterator[int]:
@@ -146,21 +158,16 @@ class Uquic:
         self, port: int, certificates: Certificates, application: Application
     ) -> AsyncIterator[Link]:
         """Connect."""
-        tls = ClientTLS(
-            alpn=(application,), ca=certificates.authority.read_bytes(), server_name=NAME, groups=(X25519,)
-        )
-        async with connect(HOST, port, tls=tls, config=CONFIG) as connection, AsyncExitStack() as stack:
-            client = None
-            if application == "h3":
-
-                @asynccontextmanager
-                async def connector(
-                    host: str, port: int, early: bool
-                ) -> AsyncIterator[tuple[Connection, H3Config]]:
-                    yield connection, H3
-
-                client = await stack.enter_async_context(Client(connector=connector))
-            yield UquicLink(connection, client, port)
+        if application not in self._tls:
+            self._tls[application] = ClientTLS(
+                alpn=(application,), ca=certificates.authority.read_bytes(), server_name=NAME, groups=(X25519,)
+            )
+        async with connect(HOST, port, tls=self._tls[application], config=CONFIG) as connection:
+            link = UquicLink(connection, port)
+            try:
+                yield link
+            finally:
+                await link.close()
 
 
 async def _answer(request: Request) -> None:
