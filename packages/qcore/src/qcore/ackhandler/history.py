@@ -25,6 +25,7 @@ MAX_LOST: Final = 64
 # What histories without losses share: nobody may put anything into these.
 NO_NUMBERS: Final[list[int]] = []
 NO_TIMES: Final[list[float]] = []
+NO_GAPS: Final = RangeSet()
 
 
 @final
@@ -128,7 +129,7 @@ class SentHistory:
         self.loss_time = math.inf
         self.passed_acked = False
         self.path_floor = 0
-        self._never_sent = RangeSet(MAX_GAPS)
+        self._never_sent = NO_GAPS
         self.lost_numbers: list[int] = NO_NUMBERS
         self._lost_times: list[float] = NO_TIMES
 
@@ -290,6 +291,8 @@ class SentHistory:
         gap = number - self.next_number
         if gap < 0:
             raise ValueError(f"packet number {number} after {self.next_number - 1}")
+        if self._never_sent is NO_GAPS:
+            self._never_sent = RangeSet(MAX_GAPS)
         self._never_sent.add_range(self.next_number, number - 1)
         if self.packets:
             self.packets.extend([None] * gap)
