@@ -60,7 +60,9 @@ class UquicLink:
         return self._client
 
     @asynccontextmanager
-    async def _connector(self, host: str, port: int, early: bool) -> AsyncIterator[tuple[Connection, H3Config]]:
+    async def _connector(
+        self, host: str, port: int, early: bool
+    ) -> AsyncIterator[tuple[Connection, H3Config]]:
         yield self._connection, H3
 
     async def get(self, size: int) -> None:
@@ -160,7 +162,10 @@ class Uquic:
         """Connect."""
         if application not in self._tls:
             self._tls[application] = ClientTLS(
-                alpn=(application,), ca=certificates.authority.read_bytes(), server_name=NAME, groups=(X25519,)
+                alpn=(application,),
+                ca=certificates.authority.read_bytes(),
+                server_name=NAME,
+                groups=(X25519,),
             )
         async with connect(HOST, port, tls=self._tls[application], config=CONFIG) as connection:
             link = UquicLink(connection, port)
