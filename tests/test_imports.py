@@ -46,6 +46,7 @@ SERVING: Final = (
     "qcore.early_arrivals",
     "qcore.reception",
     "qcore.tokens",
+    "qhttp3.response_order",
     "qtls.server",
 )
 

@@ -256,6 +256,18 @@ def test_urgent_streams_go_first(side: MakeSide) -> None:  # RFC 9218
     assert sorted(order, reverse=True) == order
 
 
+def test_streams_that_are_not_incremental_follow_one_another(side: MakeSide) -> None:  # RFC 9218 §10
+    client = side(is_client=True)
+    ids = [client.streams.open() for _ in range(3)]
+    for stream_id in reversed(ids):
+        client.streams.set_priority(stream_id, 3, False)
+        client.streams.send(stream_id, bytes(2000))
+
+    order = [frame.stream_id for frame in client.write_all()]
+    assert sorted(order) == order
+    assert {*ids} == {*order}
+
+
 def test_writable_after_acknowledgements(side: MakeSide) -> None:
     client = side(is_client=True, send_buffer=3000)
     stream_id = client.streams.open()

@@ -47,9 +47,53 @@ def test_others_are_served_to_their_end() -> None:  # RFC 9218 §4.2
     for stream_id in (0, 4):
         scheduler.add(new_stream(stream_id, incremental=False))
 
+    assert not scheduler.takes_turns
     assert [0, 0, 0] == turns(scheduler, 3)
     scheduler.pop()
     assert [4] == turns(scheduler, 1)
+
+
+def test_others_are_served_by_number_whenever_they_come() -> None:  # RFC 9218 §10
+    scheduler = Scheduler()
+    for stream_id in (4, 12, 0, 8):
+        scheduler.add(new_stream(stream_id, incremental=False))
+
+    order = []
+    while scheduler.head() is not None:
+        order += turns(scheduler, 1)
+        scheduler.pop()
+    assert [0, 4, 8, 12] == order
+
+
+def test_neither_kind_waits_for_the_end_of_the_other() -> None:
+    scheduler = Scheduler()
+    for stream_id in (0, 4):
+        scheduler.add(new_stream(stream_id, incremental=False))
+    for stream_id in (3, 7):
+        scheduler.add(new_stream(stream_id))
+
+    assert scheduler.takes_turns
+    assert [0, 3, 0, 7, 0, 3] == turns(scheduler, 6)
+    scheduler.pop()
+    assert [4, 7, 4, 3] == turns(scheduler, 4)
+
+
+def test_a_waiting_stream_changes_its_kind() -> None:
+    scheduler = Scheduler()
+    streams = [new_stream(stream_id) for stream_id in (0, 4, 8)]
+    for stream in streams:
+        scheduler.add(stream)
+
+    scheduler.reprioritize(streams[1], 3, False)
+    assert [4, 0, 4, 8] == turns(scheduler, 4)
+    scheduler.reprioritize(streams[0], 3, False)
+    scheduler.reprioritize(streams[2], 3, False)
+    assert [0, 0] == turns(scheduler, 2)
+    scheduler.reprioritize(streams[0], 3, True)
+    scheduler.reprioritize(streams[1], 3, True)
+    scheduler.reprioritize(streams[2], 3, True)
+    assert 3 == len(scheduler)
+    assert {0, 4, 8} == {*turns(scheduler, 3)}
 
 
 def test_numbers_decide_where_streams_take_no_turns() -> None:

@@ -31,6 +31,7 @@ class ControlPlane:
     """
 
     __slots__ = (
+        "_change_priority",
         "_config",
         "_control",
         "_decoder",
@@ -56,8 +57,10 @@ class ControlPlane:
         observer: Observer | None,
         remembered: H3Settings | None,
         sessions: SessionStreams | None,
+        change_priority: Callable[[int, bytes], None] | None,
     ) -> None:
         self._is_client = is_client
+        self._change_priority = change_priority
         self._config = config
         self._emit = emit
         self._observer = observer
@@ -69,7 +72,7 @@ class ControlPlane:
         # Both are made for the first request, or for the first instruction of the peer.
         self._encoder: Encoder | None = None
         self._decoder: Decoder | None = None
-        self.local = LocalStreams(transport, config, observer)
+        self.local = LocalStreams(transport, config, observer, goes_first=not is_client)
         self._peer = PeerStreams(transport, is_client, observer, sessions)
         self._control = ControlStream(is_client, observer)
         if remembered is not None:
@@ -249,6 +252,8 @@ class ControlPlane:
         elif isinstance(frame, PriorityUpdate):
             if self._observer is not None:
                 self._observer.priority_updated(frame.stream_id, frame.value)
+            if self._change_priority is not None:
+                self._change_priority(frame.stream_id, frame.value)
             self._emit(PriorityUpdated(frame.stream_id, frame.value))
 
     def _on_settings(self, settings: H3Settings) -> None:

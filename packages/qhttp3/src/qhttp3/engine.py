@@ -6,7 +6,8 @@ violation into a close or a reset. The rules are in the parts. RFC 9114.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from qhttp3.config import H3Config
 from qhttp3.control_plane import ControlPlane
@@ -36,6 +37,9 @@ from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings
 from qhttp3.transport import EndedTransport, StreamTransport, is_request_stream, is_unidirectional
 from qhttp3.webtransport import is_offered
+
+if TYPE_CHECKING:
+    from qhttp3.response_order import ResponseOrder
 
 
 class H3Engine:
@@ -69,8 +73,22 @@ class H3Engine:
         self._requests = RequestTable()
         takes_sessions = is_offered(self.config.settings)
         self._sessions = SessionStreams(transport, self._events.append) if takes_sessions else None
+        self._order: ResponseOrder | None = None
+        self._prioritize: Callable[[int, list[Field]], None] | None = None
+        if not is_client:
+            from qhttp3.response_order import ResponseOrder  # clients answer nobody
+
+            self._order = ResponseOrder(transport, self._requests)
+            self._prioritize = self._order.on_request
         self._plane = ControlPlane(
-            transport, is_client, self.config, self._events.append, observer, remembered, self._sessions
+            transport,
+            is_client,
+            self.config,
+            self._events.append,
+            observer,
+            remembered,
+            self._sessions,
+            None if self._order is None else self._order.on_update,
         )
         self._emit = self._events.append
         self._allows_extended_connect = self.config.settings.enable_connect_protocol
@@ -195,6 +213,8 @@ class H3Engine:
             self._transport = EndedTransport(self._transport)
             self._plane.replace_transport(self._transport)
             self._ending.transport = self._transport
+            if self._order is not None:
+                self._order.transport = self._transport
             for stream in self._requests:
                 stream.transport = self._transport
             if self._sessions is not None:
@@ -460,6 +480,7 @@ class H3Engine:
             observer=self._observer,
             allows_extended_connect=self._allows_extended_connect,
             takes_sessions=self._sessions is not None,
+            prioritize=self._prioritize,
         )
         self._requests.add(stream)
         if self._observer is not None:

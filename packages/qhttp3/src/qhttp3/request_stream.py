@@ -75,6 +75,7 @@ class RequestStream:
         "_observer",
         "_pieces",
         "_position",
+        "_prioritize",
         "_skip",
         "_takes_sessions",
         "allows_extended_connect",
@@ -103,6 +104,7 @@ class RequestStream:
         observer: Observer | None,
         allows_extended_connect: bool = False,
         takes_sessions: bool = False,
+        prioritize: Callable[[int, list[Field]], None] | None = None,
     ) -> None:
         self.stream_id = stream_id
         self.session_id = -1  # of the WebTransport session to which the stream has turned out to belong,
@@ -121,6 +123,7 @@ class RequestStream:
         self._decoder = decoder
         self._emit = emit
         self._observer = observer
+        self._prioritize = prioritize
         self._buffer = b""
         self._position = 0
         self._fin = False
@@ -341,6 +344,8 @@ class RequestStream:
                 content_length = None
         else:
             content_length = headers.check_request(fields, self.allows_extended_connect)
+            if self._prioritize is not None:
+                self._prioritize(self.stream_id, fields)
         self._content_left = -1 if content_length is None else content_length
         self.phase = Phase.BODY
         # Most messages without a body say so in the same packet.

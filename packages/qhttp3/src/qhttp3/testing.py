@@ -53,6 +53,7 @@ class MemoryTransport:
         self.datagrams: list[bytes] = []
         self.incoming: dict[int, _Incoming] = {}
         self.outgoing: dict[int, _Outgoing] = {}
+        self.priorities: dict[int, tuple[int, bool]] = {}  # stream id: urgency, and whether incremental
         self._opened = [0, 0]
         self._stops: list[tuple[int, int]] = []
 
@@ -107,6 +108,9 @@ class MemoryTransport:
         stream.data.clear()
         self.stopped[stream_id] = code
         self._stops.append((stream_id, code))
+
+    def set_priority(self, stream_id: int, urgency: int, incremental: bool) -> None:
+        self.priorities[stream_id] = (urgency, incremental)
 
     def send_datagram(self, data: bytes) -> bool:
         self.datagrams.append(data)

@@ -29,6 +29,12 @@ class StreamTransport(Protocol):
     def stop_sending(self, stream_id: int, code: int) -> None:
         """Ask the peer to abandon sending, and drop what arrives."""
 
+    def set_priority(self, stream_id: int, urgency: int, incremental: bool) -> None:
+        """Say when a stream is sent: urgency 0 before 7; of one urgency incremental ones in turn, others by number.
+
+        Until then all are incremental, of urgency 3; nothing happens if the stream is over.
+        """
+
     def send_datagram(self, data: bytes) -> bool:
         """Queue an unreliable datagram; False if there is no room."""
 
@@ -58,6 +64,9 @@ class EndedTransport:
         pass
 
     def stop_sending(self, stream_id: int, code: int) -> None:
+        pass
+
+    def set_priority(self, stream_id: int, urgency: int, incremental: bool) -> None:
         pass
 
     def send_datagram(self, data: bytes) -> bool:

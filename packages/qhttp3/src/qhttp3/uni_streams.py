@@ -36,12 +36,16 @@ _MAX_TYPE_SIZE: Final = 8
 class LocalStreams:
     """Our control, encoder and decoder streams.
 
+    Args:
+        goes_first: they are as urgent as can be, since what they say can be needed to read everything else.
+
     Attributes:
         overrun: Name of one that the peer does not read while it makes us say ever more, or None.
     """
 
     __slots__ = (
         "_config",
+        "_goes_first",
         "_ids",
         "_observer",
         "_pending",
@@ -51,9 +55,16 @@ class LocalStreams:
         "transport",
     )
 
-    def __init__(self, transport: StreamTransport, config: H3Config, observer: Observer | None) -> None:
+    def __init__(
+        self,
+        transport: StreamTransport,
+        config: H3Config,
+        observer: Observer | None,
+        goes_first: bool = False,
+    ) -> None:
         self.transport = transport
         self._config = config
+        self._goes_first = goes_first
         self.overrun: str | None = None
         self._observer = observer
         self._unopened = list(config.stream_order)
@@ -75,6 +86,8 @@ class LocalStreams:
                 return False
             del self._unopened[0]
             self._ids[kind] = stream_id
+            if self._goes_first:
+                self.transport.set_priority(stream_id, 0, True)
             if self._observer is not None:
                 self._observer.stream_type_set(stream_id, _NAMES[kind], True, kind.value)
         self.write(StreamKind.CONTROL, greeting)

@@ -435,6 +435,10 @@ class QuicEngine:
         self._require_open()
         self.parts.streams.stop_sending(stream_id, code)
 
+    def set_priority(self, stream_id: int, urgency: int, incremental: bool) -> None:
+        """Say when a stream is sent: urgency 0 before 7; of one urgency incremental ones in turn, others by number."""
+        self.parts.streams.set_priority(stream_id, urgency, incremental)
+
     def send_datagram(self, data: bytes) -> bool:
         """Queue an unreliable datagram; False when the queue is full.
 

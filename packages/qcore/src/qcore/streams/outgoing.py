@@ -192,7 +192,7 @@ class Outgoing:
             if stream is None or stream.send is None:
                 break
             turn = count - len(frames)
-            if stream.incremental and len(scheduler) > 1:
+            if scheduler.takes_turns:
                 turn = min(turn, FULL_PACKETS_PER_TURN)
             filled = stream.send.fill_packets(room, turn, flow.credit)
             if not filled:

@@ -1,11 +1,12 @@
 """Whose turn it is among streams with something to send.
 
-Streams of the most urgent level go first; within a level, incremental ones take turns and others are served
-to their end. That is the model of RFC 9218; streams without a priority are all incremental, which is round
-robin. Every operation takes constant time.
+Streams of the most urgent level go first; within a level, incremental ones take turns and others are served to their
+end, in the order of their numbers. That is the model of RFC 9218; streams without a priority are all incremental,
+which is round robin.
 """
 
 from collections import deque
+from heapq import heapify, heappop, heappush
 from typing import Final, final
 
 from .stream import Stream
@@ -13,107 +14,170 @@ from .stream import Stream
 # RFC 9218 §4.1.
 LEVELS: Final = 8
 
+# What levels without incremental streams share: nobody may put anything into it.
+NO_STREAMS: Final[deque[Stream]] = deque()
+
+
+@final
+class Level:
+    """The waiting streams of one urgency.
+
+    Where there are both kinds, every other turn is that of an incremental stream, so that neither kind has to wait for
+    the end of the other.
+    """
+
+    __slots__ = ("_in_order", "_in_turn", "_is_turn")
+
+    def __init__(self) -> None:
+        self._in_order: list[tuple[int, Stream]] = []  # a heap by number: these are served to their end
+        self._in_turn: deque[Stream] = NO_STREAMS
+        self._is_turn = False  # of the first that takes turns; no matter unless there are both kinds
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits here."""
+        return not self._in_order and not self._in_turn
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the first stream has to let another one go on after a while."""
+        count = len(self._in_turn)
+        return count > 1 or (count == 1 and len(self._in_order) > 0)
+
+    def add(self, stream: Stream, in_order: bool) -> None:
+        if in_order:
+            heappush(self._in_order, (stream.stream_id, stream))
+        elif self._in_turn:
+            self._in_turn.append(stream)
+        else:
+            self._in_turn = deque((stream,))
+
+    def head(self) -> Stream:
+        in_order = self._in_order
+        if in_order and not (self._is_turn and self._in_turn):
+            return in_order[0][1]
+        return self._in_turn[0]
+
+    def pop(self) -> Stream:
+        if self._in_order and not (self._is_turn and self._in_turn):
+            return heappop(self._in_order)[1]
+        return self._in_turn.popleft()
+
+    def rotate(self) -> None:
+        if self._in_order:
+            if self._is_turn and self._in_turn:
+                self._in_turn.rotate(-1)
+            self._is_turn = not self._is_turn
+        else:
+            self._in_turn.rotate(-1)
+
+    def remove(self, stream: Stream, in_order: bool) -> None:
+        """Take out one stream, in linear time."""
+        if in_order:
+            self._in_order.remove((stream.stream_id, stream))
+            heapify(self._in_order)
+        else:
+            self._in_turn.remove(stream)
+
+    def streams(self) -> list[Stream]:
+        """All of them."""
+        return [stream for _, stream in self._in_order] + list(self._in_turn)
+
 
 @final
 class Scheduler:
     """A queue of streams per urgency, made when it is first needed.
 
     Args:
-        by_number: streams of one level are served to their end in the order of their numbers; putting one into the
-            queue takes time linear in its length then.
+        by_number: no stream takes turns, whatever its priority says.
     """
 
     __slots__ = ("_by_number", "_count", "_filled", "_levels")
 
     def __init__(self, by_number: bool = False) -> None:
         self._by_number = by_number
-        self._levels: list[deque[Stream] | None] = [None] * LEVELS
+        self._levels: list[Level | None] = [None] * LEVELS
         self._filled = 0  # a bit for each level that has streams
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def _level(self, urgency: int) -> deque[Stream]:
-        level = self._levels[urgency]
-        if level is None:
-            level = self._levels[urgency] = deque()
-        return level
-
-    def _first(self) -> deque[Stream] | None:
+    def _first(self) -> Level | None:
         """The most urgent level that has streams."""
         filled = self._filled
         return self._levels[(filled & -filled).bit_length() - 1] if filled else None
 
+    def _put(self, stream: Stream) -> None:
+        level = self._levels[stream.urgency]
+        if level is None:
+            level = self._levels[stream.urgency] = Level()
+            self._filled |= 1 << stream.urgency
+        level.add(stream, self._by_number or not stream.incremental)
+
+    def _drop(self, urgency: int) -> None:
+        """Forget a level in which nobody waits: it takes up to a KiB."""
+        self._levels[urgency] = None
+        self._filled &= ~(1 << urgency)
+
     def add(self, stream: Stream) -> None:
-        """Put a stream at the end of its level, unless it is in the queue."""
+        """Have a stream wait for its turn, unless it does."""
         if not stream.is_scheduled:
             stream.is_scheduled = True
-            level = self._level(stream.urgency)
-            level.append(stream)
-            if self._by_number:
-                self._sort(level)
-            self._filled |= 1 << stream.urgency
+            self._put(stream)
             self._count += 1
-
-    def _sort(self, level: deque[Stream]) -> None:
-        """Move the last stream of a level to where its number belongs."""
-        last = level.pop()
-        place = len(level)
-        for index, stream in enumerate(level):
-            if stream.stream_id > last.stream_id:
-                place = index
-                break
-        level.insert(place, last)
 
     def head(self) -> Stream | None:
         """The stream whose turn it is."""
-        filled = self._filled
-        if not filled:
-            return None
-        level = self._levels[(filled & -filled).bit_length() - 1]
-        return level[0] if level else None
+        level = self._first()
+        return None if level is None else level.head()
 
     def pop(self) -> None:
         """Take out the stream whose turn it is."""
         level = self._first()
-        if level:
-            stream = level.popleft()
+        if level is not None:
+            stream = level.pop()
             stream.is_scheduled = False
             self._count -= 1
-            if not level:
-                self._filled &= ~(1 << stream.urgency)
-                self._levels[stream.urgency] = None  # an empty deque takes 600 bytes
+            if level.is_empty:
+                self._drop(stream.urgency)
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the stream whose turn it is has to let another one go on after a while."""
+        if self._count < 2:
+            return False
+        level = self._first()
+        return level is not None and level.takes_turns
 
     def rotate(self) -> None:
-        """The stream whose turn it is had a frame; if it is incremental, it goes behind the others."""
-        if self._count > 1 and not self._by_number:
+        """The stream whose turn it is had it; where streams take turns, the next one follows."""
+        if self._count > 1:
             level = self._first()
-            if level and level[0].incremental:
-                level.rotate(-1)
+            if level is not None and level.takes_turns:
+                level.rotate()
 
     def reprioritize(self, stream: Stream, urgency: int, incremental: bool) -> None:
-        """Change a priority; a queued stream moves to its new level, in time linear in the old one."""
-        stream.incremental = incremental
-        if urgency == stream.urgency:
+        """Change a priority; a waiting stream moves to where it belongs, in time linear in the length of its queue."""
+        if urgency == stream.urgency and incremental == stream.incremental:
             return
         if stream.is_scheduled:
-            level = self._level(stream.urgency)
-            level.remove(stream)
-            if not level:
-                self._filled &= ~(1 << stream.urgency)
-            self._level(urgency).append(stream)
-            if self._by_number:
-                self._sort(self._level(urgency))
-            self._filled |= 1 << urgency
+            level = self._levels[stream.urgency]
+            assert level is not None
+            level.remove(stream, self._by_number or not stream.incremental)
+            if level.is_empty:
+                self._drop(stream.urgency)
         stream.urgency = urgency
+        stream.incremental = incremental
+        if stream.is_scheduled:
+            self._put(stream)
 
     def clear(self) -> None:
         """Take out all streams."""
         for level in self._levels:
             if level is not None:
-                for stream in level:
+                for stream in level.streams():
                     stream.is_scheduled = False
-                level.clear()
+        self._levels = [None] * LEVELS
         self._filled = 0
         self._count = 0
