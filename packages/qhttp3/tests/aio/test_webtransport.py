@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from qcore.aio.endpoint import connect
+from qcore.config import QuicConfig
 from qcore.errors import ApplicationError, QuicError, StreamError
 from qhttp3 import Client, H3Config, SessionRefused, WebTransportSession, serve_webtransport
 from qhttp3.aio.connection import H3Connection
@@ -260,6 +261,26 @@ def test_a_server_that_ends_asks_to_drain(made: MadeCertificate) -> None:
             assert await follower
 
     run(main())
+
+
+def test_a_session_is_asked_to_drain_however_little_room_there_is(made: MadeCertificate) -> None:
+    async def end(session: WebTransportSession) -> None:
+        session.drain()
+        session.drain()
+        await session.close(7, "after that")
+
+    seen: list[bool] = []
+
+    async def follow(session: WebTransportSession) -> None:
+        async with asyncio.timeout(5):
+            await session.wait_draining()
+        seen.append(session.is_draining)
+        with pytest.raises(ApplicationError, match="after that"):
+            async for _ in session.streams():
+                pass
+
+    exchange(made, end, follow, config=QuicConfig(send_buffer=2))  # less than a capsule
+    assert [True] == seen
 
 
 def test_streams_that_overtake_the_answer_wait_and_only_so_many(made: MadeCertificate) -> None:

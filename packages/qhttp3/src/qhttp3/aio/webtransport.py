@@ -118,6 +118,7 @@ class WebTransportSession(StreamHost):
         self._table = StreamTable(self)
         self._changed = Signal()
         self._is_draining = False
+        self._farewell: asyncio.Task[None] | None = None  # asks the peer to drain
         self._close_info: CloseInfo | None = None
         self._ended_by: QuicError | None = None
         table.add(self)
@@ -177,6 +178,8 @@ class WebTransportSession(StreamHost):
             self._end(ApplicationError(code, reason, True) if code else None, True, code, reason)
             try:
                 async with asyncio.timeout(CLOSE_WAIT):
+                    if self._farewell is not None:
+                        await asyncio.shield(self._farewell)
                     await self._exchange.write(capsule, end=True)
                     await asyncio.shield(self._follower)
             except (TimeoutError, QuicError, UsageError):
@@ -186,11 +189,9 @@ class WebTransportSession(StreamHost):
         self._release()
 
     def drain(self) -> None:
-        """Ask the peer to end the session soon (§4.7)."""
-        if self._close_info is None:
-            engine = self._exchange.engine
-            engine.send_data(self.id, encode_capsule(wire.DRAIN_SESSION))
-            self._exchange.connection.pump()
+        """Ask the peer to end the session soon (§4.7); once is enough."""
+        if self._close_info is None and self._farewell is None:
+            self._farewell = asyncio.create_task(self._ask_to_drain())
 
     def export(self, label: bytes, context: bytes, size: int) -> bytes:
         """Keying material of this session for the application (§4.8).
@@ -256,6 +257,12 @@ class WebTransportSession(StreamHost):
 
     # Inside: the body of the CONNECT
 
+    async def _ask_to_drain(self) -> None:
+        try:
+            await self._exchange.write(encode_capsule(wire.DRAIN_SESSION))
+        except (QuicError, UsageError):
+            pass  # the session is over, or nobody reads: nothing is left to drain
+
     async def _follow(self) -> None:
         """Read capsules until the peer ends its half."""
         exchange = self._exchange
@@ -305,8 +312,11 @@ class WebTransportSession(StreamHost):
     def _release(self) -> None:
         """Let go of the CONNECT: our half of it ends, if it has not."""
         exchange, engine = self._exchange, self._exchange.engine
+        is_cut = self._farewell is not None and self._farewell.cancel()
         if engine.has_request(self.id) and not engine.is_closed and exchange.error is None:
-            if not engine.is_sent(self.id):
+            if is_cut:  # within a capsule, perhaps, which no end may follow
+                engine.cancel(self.id)
+            elif not engine.is_sent(self.id):
                 engine.send_data(self.id, b"", True)
             engine.stop_reading(self.id)
             exchange.connection.pump()
