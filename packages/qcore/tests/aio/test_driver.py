@@ -105,6 +105,25 @@ def test_writes_of_one_turn_leave_together(loopback: Loopback) -> None:
     run(main())
 
 
+def test_what_is_sent_ahead_does_not_wait_for_the_end_of_the_turn(loopback: Loopback) -> None:
+    async def main() -> None:
+        async with loopback() as (client, server):
+            stream = await client.open_stream()
+            await send_all(stream, b"x")
+            await echo(await anext(server.streams()))
+            assert b"x" == await stream.read()
+            before = client.stats().datagrams_sent
+            for _ in range(3):
+                client.engine.send(client.engine.open_stream(), b"y", True)
+                client.send_ahead()
+            assert 3 == client.stats().datagrams_sent - before
+
+            await client.close()
+            client.send_ahead()
+
+    run(main())
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_junk_changes_nothing(server_tls: ServerTLS, client_tls: ClientTLS, seed: int) -> None:
     print("seed", seed)

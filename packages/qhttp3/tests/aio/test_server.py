@@ -190,6 +190,34 @@ def test_a_response_longer_than_the_send_buffer_is_sent_in_full(made: MadeCertif
     run(main())
 
 
+def test_the_first_of_many_answers_leave_while_others_are_made(made: MadeCertificate) -> None:
+    sent: list[int] = []
+
+    def on_request(request: Request) -> None:
+        sent.append(request.connection.connection.stats().datagrams_sent)
+        request.try_respond(200, [], b"answer")
+        request.finish()
+
+    async def main() -> None:
+        async with (
+            serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), drain=0) as server,
+            connect(HOST, server.addresses[0][1], tls=ClientTLS(ca=made.ca_pem, alpn=("h3",))) as connection,
+        ):
+            client = H3Connection(connection, H3Config())
+            client.start()
+            while client.engine.peer_settings is None or not connection.engine.is_confirmed:
+                await asyncio.sleep(0.001)
+            head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
+            for _ in range(20):
+                assert client.engine.send_request(head, True) is not None
+            client.pump()  # all in one datagram
+            while len(sent) < 20:
+                await asyncio.sleep(0.001)
+
+    run(main())
+    assert [5, 10, 5] == [sent.count(number) for number in sorted(set(sent))]
+
+
 def test_an_answer_that_was_not_wanted_from_the_start_does_no_harm(made: MadeCertificate) -> None:
     stopped: list[StreamError] = []
 

@@ -303,6 +303,14 @@ class Connection(Driven, StreamHost):
         if self._close_info is None:
             self._driver.flush(self)
 
+    def send_ahead(self) -> None:
+        """Send what is pending while more is being made, so that the peer can begin with it; also in `on_events`.
+
+        Nothing happens before the handshake is confirmed, whose packets have an order of their own.
+        """
+        if self._close_info is None and self.engine.is_confirmed:
+            self._driver.send_ahead(self)
+
     def forget(self, stream_id: int) -> None:
         if self._table is not None:
             self._table.forget(stream_id)

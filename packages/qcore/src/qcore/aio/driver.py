@@ -139,6 +139,21 @@ class Driver(SocketOwner):
         self._enqueue(driven)
         self._flush()
 
+    def send_ahead(self, driven: Driven) -> None:
+        """Send what an engine has to say so far, while more of it is being made; also from `on_events`.
+
+        Events and alarms wait for the pass that follows.
+        """
+        self.wake(driven)
+        if self._is_closed or driven.alarm.owner is None:
+            return
+        try:
+            self._transmit(driven, self.now())
+        except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
+            self._fault(driven, error)
+        if self._batch.count:
+            self._send()
+
     @property
     def address(self) -> Address:
         """That of the first socket."""
@@ -284,7 +299,10 @@ class Driver(SocketOwner):
         self._flush()
 
     def _flush(self) -> None:
-        """Send for all engines that were touched, hand out what that brought up, set the timer."""
+        """Send for all engines that were touched; then hand out what that brought up, and set the timer.
+
+        What need not be done before comes behind: the peer is at work meanwhile.
+        """
         if self._is_closed:
             return
         now = self.now()
@@ -298,18 +316,23 @@ class Driver(SocketOwner):
             if driven.alarm.owner is None:
                 continue
             try:
-                self._take_turn(driven, now)
+                self._transmit(driven, now)
             except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
                 self._fault(driven, error)
-        if self._is_closed:  # by somebody who heard of an event
-            return
         if batch.count:
             self._send()
-        self._set_timer()
+        for driven in queue:
+            if driven.alarm.owner is None:
+                continue
+            try:
+                self._settle(driven, now)
+            except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
+                self._fault(driven, error)
+        if not self._is_closed:  # by somebody who heard of an event
+            self._set_timer()
 
-    def _take_turn(self, driven: Driven, now: float) -> None:
-        """Have one engine send, hand out its events, and set its alarm."""
-        self._transmit(driven, now)
+    def _settle(self, driven: Driven, now: float) -> None:
+        """Behind a turn: hand out the events of one engine, and set its alarm."""
         self._deliver(driven)
         if driven.engine.is_terminated:
             self._release(driven)

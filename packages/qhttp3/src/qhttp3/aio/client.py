@@ -315,7 +315,7 @@ async def open_exchange(
             stream_id = await _open_later(connection, fields, end)
     exchange = ClientExchange(connection, stream_id, patience)
     connection.exchanges[stream_id] = exchange
-    connection.pump()
+    connection.pump_message()
     connection.set_apart()
     return exchange
 

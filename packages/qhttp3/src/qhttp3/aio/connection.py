@@ -49,6 +49,11 @@ from qhttp3.webtransport import is_offered
 # A piece of a body handed to the application at once.
 READ_SIZE: Final = 1 << 18
 NO_FIELDS: Final = Headers()
+# Messages of one turn of the loop leave in groups, so that the peer works on the first while the next are made: the first
+# group is small, to have it begin soon, and each of those that follow twice as large up to a limit, for each costs both
+# sides a wake-up.
+FIRST_TOGETHER: Final = 5
+MOST_TOGETHER: Final = 16
 
 
 class Exchange:
@@ -120,9 +125,13 @@ class Exchange:
             if self.stopped is not None:
                 raise StreamError(self.stream_id, self.stopped)
             taken = self.engine.send_data(self.stream_id, data, end)
-            self.connection.pump()
             if taken == len(data):
+                if end:
+                    self.connection.pump_message()
+                else:
+                    self.connection.pump()
                 return
+            self.connection.pump()
             data = data[taken:]
             await self.changed.wait()
 
@@ -150,6 +159,8 @@ class H3Connection:
             Signal()
         )  # requests are possible again, settings have come, or the connection is winding down
         self.sessions = SessionTable(self) if is_offered(config.settings) else None
+        self._pending = 0  # messages queued since the last wake-up, or since a group of them left
+        self._together = FIRST_TOGETHER
         self.engine = self._make_engine()
 
     def start(self) -> None:
@@ -185,6 +196,8 @@ class H3Connection:
     def on_events(self, events: list[Event]) -> bool:
         """Take the events of one wake-up; tells whether a task was woken."""
         engine = self.engine
+        self._pending = 0
+        self._together = FIRST_TOGETHER
         woken = False
         ended: ConnectionEnded | None = None
         if events and isinstance(events[-1], ConnectionEnded):
@@ -223,6 +236,15 @@ class H3Connection:
         if ended is not None:
             woken = self._on_ended(ended) or woken
         return woken
+
+    def pump_message(self) -> None:
+        """Like `pump`, after a verb that completed a message; every few of them leave at once."""
+        self._pending += 1
+        self.pump()
+        if self._pending >= self._together:
+            self._pending = 0
+            self._together = min(2 * self._together, MOST_TOGETHER)
+            self.connection.send_ahead()
 
     def pump(self) -> None:
         """After verbs: hand out what they caused, and have sent what they queued."""

@@ -90,7 +90,10 @@ class Request(Exchange):
         self._check_wanted()
         self.engine.send_headers(self.stream_id, [(b":status", b"%d" % status), *fields], end)
         self.is_answered = True
-        self.connection.pump()
+        if end:
+            self.connection.pump_message()
+        else:
+            self.connection.pump()
 
     async def respond(self, status: int, fields: Iterable[Field] = (), body: bytes = b"") -> None:
         """Send the whole response; waits only if the body does not fit into the send buffer.
@@ -110,7 +113,7 @@ class Request(Exchange):
         self._check_wanted()
         taken = self.engine.respond(self.stream_id, [(b":status", b"%d" % status), *fields], body)
         self.is_answered = True
-        self.connection.pump()
+        self.connection.pump_message()
         return taken
 
     @property
