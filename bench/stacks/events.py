@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..stack import CREDIT, FLIGHT, NAME, PIECE, Application, Link, check
+from ..stack import CREDIT, FLIGHT, NAME, PIECE, Application, Link, body, check
 
 # A body's next piece is handed over when this much of it, or less, has not been sent.
 LOW_WATER = 2 * PIECE
@@ -124,15 +124,15 @@ def make_protocol(library: Any) -> type[Any]:
 
         # Out
 
-        def respond(self, stream_id: int, body: bytes) -> None:
-            fields = [(b":status", b"200"), (b"content-length", b"%d" % len(body))]
-            self.http.send_headers(stream_id, fields, not body)
-            if body:
-                self.http.send_data(stream_id, body, True)
+        def respond(self, stream_id: int, content: bytes) -> None:
+            fields = [(b":status", b"200"), (b"content-length", b"%d" % len(content))]
+            self.http.send_headers(stream_id, fields, not content)
+            if content:
+                self.http.send_data(stream_id, content, True)
 
         def respond_with(self, stream_id: int, size: int) -> None:
             if size <= PIECE:
-                self.respond(stream_id, BLOCK[:size])
+                self.respond(stream_id, body(size))
                 return
             fields = [(b":status", b"200"), (b"content-length", b"%d" % size)]
             self.http.send_headers(stream_id, fields, False)

@@ -28,6 +28,7 @@ from ..stack import (
     Application,
     Certificates,
     Link,
+    body,
     check,
 )
 
@@ -139,7 +140,7 @@ class Uquic:
 
         def on_request(request: Request) -> None:
             if request.method == b"GET" and (size := int(request.path[1:])) <= PIECE:
-                request.try_respond(200, [(b"content-length", b"%d" % size)], bytes(size))
+                request.try_respond(200, [(b"content-length", b"%d" % size)], body(size))
                 request.finish()
                 return
             task = asyncio.create_task(_answer(request))
