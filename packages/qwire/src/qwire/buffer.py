@@ -11,6 +11,8 @@ from qwire.compiling import mypyc_attr
 from qwire.errors import Truncated
 
 MAX_VARINT: Final = 0x3FFF_FFFF_FFFF_FFFF
+# Every byte as bytes: cheaper than to make them anew.
+BYTES: Final = [bytes((value,)) for value in range(256)]
 
 
 @final
@@ -200,8 +202,8 @@ def varint_size(value: int) -> int:
     return 8
 
 
-def append_varint(data: bytearray, value: int) -> None:
-    """Write ``value`` to the end of ``data`` in its shortest form.
+def encode_varint(value: int) -> bytes:
+    """``value`` in its shortest form.
 
     RFC 9000 §16.
 
@@ -209,15 +211,24 @@ def append_varint(data: bytearray, value: int) -> None:
         ValueError: ``value`` is negative or above 2^62 - 1.
     """
     if value < 0x40:
-        data.append(value)  # refuses negative values with ValueError
-    elif value < 0x4000:
-        data += (value | 0x4000).to_bytes(2, "big")
-    elif value < 0x4000_0000:
-        data += (value | 0x8000_0000).to_bytes(4, "big")
-    elif value <= MAX_VARINT:
-        data += (value | 0xC000_0000_0000_0000).to_bytes(8, "big")
+        if value < 0:
+            raise ValueError(f"{value} is negative")
+        return BYTES[value]
+    if value < 0x4000:
+        return BYTES[0x40 | value >> 8] + BYTES[value & 0xFF]
+    if value < 0x4000_0000:
+        return (value | 0x8000_0000).to_bytes(4, "big")
+    if value <= MAX_VARINT:
+        return (value | 0xC000_0000_0000_0000).to_bytes(8, "big")
+    raise ValueError(f"{value} is above 2^62 - 1")
+
+
+def append_varint(data: bytearray, value: int) -> None:
+    """Write ``value`` to the end of ``data`` as `encode_varint` gives it."""
+    if 0 <= value < 0x40:
+        data.append(value)
     else:
-        raise ValueError(f"{value} is above 2^62 - 1")
+        data += encode_varint(value)
 
 
 def append_varint_sized(data: bytearray, value: int, size: int) -> None:

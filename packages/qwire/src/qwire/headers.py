@@ -7,7 +7,7 @@ RFC 9000 §17.2 and §17.3, RFC 9369 §3.2.
 
 from typing import Final, final
 
-from qwire.buffer import Reader, Writer, append_uint, append_varint, append_varint_sized, varint_size
+from qwire.buffer import BYTES, Reader, Writer, append_uint, append_varint, append_varint_sized, varint_size
 from qwire.compiling import mypyc_attr
 from qwire.constants import MAX_CID_SIZE, VERSION_1, VERSION_2, VERSION_NEGOTIATION, PacketType
 from qwire.errors import DecodeError, Truncated
@@ -228,8 +228,10 @@ def short_header(
         first |= KEY_PHASE
     if spin:
         first |= SPIN_BIT
+    if packet_number_size == 1:
+        return BYTES[first] + destination_cid + BYTES[packet_number & 0xFF]
     truncated = packet_number & (1 << 8 * packet_number_size) - 1
-    return bytes((first,)) + destination_cid + truncated.to_bytes(packet_number_size, "big")
+    return BYTES[first] + destination_cid + truncated.to_bytes(packet_number_size, "big")
 
 
 def append_short_header(

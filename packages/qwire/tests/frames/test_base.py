@@ -3,7 +3,17 @@
 import pytest
 
 from qwire.buffer import Writer
-from qwire.frames import CryptoFrame, Frame, MaxDataFrame, PathChallengeFrame, PathResponseFrame, PingFrame
+from qwire.frames import (
+    AckFrame,
+    CryptoFrame,
+    DatagramFrame,
+    Frame,
+    MaxDataFrame,
+    PathChallengeFrame,
+    PathResponseFrame,
+    PingFrame,
+    StreamFrame,
+)
 
 
 def test_equal_fields_make_equal_frames() -> None:
@@ -31,3 +41,30 @@ def test_frames_are_not_hashable() -> None:
 def test_the_base_cannot_be_written() -> None:
     with pytest.raises(NotImplementedError):
         Frame().append(Writer())
+
+
+@pytest.mark.parametrize(
+    ("expected", "frame"),
+    [
+        pytest.param("02 05 00 00 05", AckFrame([(0, 5)], 0), id="ACK"),
+        pytest.param(
+            "02 4064 4080 01 0a 4057 01", AckFrame([(90, 100), (0, 1)], 128), id="ACK of two ranges"
+        ),
+        pytest.param("03 05 00 00 05 06 00 40ff", AckFrame([(0, 5)], 0, (6, 0, 255)), id="ACK with ECN"),
+        pytest.param("06 7fff 02 6869", CryptoFrame(0x3FFF, b"hi"), id="CRYPTO"),
+        pytest.param("0a 04 02 6869", StreamFrame(4, 0, b"hi", False), id="STREAM"),
+        pytest.param("0f 4040 7fff 02 6869", StreamFrame(64, 0x3FFF, b"hi", True), id="STREAM, all bits"),
+        pytest.param("0d 04 01 6869", StreamFrame(4, 1, b"hi", True, False), id="STREAM without Length"),
+        pytest.param("0c 04 80004000 6869", StreamFrame(4, 0x4000, b"hi", False, False), id="STREAM in bulk"),
+        pytest.param("31 02 6869", DatagramFrame(b"hi"), id="DATAGRAM"),
+        pytest.param("30 6869", DatagramFrame(b"hi", False), id="DATAGRAM without Length"),
+        pytest.param("10 c000000040000000", MaxDataFrame(1 << 30), id="MAX_DATA"),
+    ],
+)
+def test_encoding_is_what_is_appended(expected: str, frame: Frame) -> None:
+    writer = Writer()
+    frame.append(writer)
+
+    assert bytes.fromhex(expected) == frame.encode()
+    assert frame.encode() == writer.getvalue()
+    assert len(frame.encode()) == frame.size()

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, final
 
-from qwire.buffer import Reader, Writer, append_varint, varint_at, varint_size
+from qwire.buffer import BYTES, Reader, Writer, append_varint, encode_varint, varint_at, varint_size
 from qwire.compiling import mypyc_attr
 from qwire.constants import FRAME_ACK, FRAME_ACK_ECN, FRAME_ACK_FREQUENCY, FRAME_IMMEDIATE_ACK
 from qwire.errors import DecodeError
@@ -48,30 +48,36 @@ class AckFrame(Frame):
         Raises:
             ValueError: no ranges, or ranges out of order, touching or overlapping.
         """
+        writer.data += self.encode()
+
+    def encode(self) -> bytes:
+        """What ``append`` writes, as a string of its own; raises what that raises."""
         ranges = self.ranges
         if not ranges:
             raise ValueError("an ACK frame needs a range")
-        data = writer.data
         ecn = self.ecn
-        data.append(FRAME_ACK if ecn is None else FRAME_ACK_ECN)
         smallest, largest = ranges[0]
-        append_varint(data, largest)
-        append_varint(data, self.delay)
         count = len(ranges)
-        append_varint(data, count - 1)
-        append_varint(data, largest - smallest)
+        encoded = (
+            BYTES[FRAME_ACK if ecn is None else FRAME_ACK_ECN]
+            + encode_varint(largest)
+            + encode_varint(self.delay)
+            + encode_varint(count - 1)
+            + encode_varint(largest - smallest)
+        )
         if count > 1:
+            parts = [encoded]
             for index in range(1, count):
                 next_smallest, next_largest = ranges[index]
                 # RFC 9000 §19.3.1: one packet number lies between two ranges even when the gap is 0.
-                append_varint(data, smallest - next_largest - 2)
-                append_varint(data, next_largest - next_smallest)
+                parts.append(encode_varint(smallest - next_largest - 2))
+                parts.append(encode_varint(next_largest - next_smallest))
                 smallest = next_smallest
+            encoded = b"".join(parts)
         if ecn is not None:
             ect0, ect1, ce = ecn
-            append_varint(data, ect0)
-            append_varint(data, ect1)
-            append_varint(data, ce)
+            return encoded + encode_varint(ect0) + encode_varint(ect1) + encode_varint(ce)
+        return encoded
 
     def size(self) -> int:
         """Bytes that ``append`` writes."""

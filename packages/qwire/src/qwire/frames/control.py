@@ -2,7 +2,7 @@
 
 from typing import ClassVar, final
 
-from qwire.buffer import Reader, Writer, append_varint, varint_size
+from qwire.buffer import BYTES, Reader, Writer, encode_varint, varint_size
 from qwire.compiling import mypyc_attr
 from qwire.constants import (
     FRAME_DATAGRAM,
@@ -100,13 +100,14 @@ class DatagramFrame(Frame):
 
     def append(self, writer: Writer) -> None:
         """Write the frame."""
-        buffer = writer.data
+        writer.data += self.encode()
+
+    def encode(self) -> bytes:
+        """What ``append`` writes, as a string of its own."""
+        data = self.data
         if self.has_length:
-            buffer.append(FRAME_DATAGRAM_WITH_LENGTH)
-            append_varint(buffer, len(self.data))
-        else:
-            buffer.append(FRAME_DATAGRAM)
-        buffer += self.data
+            return BYTES[FRAME_DATAGRAM_WITH_LENGTH] + encode_varint(len(data)) + data
+        return BYTES[FRAME_DATAGRAM] + data
 
     def size(self) -> int:
         """Bytes that ``append`` writes."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, final
 
-from qwire.buffer import MAX_VARINT, Reader, Writer, append_varint, varint_size
+from qwire.buffer import BYTES, MAX_VARINT, Reader, Writer, append_varint, encode_varint, varint_size
 from qwire.compiling import mypyc_attr
 from qwire.constants import FRAME_CRYPTO, FRAME_NEW_TOKEN
 from qwire.errors import DecodeError
@@ -24,12 +24,12 @@ class CryptoFrame(Frame):
 
     def append(self, writer: Writer) -> None:
         """Write the frame."""
-        buffer = writer.data
+        writer.data += self.encode()
+
+    def encode(self) -> bytes:
+        """What ``append`` writes, as a string of its own."""
         data = self.data
-        buffer.append(FRAME_CRYPTO)
-        append_varint(buffer, self.offset)
-        append_varint(buffer, len(data))
-        buffer += data
+        return BYTES[FRAME_CRYPTO] + encode_varint(self.offset) + encode_varint(len(data)) + data
 
     def size(self) -> int:
         """Bytes that ``append`` writes."""

@@ -5,7 +5,7 @@ The body of STREAM is read by ``qwire.frames.parser`` in place, for speed.
 
 from typing import ClassVar, Final, final
 
-from qwire.buffer import Reader, Writer, append_varint, varint_size
+from qwire.buffer import BYTES, Reader, Writer, append_varint, encode_varint, varint_size
 from qwire.compiling import mypyc_attr
 from qwire.constants import (
     FRAME_RESET_STREAM,
@@ -57,34 +57,27 @@ class StreamFrame(Frame):
 
     def append(self, writer: Writer) -> None:
         """Write the frame; an offset of 0 is left out."""
-        buffer = writer.data
-        offset = self.offset
-        stream_id = self.stream_id
-        kind = FRAME_STREAM | STREAM_LENGTH if self.has_length else FRAME_STREAM
-        if self.fin:
-            kind |= STREAM_FIN
-        if offset:
-            kind |= STREAM_OFFSET
-            buffer.append(kind)
-            append_varint(buffer, stream_id)
-            append_varint(buffer, offset)
-        else:
-            buffer.append(kind)
-            append_varint(buffer, stream_id)
-        data = self.data
-        if self.has_length:
-            append_varint(buffer, len(data))
-        buffer += data
+        writer.data += self.encode()
 
     def encode(self) -> bytes:
         """What ``append`` writes, as a string of its own."""
         offset = self.offset
-        if 0x4000 <= offset < 0x4000_0000 and self.stream_id < 0x40 and not (self.has_length or self.fin):
-            # The frame that bulk transfer consists of: type, one byte of ID, four of offset.
-            return (BULK_STREAM | self.stream_id << 32 | offset).to_bytes(6, "big") + self.data
-        writer = Writer()
-        self.append(writer)
-        return writer.getvalue()
+        stream_id = self.stream_id
+        data = self.data
+        if self.has_length:
+            kind = FRAME_STREAM | STREAM_LENGTH
+        else:
+            kind = FRAME_STREAM
+            if 0x4000 <= offset < 0x4000_0000 and stream_id < 0x40 and not self.fin:
+                # The frame that bulk transfer consists of: type, one byte of ID, four of offset.
+                return (BULK_STREAM | stream_id << 32 | offset).to_bytes(6, "big") + data
+        if self.fin:
+            kind |= STREAM_FIN
+        if offset:
+            encoded = BYTES[kind | STREAM_OFFSET] + encode_varint(stream_id) + encode_varint(offset)
+        else:
+            encoded = BYTES[kind] + encode_varint(stream_id)
+        return encoded + encode_varint(len(data)) + data if kind & STREAM_LENGTH else encoded + data
 
     def size(self) -> int:
         """Bytes that ``append`` writes."""
