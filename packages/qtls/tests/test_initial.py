@@ -46,6 +46,8 @@ def test_appendix_a_packet_is_sealed_and_opened(
     assert case["mask"] == mask[:5].hex()
     assert case["protected_header"] == protected.hex()
     assert case["packet"] == (bytes(protected) + sealed).hex()
+    assert case["packet"] == sealer.protect(case["packet_number"], number_size, header, payload).hex()
+    assert header == opener.unprotect(bytes.fromhex(case["packet"]), 0, len(header) - number_size)
     assert payload == opener.open(case["packet_number"], header, sealed)
     assert mask == opener.masks(sample)
 

@@ -36,6 +36,8 @@ def test_chacha20_short_header(vectors: Callable[[str], Any], name: str, version
     assert case["ciphertext"] == sealed.hex()
     assert case["mask"] == sealer.masks(bytes.fromhex(case["sample"]))[:5].hex()
     assert b"\x01" == opener.open(case["packet_number"], header, sealed)
+    assert case["packet"] == sealer.protect(case["packet_number"], 3, header, b"\x01").hex()
+    assert header == opener.unprotect(bytes.fromhex(case["packet"]), 0, 1)
     assert (
         sealer_from_secret(CHACHA20_POLY1305_SHA256, bytes.fromhex(case["ku"]), version).seal(7, b"h", b"p")
         == sealer.next().seal(7, b"h", b"p")
@@ -166,7 +168,31 @@ def test_a_run_of_packets_is_what_it_is_packet_by_packet(suite: int, version: in
         expected.append(bytes((header[0] ^ mask[0] & 0x1F,)) + header[1:end] + protected + ciphertext)
 
     assert expected == sealer.protect_run(first, number_size, headers, payloads)
+    assert expected == [
+        sealer.protect(first + index, number_size, header, payload)
+        for index, (header, payload) in enumerate(zip(headers, payloads, strict=True))
+    ]
     assert [] == sealer.protect_run(first, number_size, [], [])
+
+
+@SUITES
+@pytest.mark.parametrize("number_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("first", [0x40, 0x5C, 0xC0, 0xEC], ids=hex)
+def test_header_of_a_packet_behind_another_loses_its_protection(
+    suite: int, first: int, number_size: int
+) -> None:
+    secret = bytes(suite_parameters(suite).hash_size)
+    opener = opener_from_secret(suite, secret, QUIC_VERSION_1)
+    number = (1 << 8 * number_size) - 7
+    header = bytes((first | number_size - 1,)) + b"a CID" + number.to_bytes(number_size, "big")
+    sealer = sealer_from_secret(suite, secret, QUIC_VERSION_1)
+    data = b"before" + sealer.protect(number, number_size, header, bytes(4))
+    mask = opener.masks(data[16:32])
+
+    assert header == opener.unprotect(data, 6, 12)
+    assert header == opener.unprotect(data, 6, 12, mask[:5])
+    with pytest.raises(ValueError, match="too short"):
+        opener.unprotect(data[:31], 6, 12)
 
 
 @pytest.mark.parametrize("suite", [AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256])

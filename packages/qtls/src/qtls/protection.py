@@ -46,6 +46,9 @@ ZEROS: Final = bytes(SAMPLE_SIZE)
 SAMPLE_OFFSET: Final = 4
 # RFC 9001 §5.4.1: what a mask may change in the first byte of a short header.
 SHORT_HEADER_BITS: Final = 0x1F
+# The part of it that may change in the first byte of a long header.
+LONG_HEADER: Final = 0x80
+LONG_HEADER_BITS: Final = 0x0F
 # A mask of 16 bytes: one for the first byte, four for the packet number, and eleven that nobody needs.
 MASKS: Final = Struct(">BI11x")
 # Every byte as bytes: cheaper than to make them anew.
@@ -245,6 +248,28 @@ class Sealer:
         self._aead = None
         self._header.rest()
 
+    def protect(self, packet_number: int, number_size: int, header: bytes, payload: bytes) -> bytes:
+        """A packet as it leaves. RFC 9001 §5.3, §5.4.
+
+        Args:
+            number_size: bytes of the packet number that ends the header.
+            header: long or short, without header protection.
+            payload: what it protects; with the packet number at least 4 bytes.
+        """
+        aead = self._aead
+        if aead is None:
+            aead = self._aead = self._keys.aead()
+        ciphertext = aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
+        start = SAMPLE_OFFSET - number_size
+        mask = self._header.masks(ciphertext[start : start + SAMPLE_SIZE])
+        number_at = len(header) - number_size
+        first = header[0]
+        bits = LONG_HEADER_BITS if first & LONG_HEADER else SHORT_HEADER_BITS
+        masked = BYTES[first ^ mask[0] & bits] + header[1:number_at] + BYTES[header[number_at] ^ mask[1]]
+        for index in range(1, number_size):
+            masked += BYTES[header[number_at + index] ^ mask[1 + index]]
+        return masked + ciphertext
+
     def protect_run(
         self, first_number: int, number_size: int, headers: Sequence[bytes], payloads: Sequence[bytes]
     ) -> list[bytes]:
@@ -332,6 +357,28 @@ class Opener:
             return aead.decrypt((self._iv ^ packet_number).to_bytes(12, "big"), ciphertext, header)
         except InvalidTag:
             return None
+
+    def unprotect(self, data: bytes, start: int, number_at: int, mask: bytes = b"") -> bytes:
+        """The header of a packet without header protection, packet number included. RFC 9001 §5.4.
+
+        Args:
+            data: a datagram, in which the packet starts at `start`, and its packet number at `number_at`.
+            mask: the packet's own, if it was made with those of others.
+
+        Raises:
+            ValueError: there are fewer than 20 bytes from the packet number on.
+        """
+        if not mask:
+            sample_at = number_at + SAMPLE_OFFSET
+            if len(data) < sample_at + SAMPLE_SIZE:
+                raise ValueError("too short to be sampled")
+            mask = self._header.masks(data[sample_at : sample_at + SAMPLE_SIZE])
+        first = data[start]
+        first ^= mask[0] & (LONG_HEADER_BITS if first & LONG_HEADER else SHORT_HEADER_BITS)
+        header = BYTES[first] + data[start + 1 : number_at] + BYTES[data[number_at] ^ mask[1]]
+        for index in range(1, (first & 3) + 1):
+            header += BYTES[data[number_at + index] ^ mask[1 + index]]
+        return header
 
     @property
     def is_at_rest(self) -> bool:
