@@ -7,7 +7,6 @@ from typing import Final
 
 import pytest
 
-from qcore.packing.builder import masked
 from qmimic import fingerprint, learn
 from qmimic.capture import CapturedDatagram, CapturedFlow
 from qmimic.catalog import BUILT_IN
@@ -56,9 +55,8 @@ def resealed(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
     assert header is not None
     opener = keys_of(header).client_opener
     at = header.packet_number_offset
-    mask = opener.masks(data[at + 4 : at + 20])
-    size = ((data[0] ^ mask[0]) & 3) + 1
-    clear = masked(data[: at + size], size, mask)
+    clear = opener.unprotect(data, 0, at)
+    size = (clear[0] & 3) + 1
     number = int.from_bytes(clear[-size:], "big")
     payload = opener.open(number, clear, data[at + size : header.end])
     assert payload is not None
@@ -67,8 +65,7 @@ def resealed(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
     length = (0x4000 | len(payload) + 16 + size).to_bytes(2, "big")
     clear = clear[: at - 2] + length + clear[at:]
     sealer = initial_keys(header.destination_cid, header.version).client_sealer
-    sealed = sealer.seal(number, clear, payload)
-    return masked(clear, size, sealer.masks(sealed[4 - size : 20 - size])) + sealed
+    return sealer.protect(number, size, clear, payload)
 
 
 def other_hello(generator: random.Random, payload: bytes) -> bytes:

@@ -24,7 +24,7 @@ from .early_arrivals import EarlyArrivals
 from .engine.opening import FirstInitial
 from .ids.generator import ConnectionIdGenerator
 from .observer import Observer
-from .packing.builder import MIN_INITIAL_SIZE, HeaderMasker, PacketBuilder
+from .packing.builder import MIN_INITIAL_SIZE, PacketBuilder
 from .packing.source import FrameSource
 from .spaces import INITIAL
 from .stateless_reset import ResetLimiter, reset_size
@@ -261,11 +261,7 @@ class Reception:
         )
         builder.append(ConnectionCloseFrame(code, 0, b"", False), FrameSource())
         builder.pad_for_sample()
-        masker = HeaderMasker()
-        packet_header, ciphertext = builder.seal()
-        masker.add(builder.sealer, packet_header, 1, ciphertext)
-        masker.end_datagram(1, 0)
-        self._reply(datagram, masker.finish()[0])
+        self._reply(datagram, builder.protect())
 
     def _reset(self, datagram: Datagram, now: float) -> None:
         """RFC 9000 §10.3: tell a peer whose connection we do not know."""

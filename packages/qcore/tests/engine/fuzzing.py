@@ -3,7 +3,6 @@
 from random import Random
 from typing import Final, final
 
-from qcore.packing.builder import masked
 from qtls.initial import initial_keys
 from qtls.retry import integrity_tag
 from qwire.buffer import Writer
@@ -214,9 +213,8 @@ class Fuzzer:
         keys = initial_keys(header.destination_cid if key_cid is None else key_cid, header.version)
         opener = keys.client_opener if is_client else keys.server_opener
         at = header.packet_number_offset
-        mask = opener.masks(data[at + 4 : at + 20])
-        size = ((data[0] ^ mask[0]) & 3) + 1
-        clear = masked(data[: at + size], size, mask)
+        clear = opener.unprotect(data, 0, at)
+        size = (clear[0] & 3) + 1
         number = expand(int.from_bytes(clear[-size:], "big"), size, -1)
         payload = opener.open(number, clear, data[at + size : header.end])
         if payload is None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from qcore.packing.builder import masked
 from qtls.initial import initial_keys
 from qwire.constants import PacketType
 from qwire.frames import CryptoFrame, Frame, PaddingFrame, parse_frames
@@ -53,9 +52,8 @@ def open_initial(data: bytes, key_cid: bytes, largest: int = -1) -> OpenedInitia
     assert header.packet_type is PacketType.INITIAL
     opener = initial_keys(key_cid, header.version).client_opener
     number_at = header.packet_number_offset
-    mask = opener.masks(data[number_at + 4 : number_at + 20])
-    number_size = ((data[0] ^ mask[0]) & 3) + 1
-    clear = masked(data[: number_at + number_size], number_size, mask)
+    clear = opener.unprotect(data, 0, number_at)
+    number_size = (clear[0] & 3) + 1
     number = expand(int.from_bytes(clear[-number_size:], "big"), number_size, largest)
     payload = opener.open(number, clear, data[number_at + number_size : header.end])
     if payload is None:

@@ -1,17 +1,16 @@
-"""One packet under construction, and header protection for many. RFC 9001 §5.3, §5.4."""
+"""One packet under construction. RFC 9000 §17, RFC 9001 §5.3."""
 
 from typing import Final
 
 import pytest
 
-from qcore.packing.builder import HeaderMasker, PacketBuilder, masked, token_size
+from qcore.packing.builder import PacketBuilder, token_size
 from qcore.packing.source import FrameSource
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
-from qtls.constants import AES_128_GCM_SHA256, AES_256_GCM_SHA384, CHACHA20_POLY1305_SHA256
-from qtls.initial import initial_keys
-from qtls.protection import Opener, Sealer, opener_from_secret, sealer_from_secret
-from qwire.constants import VERSION_1, VERSION_2, PacketType
-from qwire.frames import AckFrame, CryptoFrame, Frame, PaddingFrame, PingFrame, StreamFrame, parse_frames
+from qtls.constants import AES_128_GCM_SHA256, AES_256_GCM_SHA384
+from qtls.protection import Sealer, sealer_from_secret
+from qwire.constants import VERSION_1, PacketType
+from qwire.frames import AckFrame, CryptoFrame, Frame, PingFrame, StreamFrame, parse_frames
 from qwire.headers import parse_long_header
 
 SPACES: Final = {
@@ -59,13 +58,6 @@ def builder(
         key_phase=key_phase,
         spin=spin,
     )
-
-
-def unmasked(opener: Opener, data: bytes, number_at: int) -> tuple[bytes, int]:
-    """The header without protection and the packet number's size."""
-    mask = opener.masks(data[number_at + 4 : number_at + 20])
-    size = ((data[0] ^ mask[0]) & 3) + 1
-    return masked(data[: number_at + size], size, mask), size
 
 
 # Frames
@@ -131,7 +123,7 @@ def test_sample_padding(packet_type: PacketType, number_size: int) -> None:  # R
     packet = builder(packet_type, number_size=number_size)
     packet.append(PingFrame(), OWNER)
     packet.pad_for_sample()
-    header, ciphertext = packet.seal()
+    header, ciphertext = packet.header(), packet.protect()[packet.header_size() :]
 
     assert max(4, number_size + 1) == number_size + packet.size
     assert len(ciphertext) >= 4 - number_size + 16
@@ -178,7 +170,7 @@ def test_long_header_is_as_long_as_it_says(
         length_size=length_size,
     )
     packet.append(CryptoFrame(0, b"hello"), OWNER)
-    header, ciphertext = packet.seal()
+    header, ciphertext = packet.header(), packet.protect()[packet.header_size() :]
 
     assert packet.header_size() == len(header)
     assert packet.total_size() == len(header) + len(ciphertext)
@@ -194,7 +186,7 @@ def test_long_header_is_as_long_as_it_says(
 def test_short_header_is_as_long_as_it_says(cid: bytes, number_size: int) -> None:
     packet = builder(number=0x0A0B0C0D, number_size=number_size, destination_cid=cid)
     packet.append(CryptoFrame(0, b"hello"), OWNER)
-    header, ciphertext = packet.seal()
+    header, ciphertext = packet.header(), packet.protect()[packet.header_size() :]
 
     assert packet.header_size() == len(header)
     assert packet.total_size() == len(header) + len(ciphertext)
@@ -210,7 +202,7 @@ def test_bits_of_a_short_header(key_phase: bool, spin: bool, bits: int) -> None:
     packet = builder(key_phase=key_phase, spin=spin, number_size=3)
     packet.append(PingFrame(), OWNER)
 
-    assert bits | 2 == packet.seal()[0][0]
+    assert bits | 2 == packet.header()[0]
 
 
 @pytest.mark.parametrize(
@@ -218,134 +210,6 @@ def test_bits_of_a_short_header(key_phase: bool, spin: bool, bits: int) -> None:
 )
 def test_token_size(size: int, expected: int) -> None:
     assert expected == token_size(bytes(size))
-
-
-# Header protection
-
-
-@pytest.mark.parametrize("version", [VERSION_1, VERSION_2])
-@pytest.mark.parametrize(
-    "suite",
-    [
-        pytest.param(AES_128_GCM_SHA256, id="AES-128"),
-        pytest.param(AES_256_GCM_SHA384, id="AES-256"),
-        pytest.param(CHACHA20_POLY1305_SHA256, id="ChaCha20"),
-    ],
-)
-@pytest.mark.parametrize("packet_type", [PacketType.HANDSHAKE, PacketType.ZERO_RTT, PacketType.ONE_RTT])
-def test_batch_is_opened_again(packet_type: PacketType, suite: int, version: int) -> None:
-    sealer = sealer_from_secret(suite, secret_of(suite), version)
-    opener = opener_from_secret(suite, secret_of(suite), version)
-    masker = HeaderMasker()
-    payloads = []
-    for number in range(40):
-        packet = builder(
-            packet_type, number=number, number_size=1 + number % 4, sealer=sealer, version=version
-        )
-        packet.append(CryptoFrame(number, bytes(number)), OWNER)
-        packet.pad_for_sample()
-        payloads.append(packet)
-        header, ciphertext = packet.seal()
-        masker.add(sealer, header, packet.packet_number_size, ciphertext)
-        masker.end_datagram(1, 0)
-    datagrams = masker.finish()
-
-    assert 40 == len(datagrams)
-    for number, data in enumerate(datagrams):
-        number_at = 9 if packet_type is PacketType.ONE_RTT else parse_long_header(data).packet_number_offset
-        header, size = unmasked(opener, data, number_at)
-        assert 1 + number % 4 == size
-        assert number == int.from_bytes(header[-size:], "big")
-        payload = opener.open(number, header, data[number_at + size :])
-        assert payload is not None
-        assert CryptoFrame(number, bytes(number)) == parse_frames(payload)[0]
-
-
-@pytest.mark.parametrize("version", [VERSION_1, VERSION_2])
-@pytest.mark.parametrize("side", ["client", "server"])
-def test_initial_packets_are_opened_by_the_other_side(side: str, version: int) -> None:  # RFC 9001 §5.2
-    keys = initial_keys(b"original", version)
-    sealer, opener = (
-        (keys.client_sealer, keys.client_opener)
-        if side == "client"
-        else (keys.server_sealer, keys.server_opener)
-    )
-    packet = builder(PacketType.INITIAL, sealer=sealer, version=version, number_size=1)
-    packet.append(CryptoFrame(0, b"hello"), OWNER)
-    header, ciphertext = packet.seal()
-    masker = HeaderMasker()
-    masker.add(sealer, header, 1, ciphertext)
-    masker.end_datagram(1, 0)
-    (data,) = masker.finish()
-    clear, _ = unmasked(opener, data, parse_long_header(data).packet_number_offset)
-
-    assert header == clear
-    assert opener.open(7, clear, data[len(clear) :]) is not None
-    other = keys.server_opener if side == "client" else keys.client_opener
-    assert other.open(7, clear, data[len(clear) :]) is None
-
-
-def test_packets_of_several_keys_are_joined_to_datagrams_in_order() -> None:
-    one = sealer_from_secret(AES_128_GCM_SHA256, b"1" * 32, VERSION_1)
-    two = sealer_from_secret(CHACHA20_POLY1305_SHA256, b"2" * 32, VERSION_1)
-    masker = HeaderMasker()
-    sizes = []
-    for shape, zeros in (((one, two), 0), ((one,), 11), ((two, two, one), 3), ((two,), 0)):
-        total = zeros
-        for sealer in shape:
-            packet = builder(PacketType.HANDSHAKE, sealer=sealer)
-            packet.append(PaddingFrame(10), OWNER)
-            header, ciphertext = packet.seal()
-            masker.add(sealer, header, packet.packet_number_size, ciphertext)
-            total += packet.total_size()
-        masker.end_datagram(len(shape), zeros)
-        sizes.append(total)
-    datagrams = masker.finish()
-
-    assert sizes == [len(data) for data in datagrams]
-    assert bytes(11) == datagrams[1][-11:]
-    assert bytes(3) == datagrams[2][-3:]
-    openers = {
-        one: opener_from_secret(AES_128_GCM_SHA256, b"1" * 32, VERSION_1),
-        two: opener_from_secret(CHACHA20_POLY1305_SHA256, b"2" * 32, VERSION_1),
-    }
-    position = 0
-    for sealer in (two, two, one):
-        parsed = parse_long_header(datagrams[2], position)
-        data = datagrams[2][position : parsed.end]
-        clear, _ = unmasked(openers[sealer], data, parsed.packet_number_offset - position)
-        assert openers[sealer].open(7, clear, data[len(clear) :]) is not None
-        position = parsed.end
-
-
-def test_masker_starts_anew_after_finish() -> None:
-    masker = HeaderMasker()
-    sealer = sealer_from_secret(AES_128_GCM_SHA256, b"1" * 32, VERSION_1)
-    packet = builder(sealer=sealer)
-    packet.append(PaddingFrame(10), OWNER)
-    header, ciphertext = packet.seal()
-    masker.add(sealer, header, 2, ciphertext)
-    masker.end_datagram(1, 0)
-
-    assert 1 == len(masker.finish())
-    assert [] == masker.finish()
-
-
-@pytest.mark.parametrize(
-    ("header", "size", "mask", "expected"),
-    [
-        # RFC 9001 appendix A.2 and A.3, and A.5 for a short header.
-        ("c300000001088394c8f03e5157080000449e00000002", 4, "437b9aec36",
-         "c000000001088394c8f03e5157080000449e7b9aec34"),
-        ("c1000000010008f067a5502a4262b50040750001", 2, "2ec0d8356a",
-         "cf000000010008f067a5502a4262b5004075c0d9"),
-        ("4200bff4", 3, "aefefe7d03", "4cfe4189"),
-    ],
-    ids=["A.2", "A.3", "A.5"],
-)  # fmt: skip
-def test_published_masks(header: str, size: int, mask: str, expected: str) -> None:
-    assert expected == masked(bytes.fromhex(header), size, bytes.fromhex(mask)).hex()
-    assert header == masked(bytes.fromhex(expected), size, bytes.fromhex(mask)).hex()
 
 
 def test_length_is_taken_out_of_the_last_frame() -> None:  # RFC 9000 §19.8
@@ -359,7 +223,7 @@ def test_length_is_taken_out_of_the_last_frame() -> None:  # RFC 9000 §19.8
     assert [
         StreamFrame(4, 0, b"first", False),
         StreamFrame(8, 100, b"second", True, False),
-    ] == parse_frames(bytes(packet._data), PacketType.ONE_RTT)
+    ] == parse_frames(packet.payload, PacketType.ONE_RTT)
 
 
 @pytest.mark.parametrize("frames", [[], [PingFrame()], [StreamFrame(4, 0, b"", True)]], ids=len)

@@ -8,7 +8,7 @@ import pytest
 from qcore.batch import Datagram
 from qcore.config import QuicConfig
 from qcore.errors import HandshakeTimeout
-from qcore.packing.builder import HeaderMasker, PacketBuilder
+from qcore.packing.builder import PacketBuilder
 from qcore.packing.habits import PacketHabits
 from qcore.packing.initial_flight import InitialPolicy
 from qcore.packing.source import FrameSource
@@ -233,11 +233,7 @@ def acknowledge_first_initial(taped: Taped) -> None:
     )
     packet.append(AckFrame([(0, 0)], 0), FrameSource())
     packet.append(PingFrame(), FrameSource())
-    masker = HeaderMasker()
-    header, ciphertext = packet.seal()
-    masker.add(packet.sealer, header, 1, ciphertext)
-    masker.end_datagram(1, 0)
-    pair.client.receive([Datagram(data, SERVER_ADDRESS) for data in masker.finish()], pair.now)
+    pair.client.receive([Datagram(packet.protect(), SERVER_ADDRESS)], pair.now)
     pair.flush()
 
 

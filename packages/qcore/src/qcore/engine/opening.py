@@ -17,7 +17,7 @@ from ..batch import Address
 from ..config import QuicConfig
 from ..errors import UsageError, caused
 from ..ids.generator import ConnectionIdGenerator
-from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
+from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE
 from ..packing.initial_flight import FlightReason
 from .handshake import TlsHandshake
 from .negotiation import Negotiation
@@ -100,14 +100,11 @@ class FirstInitial:
         self.keys = initial_keys(self.destination_cid, self.version)
         opener = self.keys.client_opener
         number_at = header.packet_number_offset
-        sample = data[number_at + SAMPLE_OFFSET : number_at + SAMPLE_OFFSET + SAMPLE_SIZE]
-        if len(sample) < SAMPLE_SIZE or header.end < number_at + SAMPLE_OFFSET:
+        if len(data) < number_at + SAMPLE_OFFSET + SAMPLE_SIZE or header.end < number_at + SAMPLE_OFFSET:
             return False
-        mask = opener.masks(sample)
-        size = ((data[0] ^ mask[0]) & 3) + 1
-        clear = masked(data[: number_at + size], size, mask)
-        number = int.from_bytes(clear[-size:], "big")  # RFC 9000 A.3: the first one is not shortened
-        return opener.open(number, clear, data[number_at + size : header.end]) is not None
+        clear = opener.unprotect(data, 0, number_at)
+        number = int.from_bytes(clear[number_at:], "big")  # RFC 9000 A.3: the first one is not shortened
+        return opener.open(number, clear, data[len(clear) : header.end]) is not None
 
 
 def open_client(

@@ -17,7 +17,7 @@ from qwire.packet_number import expand
 from ..batch import Datagram
 from ..errors import TransportError
 from ..packet_space import PacketSpace
-from ..packing.builder import SAMPLE_OFFSET, SAMPLE_SIZE, masked
+from ..packing.builder import ONE_RTT, SAMPLE_OFFSET, SAMPLE_SIZE
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 
 # Packets for which keys are still to come. Peers keep 10 to 32; more than one flight is not worth the memory.
@@ -189,36 +189,26 @@ class PacketReceiver:
         if phases is None or not space.can_open_application:
             self._keep(datagram, position, len(data), now)
             return None
-        mask = self._mask(index) if position == 0 else None
-        if mask is None:
-            sample_at = number_at + SAMPLE_OFFSET
-            mask = phases.opener.masks(data[sample_at : sample_at + SAMPLE_SIZE])
-        first = data[position] ^ (mask[0] & 0x1F)
-        number_size = (first & 3) + 1
-        header = masked(data[position : number_at + number_size], number_size, mask)
-        truncated = int.from_bytes(header[-number_size:], "big")
-        packet_number = expand(truncated, number_size, space.largest_received)
-        payload = phases.open(
-            packet_number,
-            bool(first & 4),
-            header,
-            data[number_at + number_size :],
-            now,
+        header = phases.opener.unprotect(
+            data, position, number_at, self._mask(index) if position == 0 else b""
         )
+        first = header[0]
+        number_size = (first & 3) + 1
+        number_end = number_at + number_size
+        packet_number = expand(_number(header, number_size), number_size, space.largest_received)
+        payload = phases.open(packet_number, first & 4 != 0, header, data[number_end:], now)
         if payload is None:
             self._drop("does not authenticate")
             return None
         if first & 0x18:  # RFC 9000 §17.3.1, and only after the packet proved genuine
             raise TransportError(PROTOCOL_VIOLATION, None, "reserved bits of a short header are set")
-        return OpenedPacket(
-            PacketType.ONE_RTT, APPLICATION, packet_number, payload, None, len(data) - position, first
-        )
+        return OpenedPacket(ONE_RTT, APPLICATION, packet_number, payload, None, len(data) - position, first)
 
-    def _mask(self, index: int) -> bytes | None:
-        """What `prepare` made for datagram number `index`."""
+    def _mask(self, index: int) -> bytes:
+        """What `prepare` made for datagram number `index`; empty if it made nothing."""
         if self.run_masks and index >= 0:
             return self.run_masks[index * SAMPLE_SIZE : index * SAMPLE_SIZE + 5]
-        return self._masks.get(index)
+        return self._masks.get(index, b"") if self._masks else b""
 
     def _open_long(self, datagram: Datagram, position: int, now: float) -> tuple[OpenedPacket | None, int]:
         data = datagram.data
@@ -264,13 +254,10 @@ class PacketReceiver:
         self, opener: Opener, data: bytes, position: int, header: LongHeader, space: PacketSpace
     ) -> OpenedPacket | None:
         number_at = header.packet_number_offset
-        sample_at = number_at + SAMPLE_OFFSET
-        mask = opener.masks(data[sample_at : sample_at + SAMPLE_SIZE])
-        first = data[position] ^ (mask[0] & 0x0F)
+        clear = opener.unprotect(data, position, number_at)
+        first = clear[0]
         number_size = (first & 3) + 1
-        clear = masked(data[position : number_at + number_size], number_size, mask)
-        truncated = int.from_bytes(clear[-number_size:], "big")
-        packet_number = expand(truncated, number_size, space.largest_received)
+        packet_number = expand(_number(clear, number_size), number_size, space.largest_received)
         payload = opener.open(packet_number, clear, data[number_at + number_size : header.end])
         if payload is None:
             self._drop("does not authenticate")
@@ -307,3 +294,11 @@ class PacketReceiver:
 
     def _drop(self, reason: str) -> None:
         self.drop_reason = reason
+
+
+def _number(header: bytes, size: int) -> int:
+    """The truncated packet number that ends a header."""
+    number = 0
+    for index in range(len(header) - size, len(header)):
+        number = number << 8 | header[index]
+    return number

@@ -1,7 +1,7 @@
 """Whether, where to and how much to send.
 
 Asks the recovery for the send mode and the path for its budget, lets the packer build datagram after datagram,
-and applies header protection to all of them at the end. RFC 9000 §8.1, RFC 9002 §7.
+and has all of them protected at the end. RFC 9000 §8.1, RFC 9002 §7.
 """
 
 import math
@@ -11,9 +11,9 @@ from qwire.frames import Frame
 
 from ..ackhandler.ecn import NOT_ECT
 from ..ackhandler.send_mode import SendMode
-from ..batch import Address, SendBatch
+from ..batch import SendBatch
 from ..packing.builder import MIN_INITIAL_SIZE
-from ..packing.datagram import PackedDatagram
+from ..packing.datagram import PackedDatagram, protect
 from ..paths.mtu import BASE_SIZE
 from ..paths.path import MAX_RESPONSES, Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
@@ -54,7 +54,7 @@ class Transmitter:
         self.sent_handshake = False
         self.sent_ack_eliciting = False
         self._parts = parts
-        self._pending: list[tuple[Address, int, int]] = []
+        self._pending: list[PackedDatagram] = []
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add what may be sent now to the batch; returns the number of datagrams.
@@ -145,8 +145,7 @@ class Transmitter:
         datagram = parts.packer.pack_close(now, frames, limit)
         if datagram is None or datagram.size > path.budget():
             return 0
-        path.on_sent(datagram.size)
-        self._pending.append((path.address, parts.recovery.ecn_codepoint(), path.local))
+        self._queue(datagram, path, parts.recovery.ecn_codepoint())
         return self._flush(batch)
 
     def _may_pass_window(self) -> bool:
@@ -180,8 +179,14 @@ class Transmitter:
                 self.sent_ack_eliciting = True
             if packet.space == HANDSHAKE:
                 self.sent_handshake = True
+        self._queue(datagram, path, ecn)
+
+    def _queue(self, datagram: PackedDatagram, path: Path, ecn: int) -> None:
         path.on_sent(datagram.size)
-        self._pending.append((path.address, ecn, path.local))
+        datagram.address = path.address
+        datagram.local = path.local
+        datagram.ecn = ecn
+        self._pending.append(datagram)
 
     def _send_mtu_probe(self, now: float, path: Path) -> None:
         parts = self._parts
@@ -222,16 +227,19 @@ class Transmitter:
         return path.remote_id.cid if path.remote_id is not None else ids.current_cid
 
     def _flush(self, batch: SendBatch) -> int:
-        """Protect the headers of everything packed and hand it over."""
+        """Protect everything packed and hand it over."""
         pending = self._pending
-        if not pending:
-            return 0
         count = len(pending)
+        if not count:
+            return 0
         self._count_sealed(count)
-        datagrams = self._parts.packer.writer.masker.finish()
-        for data, (address, ecn, local) in zip(datagrams, pending, strict=True):
-            batch.add(address, ecn, data, local)
         self._pending = []
+        if count == 1:
+            datagram = pending[0]
+            batch.add(datagram.address, datagram.ecn, datagram.protect(), datagram.local)
+            return 1
+        for datagram, data in zip(pending, protect(pending), strict=True):
+            batch.add(datagram.address, datagram.ecn, data, datagram.local)
         return count
 
     def _count_sealed(self, count: int) -> None:

@@ -14,7 +14,7 @@ from qwire.packet_number import encoded_size
 from ..ackhandler.sent import SentPacketHandler
 from ..key_phases import KeyPhases
 from ..spaces import APPLICATION, INITIAL
-from .builder import TAG_SIZE, PacketBuilder
+from .builder import ONE_RTT, TAG_SIZE, PacketBuilder
 from .habits import PacketHabits
 
 # Random bits are drawn for so many packets at a time, eight per byte.
@@ -98,7 +98,7 @@ class PacketHeaders:
         number_size = encoded_size(number, recovery.largest_acked(APPLICATION))
         builder = PacketBuilder(
             APPLICATION,
-            PacketType.ONE_RTT,
+            ONE_RTT,
             number,
             number_size,
             limit - 1 - len(self.destination_cid) - number_size - TAG_SIZE,

@@ -180,7 +180,7 @@ class OneRttPacker:
 
     def _finish(self, builder: PacketBuilder, now: float) -> PackedDatagram:
         self._recovery.take_packet_number(APPLICATION)
-        return self._writer.write((builder,), now)
+        return self._writer.write([builder], now)
 
 
 def _expand(builder: PacketBuilder) -> None:
