@@ -20,6 +20,8 @@ from .run import PacketRun, numbers_of_size, pack_run
 from .source import FrameSource
 
 NOBODY: Final[list[FrameSource]] = []
+# Whoever has more to say fills a packet but for so many bytes.
+LEFTOVER: Final = 64
 
 
 @final
@@ -101,7 +103,7 @@ class OneRttPacker:
             self._active = None
         if not builder.size:
             return None
-        if may_send and builder.room > builder.size:
+        if may_send and builder.room > LEFTOVER:
             # Most likely everything has been said, and the next call need not try.
             self._active = self._find_active()
         if builder.is_path_probe:
