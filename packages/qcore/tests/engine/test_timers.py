@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from qcore.engine import timers
-from qcore.engine.timers import TimerTable
+from qcore.engine.timers import NAMES, TimerTable, is_due
 
 
 def test_new_table_waits_for_nothing() -> None:
@@ -14,13 +13,21 @@ def test_new_table_waits_for_nothing() -> None:
 
 def test_earliest_deadline_is_next() -> None:
     table = TimerTable()
-    table.set(timers.IDLE, 30.0)
-    table.set(timers.LOSS, 2.0)
-    table.set(timers.ACK, 2.5)
+    table.idle = 30.0
+    table.loss = 2.0
+    table.ack = 2.5
     assert 2.0 == table.next()
 
-    table.clear(timers.LOSS)
+    table.loss = math.inf
     assert 2.5 == table.next()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_deadline_counts(name: str) -> None:
+    table = TimerTable()
+    setattr(table, name, 5.0)
+
+    assert 5.0 == table.next()
 
 
 @pytest.mark.parametrize(
@@ -34,24 +41,20 @@ def test_earliest_deadline_is_next() -> None:
     ],
 )
 def test_due(deadline: float, now: float, due: bool) -> None:
-    table = TimerTable()
-    table.set(timers.PATH, deadline)
-
-    assert due is table.is_due(timers.PATH, now)
+    assert due is is_due(deadline, now)
 
 
 def test_clear_all_switches_everything_off() -> None:
     table = TimerTable()
-    for slot in range(timers.COUNT):
-        table.set(slot, float(slot))
+    for number, name in enumerate(NAMES):
+        setattr(table, name, float(number))
     table.clear_all()
 
     assert math.inf == table.next()
 
 
-def test_every_slot_has_a_name_and_shows_it() -> None:
-    assert timers.COUNT == len(timers.NAMES)
+def test_what_is_armed_is_shown() -> None:
     table = TimerTable()
-    table.set(timers.KEYS, 1.5)
+    table.keys = 1.5
 
     assert "TimerTable(keys 1.500000)" == repr(table)

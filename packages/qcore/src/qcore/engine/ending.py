@@ -1,6 +1,5 @@
 """How a connection ends: by us, by the peer, or by silence. RFC 9000 §10."""
 
-import math
 from typing import final
 
 from qwire.constants import NO_ERROR
@@ -13,7 +12,7 @@ from ..spaces import APPLICATION
 from .closing import Closing, error_from_peer
 from .lifecycle import Lifecycle, Step
 from .parts import Parts
-from .timers import END, TimerTable
+from .timers import NEVER, TimerTable
 
 
 @final
@@ -106,7 +105,7 @@ class Ending:
         if closing is None or not closing.is_pending:
             return None
         closing.is_pending = False
-        if self._timers.deadlines[END] == math.inf:
+        if self._timers.end == NEVER:
             self._linger(now)
         parts = self._parts
         application = parts.spaces[APPLICATION]
@@ -128,7 +127,7 @@ class Ending:
 
     def _linger(self, now: float) -> None:
         """RFC 9000 §10.2: closing and draining last three probe timeouts."""
-        self._timers.set(END, now + 3 * self._parts.pto())
+        self._timers.end = now + 3 * self._parts.pto()
 
     def _step(self, step: Step, now: float) -> None:
         old, new = self._lifecycle.advance(step)

@@ -5,7 +5,6 @@ close. Whoever drives it calls `receive` and `handle_timeout` for input, and `tr
 `events` for output.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, final
 
@@ -33,7 +32,6 @@ from ..events import Event
 from ..ids.generator import ConnectionIdGenerator
 from ..observer import Observer
 from ..spaces import APPLICATION, INITIAL
-from . import timers
 from .closing import Closing
 from .ending import Ending
 from .intake import Intake
@@ -43,6 +41,7 @@ from .opening import FirstInitial, Opening, open_client, open_server
 from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
+from .timers import NEVER, TimerTable, is_due
 
 if TYPE_CHECKING:
     from ..stats import ConnectionStats
@@ -80,11 +79,11 @@ class QuicEngine:
         parts.packer.writer.observer = parts.recovery.observer = self._observer
         self._negotiation = opening.negotiation
         self._lifecycle = Lifecycle()
-        self._timers = timers.TimerTable()
+        self._timers = TimerTable()
         self._started = now
         silence = config.initial.habits.silence_limit if parts.is_client else 0.0
         patience = min(silence, config.handshake_timeout) if silence else config.handshake_timeout
-        self._timers.set(timers.HANDSHAKE, now + patience)
+        self._timers.handshake = now + patience
         self._progress = Progress(parts, opening.negotiation, self._lifecycle, self._observer, new_token)
         self._transmitter = Transmitter(parts)
         self._restart = Restart(parts, opening.negotiation, opening.restart_tls, self._observer)
@@ -267,27 +266,26 @@ class QuicEngine:
         parts, table = self.parts, self._timers
         lifecycle = self._lifecycle
         if lifecycle.is_open:
-            deadlines = table.deadlines
             is_established = lifecycle.is_established
-            deadlines[timers.IDLE] = parts.idle.deadline(parts.pto())
-            deadlines[timers.KEEP_ALIVE] = parts.idle.keep_alive_deadline() if is_established else math.inf
-            deadlines[timers.LOSS] = parts.recovery.next_timeout()
+            table.idle = parts.idle.deadline(parts.pto())
+            table.keep_alive = parts.idle.keep_alive_deadline() if is_established else NEVER
+            table.loss = parts.recovery.next_timeout()
             initial, handshake, application = parts.spaces
             ack = application.received.deadline
             if not handshake.is_discarded:
                 ack = min(ack, initial.received.deadline, handshake.received.deadline)
-            deadlines[timers.ACK] = ack
-            deadlines[timers.PACING] = self._transmitter.pacing_deadline
-            deadlines[timers.PATH] = parts.paths.next_timeout()
+            table.ack = ack
+            table.pacing = self._transmitter.pacing_deadline
+            table.path = parts.paths.next_timeout()
             phases = application.phases
             deadline = self._progress.deadline
-            deadlines[timers.KEYS] = deadline if phases is None else min(phases.deadline, deadline)
+            table.keys = deadline if phases is None else min(phases.deadline, deadline)
             mtu = parts.paths.active.mtu
             # A probe that was due and did not go waits for an ACK to make room, not for the clock.
             waits = mtu is None or not lifecycle.is_confirmed or mtu.deadline <= self._transmitter.last_pass
-            deadlines[timers.MTU] = math.inf if waits or mtu is None else mtu.deadline
+            table.mtu = NEVER if waits or mtu is None else mtu.deadline
             if is_established:
-                deadlines[timers.HANDSHAKE] = math.inf
+                table.handshake = NEVER
         return table.next()
 
     def handle_timeout(self, now: float) -> None:
@@ -295,13 +293,13 @@ class QuicEngine:
         self._now = now
         self.next_timeout()
         table, parts = self._timers, self.parts
-        if table.is_due(timers.END, now):
+        if is_due(table.end, now):
             self._ending.handle_timeout(now)
         elif not self._lifecycle.is_open:
             return
-        elif table.is_due(timers.IDLE, now):
+        elif is_due(table.idle, now):
             self._ending.abandon(IdleTimeout(f"nothing was heard for {parts.idle.timeout:g} s"), now)
-        elif table.is_due(timers.HANDSHAKE, now):
+        elif is_due(table.handshake, now):
             self._give_up(now)
         else:
             self._handle_parts(now)
@@ -310,7 +308,7 @@ class QuicEngine:
         """The handshake has lasted too long, or nobody was there at all."""
         deadline = self._started + self.config.handshake_timeout
         if self._intake.has_heard and now < deadline:
-            self._timers.set(timers.HANDSHAKE, deadline)
+            self._timers.handshake = deadline
             return
         elapsed = now - self._started
         error = HandshakeTimeout(f"the handshake was not complete after {elapsed:.6g} s")
@@ -324,22 +322,22 @@ class QuicEngine:
 
     def _handle_parts(self, now: float) -> None:
         table, parts = self._timers, self.parts
-        if table.is_due(timers.LOSS, now):
+        if is_due(table.loss, now):
             parts.handle_loss_timeout(now)
-        if table.is_due(timers.ACK, now):
+        if is_due(table.ack, now):
             for space in parts.spaces:
                 space.received.handle_timeout(now)
-        if table.is_due(timers.KEEP_ALIVE, now):
+        if is_due(table.keep_alive, now):
             parts.control.ping()
             parts.idle.on_keep_alive(now)
-        if table.is_due(timers.PATH, now):
+        if is_due(table.path, now):
             self.paths.handle_timeout(now)
             if parts.paths.is_lost:  # RFC 9000 §9.3.2: silently
                 reason = "the peer has left its address, and answers at no other"
                 self._ending.abandon(TransportError(NO_VIABLE_PATH, None, reason), now)
                 return
         phases = parts.spaces[APPLICATION].phases
-        if table.is_due(timers.KEYS, now):
+        if is_due(table.keys, now):
             self._progress.handle_timeout(now)
             if phases is not None:
                 phases.handle_timeout(now)

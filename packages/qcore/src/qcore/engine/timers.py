@@ -1,52 +1,68 @@
 """The deadlines of one connection.
 
-Each part that waits for something has a slot; the connection wakes at the earliest. Setting a slot is an
-assignment, since it happens for every batch.
+Each part that waits for something has one; the connection wakes at the earliest. Setting one is an assignment, since
+that happens for every batch.
 """
+
+# ruff: noqa: PLR1730 - asked for each packet, and min() is a call
 
 import math
 from typing import Final, final
 
-IDLE: Final = 0
-KEEP_ALIVE: Final = 1
-LOSS: Final = 2
-ACK: Final = 3
-PACING: Final = 4
-HANDSHAKE: Final = 5
-PATH: Final = 6
-MTU: Final = 7
-KEYS: Final = 8
-END: Final = 9
-
-COUNT: Final = 10
+NEVER: Final = math.inf
 NAMES: Final = ("idle", "keep_alive", "loss", "ack", "pacing", "handshake", "path", "mtu", "keys", "end")
 
 
 @final
 class TimerTable:
-    """Deadlines by slot, in seconds; `math.inf` is off."""
+    """Deadlines in seconds by what they are for; `math.inf` is off."""
 
-    __slots__ = ("deadlines",)
+    __slots__ = NAMES
 
     def __init__(self) -> None:
-        self.deadlines = [math.inf] * COUNT
-
-    def set(self, slot: int, deadline: float) -> None:
-        self.deadlines[slot] = deadline
-
-    def clear(self, slot: int) -> None:
-        self.deadlines[slot] = math.inf
+        self.idle = NEVER
+        self.keep_alive = NEVER
+        self.loss = NEVER
+        self.ack = NEVER
+        self.pacing = NEVER
+        self.handshake = NEVER
+        self.path = NEVER
+        self.mtu = NEVER
+        self.keys = NEVER
+        self.end = NEVER
 
     def clear_all(self) -> None:
-        self.deadlines = [math.inf] * COUNT
+        self.idle = self.keep_alive = self.loss = self.ack = self.pacing = NEVER
+        self.handshake = self.path = self.mtu = self.keys = self.end = NEVER
 
     def next(self) -> float:
         """The earliest deadline."""
-        return min(self.deadlines)
-
-    def is_due(self, slot: int, now: float) -> bool:
-        return self.deadlines[slot] <= now < math.inf
+        earliest = self.idle
+        if self.keep_alive < earliest:
+            earliest = self.keep_alive
+        if self.loss < earliest:
+            earliest = self.loss
+        if self.ack < earliest:
+            earliest = self.ack
+        if self.pacing < earliest:
+            earliest = self.pacing
+        if self.handshake < earliest:
+            earliest = self.handshake
+        if self.path < earliest:
+            earliest = self.path
+        if self.mtu < earliest:
+            earliest = self.mtu
+        if self.keys < earliest:
+            earliest = self.keys
+        if self.end < earliest:
+            earliest = self.end
+        return earliest
 
     def __repr__(self) -> str:
-        armed = [f"{name} {at:.6f}" for name, at in zip(NAMES, self.deadlines, strict=True) if at != math.inf]
+        armed = [f"{name} {at:.6f}" for name in NAMES if (at := getattr(self, name)) != NEVER]
         return f"TimerTable({', '.join(armed)})"
+
+
+def is_due(deadline: float, now: float) -> bool:
+    """Whether a deadline has come."""
+    return deadline <= now < NEVER
