@@ -199,7 +199,9 @@ class Router:
 
     def receive(self, datagrams: Sequence[Datagram], now: float) -> list[QuicEngine]:
         """Give each datagram to its engine; returns the engines that got any."""
-        groups: dict[QuicEngine, list[Datagram]] = {}
+        engines: list[QuicEngine] = []
+        groups: list[list[Datagram]] = []
+        places: dict[QuicEngine, int] = {}
         reception = self._reception
         for datagram in datagrams:
             if not datagram.data:
@@ -207,17 +209,26 @@ class Router:
             engine = self._find(datagram)
             if engine is None:
                 newcomer = reception.receive(datagram, now) if reception is not None else None
-                if reception is not None and newcomer is not None:
-                    groups[self._accept(reception, newcomer, now)] = list(newcomer.datagrams)
+                if reception is None or newcomer is None:
+                    continue
+                engine = self._accept(reception, newcomer, now)
+                group = list(newcomer.datagrams)
+            elif engines and engines[-1] is engine:
+                groups[-1].append(datagram)
                 continue
-            group = groups.get(engine)
-            if group is None:
-                groups[engine] = [datagram]
+            elif engine in places:
+                groups[places[engine]].append(datagram)
+                continue
             else:
-                group.append(datagram)
-        for engine, group in groups.items():
-            engine.receive(group, now)
-            self._update_ids(engine)
+                group = [datagram]
+            if len(datagrams) > 1:
+                places[engine] = len(engines)
+            engines.append(engine)
+            groups.append(group)
+        for place, engine in enumerate(engines):
+            engine.receive(groups[place], now)
+            if engine.parts.local_ids.has_changes:
+                self._update_ids(engine)
             if (
                 reception is not None
                 and reception.crowd.is_half_open(engine)
@@ -226,7 +237,7 @@ class Router:
                 reception.crowd.settle(engine)
                 if engine.is_established:
                     self._accepted.append(engine)
-        return list(groups)
+        return engines
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add answers that belong to no connection; returns the number of datagrams."""

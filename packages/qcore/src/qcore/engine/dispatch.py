@@ -4,7 +4,6 @@ One if-chain, most frequent first. Rules of a frame live in its part; what conce
 left in attributes for the engine to pick up after the packet.
 """
 
-from collections.abc import Sequence
 from typing import Final, final
 
 from qtls.events import TlsEvent
@@ -45,6 +44,10 @@ from .receiving import OpenedPacket
 
 # RFC 9000 §9.1: a packet of only these probes a path and does not move the connection.
 PROBING: Final = (PathChallengeFrame, PathResponseFrame, NewConnectionIdFrame, PaddingFrame)
+# What most frames are, looked up once: names of other modules are looked up each time.
+STREAM: Final = StreamFrame
+ACK: Final = AckFrame
+PADDING: Final = PaddingFrame
 # RFC 9000 §8.1.3 sets no bound on the tokens of a server; one per packet is plenty.
 MAX_TOKENS: Final = 16
 
@@ -90,7 +93,7 @@ class FrameDispatcher:
         self._is_client = is_client
 
     def dispatch(
-        self, packet: OpenedPacket, frames: Sequence[Frame], path: Path, destination_cid: bytes, now: float
+        self, packet: OpenedPacket, frames: list[Frame], path: Path, destination_cid: bytes, now: float
     ) -> None:
         """Process the frames of a packet in order.
 
@@ -101,17 +104,16 @@ class FrameDispatcher:
         is_probing = True
         for frame in frames:
             kind = type(frame)
-            if frame.ack_eliciting:
+            if kind is STREAM:
                 ack_eliciting = True
-            if kind is StreamFrame:
                 is_probing = False
                 self._streams.receive_stream(frame)  # type: ignore[arg-type]  # kind is the exact type
-            elif kind is AckFrame:
+            elif kind is ACK:
                 is_probing = False
                 self._on_ack(packet.space, frame, now)  # type: ignore[arg-type]  # as above
-            elif kind is PaddingFrame:
-                pass
-            else:
+            elif kind is not PADDING:
+                if frame.ack_eliciting:
+                    ack_eliciting = True
                 if kind not in PROBING:
                     is_probing = False
                 self._dispatch_rare(packet, frame, path, destination_cid, now)

@@ -90,17 +90,21 @@ class Intake:
         """Take datagrams that arrived together; a violation in one ends the connection."""
         parts = self._parts
         parts.receiver.prepare(datagrams, parts.pto(), parts.recovery.next_packet_number(APPLICATION))
-        size = sum([len(datagram.data) for datagram in datagrams])
+        size = 0
         index = 0
         while index < len(datagrams):
             opened: OpenedPacket | None = None
             if self._lifecycle.is_open and len(datagrams) > 1:
-                index += self._receive_run(datagrams, index, now)
-                if index == len(datagrams):
-                    break
+                count = self._receive_run(datagrams, index, now)
+                if count:
+                    size += sum([len(datagram.data) for datagram in datagrams[index : index + count]])
+                    index += count
+                    if index == len(datagrams):
+                        break
                 opened, self._runs.opened = self._runs.opened, None
             datagram = datagrams[index]
             data = datagram.data
+            size += len(data)
             path = parts.paths.on_datagram(datagram.address, len(data), datagram.local)
             if path is None:
                 self._drop(now, "unknown address", len(data))

@@ -110,6 +110,11 @@ class LocalIds(FrameSource):
                 self._removed.append(self._original)
             self._original = None
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether `drain_changes` has something to tell."""
+        return bool(self._added or self._removed)
+
     def drain_changes(self) -> tuple[list[bytes], list[bytes]]:
         """IDs that lead here, and no longer lead here, since the last call."""
         if not self._added and not self._removed:
