@@ -2,16 +2,17 @@
 
 import pytest
 
-from qcore.stateless_reset import ResetLimiter, reset_size, reset_token, tokens_equal
+from qcore.stateless_reset import ResetLimiter, ResetTokens, reset_size, tokens_equal
 
 
 def test_a_token_depends_on_key_and_id_alone() -> None:
-    token = reset_token(b"key", b"cid")
+    tokens = ResetTokens(b"key")
+    token = tokens.make(b"cid")
 
     assert 16 == len(token)
-    assert tokens_equal(token, reset_token(b"key", b"cid"))
-    assert not tokens_equal(token, reset_token(b"key", b"cie"))
-    assert not tokens_equal(token, reset_token(b"kez", b"cid"))
+    assert tokens_equal(token, ResetTokens(b"key").make(b"cid"))
+    assert not tokens_equal(token, tokens.make(b"cie"))
+    assert not tokens_equal(token, ResetTokens(b"kez").make(b"cid"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ what belongs to nobody to `Reception`. RFC 9000 §5.2.
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Final, final
 
 from qtls.config import ClientTLS, ServerTLS
@@ -20,7 +19,7 @@ from .engine.engine import QuicEngine
 from .errors import UsageError
 from .ids.generator import ConnectionIdGenerator, RandomIds
 from .observer import Observer
-from .stateless_reset import reset_token
+from .stateless_reset import ResetTokens
 
 if TYPE_CHECKING:
     from .admission import Admit
@@ -56,7 +55,7 @@ class Router:
     ) -> None:
         self._random = random
         self._cids = cids or RandomIds(DEFAULT_CID_SIZE, random)
-        self._reset_token = partial(reset_token, reset_key or random(32))
+        self._reset_token = ResetTokens(reset_key or random(32)).make
         self._wall_offset = wall_offset
         self._token_keys = tuple(token_keys)
         self._hand_on = hand_on

@@ -4,9 +4,10 @@ A token is an HMAC of the connection ID under a key of the endpoint, so that it 
 RFC 9000 §10.3.
 """
 
-import hmac
+from hmac import compare_digest
 from typing import Final, final
 
+from qtls.mac import MacKey
 from qwire.constants import RESET_TOKEN_SIZE
 
 # RFC 9000 §10.3: what looks like the smallest packet that the peer would send is answered by nothing larger.
@@ -19,14 +20,23 @@ RESETS_PER_SECOND: Final = 50.0
 RESET_BURST: Final = 50.0
 
 
-def reset_token(key: bytes, cid: bytes) -> bytes:
-    """The token of a connection ID under an endpoint's key. RFC 9000 §10.3.2."""
-    return hmac.digest(key, b"stateless reset" + cid, "sha256")[:RESET_TOKEN_SIZE]
+@final
+class ResetTokens:
+    """The tokens of connection IDs under an endpoint's key. RFC 9000 §10.3.2."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = MacKey("sha256", key)
+
+    def make(self, cid: bytes) -> bytes:
+        """The token of one connection ID; always the same."""
+        return self._key.digest(b"stateless reset" + cid)[:RESET_TOKEN_SIZE]
 
 
 def tokens_equal(one: bytes, other: bytes) -> bool:
     """Whether two tokens are the same, found out in constant time. RFC 9000 §10.3.1."""
-    return hmac.compare_digest(one, other)
+    return compare_digest(one, other)
 
 
 def reset_size(trigger_size: int) -> int:

@@ -13,9 +13,8 @@ from enum import Enum
 from typing import Final, Protocol, final
 
 from qtls import hkdf
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import opener_from_secret, sealer_from_secret
-from qwire.constants import VERSION_1
+from qtls.mac import MacKey
+from qtls.one_time import KEY_SIZE, TAG_SIZE, open_once, seal_once
 
 from .batch import Address
 
@@ -24,8 +23,6 @@ RETRY_TOKEN: Final = 0x52
 NEW_TOKEN: Final = 0x4E
 # Random bytes in each token; they make its key, so no two tokens share one and a nonce is not needed.
 SALT_SIZE: Final = 16
-TAG_SIZE: Final = 16
-SECRET_SIZE: Final = 32
 # A key must not be guessable.
 SMALLEST_KEY: Final = 16
 # RFC 9000 §8.1.3 asks for a short life of Retry tokens; the answer takes one round trip and some repetitions.
@@ -133,7 +130,7 @@ class AddressTokens:
             raise ValueError("at least one token key is needed")
         if any(len(key) < SMALLEST_KEY for key in keys):
             raise ValueError(f"a token key has at least {SMALLEST_KEY} bytes")
-        self._keys = tuple(hkdf.extract("sha256", b"address tokens", key) for key in keys)
+        self._keys = [MacKey("sha256", hkdf.extract("sha256", b"address tokens", key)) for key in keys]
         self._random = random
         self._retry_lifetime = retry_lifetime
         self._lifetime = lifetime
@@ -157,9 +154,9 @@ class AddressTokens:
 
     def _seal(self, kind: int, bound_to: bytes, body: bytes, wall: float) -> bytes:
         salt = self._random(SALT_SIZE)
-        sealer = sealer_from_secret(AES_128_GCM_SHA256, _secret(self._keys[0], salt), VERSION_1)
         head = bytes((kind,)) + salt
-        return head + sealer.seal(0, head + bound_to, int(wall * 1000).to_bytes(8, "big") + body)
+        content = int(wall * 1000).to_bytes(8, "big") + body
+        return head + seal_once(_key(self._keys[0], salt), content, head + bound_to)
 
     def check(self, token: bytes, address: Address, wall: float) -> TokenCheck:
         """What the token of an Initial packet from an address proves. Any bytes are taken."""
@@ -181,16 +178,16 @@ class AddressTokens:
             return None
         head = token[:head_size]
         for key in self._keys:
-            opener = opener_from_secret(AES_128_GCM_SHA256, _secret(key, head[1:]), VERSION_1)
-            payload = opener.open(0, head + bound_to, token[head_size:])
+            payload = open_once(_key(key, head[1:]), token[head_size:], head + bound_to)
             if payload is not None:
                 age = wall - int.from_bytes(payload[:8], "big") / 1000
                 return payload[8:] if -CLOCK_SKEW <= age <= lifetime else None
         return None
 
 
-def _secret(key: bytes, salt: bytes) -> bytes:
-    return hkdf.expand("sha256", key, b"token" + salt, SECRET_SIZE)
+def _key(secret: MacKey, salt: bytes) -> bytes:
+    """The key of one token: HKDF-Expand with its salt, RFC 5869 §2.3."""
+    return secret.digest(b"token" + salt + b"\x01")[:KEY_SIZE]
 
 
 def _bound_to(address: Address, *, with_port: bool) -> bytes:

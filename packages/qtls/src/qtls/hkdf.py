@@ -1,18 +1,18 @@
-"""HKDF and HKDF-Expand-Label over the standard library's one-shot HMAC.
+"""HKDF and HKDF-Expand-Label.
 
 Hashes are named as ``hashlib`` names them. RFC 5869 §2, RFC 8446 §7.1.
 """
 
 from __future__ import annotations
 
-import hmac
+from .mac import MacKey, mac
 
 __all__ = ["expand", "expand_info", "expand_label", "extract", "label_info"]
 
 
 def extract(hash_name: str, salt: bytes, key_material: bytes) -> bytes:
     """HKDF-Extract, RFC 5869 §2.2; an empty salt counts as zeros."""
-    return hmac.digest(salt, key_material, hash_name)
+    return mac(hash_name, salt, key_material)
 
 
 def expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
@@ -21,14 +21,15 @@ def expand(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
     Raises:
         ValueError: more than 255 blocks asked for.
     """
-    block = hmac.digest(secret, info + b"\x01", hash_name)
+    key = MacKey(hash_name, secret)
+    block = key.digest(info + b"\x01")
     if size <= len(block):
         return block[:size]
     if size > 255 * len(block):
         raise ValueError(f"HKDF cannot make {size} bytes")
     blocks = [block]
     for number in range(2, (size + len(block) - 1) // len(block) + 1):
-        block = hmac.digest(secret, block + info + bytes((number,)), hash_name)
+        block = key.digest(block + info + bytes((number,)))
         blocks.append(block)
     return b"".join(blocks)[:size]
 
@@ -47,4 +48,4 @@ def expand_label(hash_name: str, secret: bytes, label: bytes, context: bytes, si
 
 def expand_info(hash_name: str, secret: bytes, info: bytes, size: int) -> bytes:
     """``expand_label`` with the label structure made beforehand; ``size`` at most one hash."""
-    return hmac.digest(secret, info + b"\x01", hash_name)[:size]
+    return mac(hash_name, secret, info + b"\x01")[:size]

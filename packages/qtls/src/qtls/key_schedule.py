@@ -6,12 +6,12 @@ RFC 8446 §7.1, §4.4.1, §4.4.4 and §7.5. Knows neither messages nor packets.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from functools import cache
 from typing import TYPE_CHECKING, Final, final
 
 from .constants import MESSAGE_HASH
 from .hkdf import expand_info, expand_label, extract, label_info
+from .mac import mac
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -109,7 +109,7 @@ class KeySchedule:
     def derive(self, label: bytes, transcript_hash: bytes) -> bytes:
         """Derive-Secret with the hash of the messages."""
         info = b"%b%b\x01" % (derive_head(label, self.hash_size), transcript_hash)
-        return hmac.digest(self._secret, info, self.hash_name)
+        return mac(self.hash_name, self._secret, info)
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """PSK binder of a resumption ticket, in the early stage. RFC 8446 §4.2.11.2."""
@@ -145,4 +145,4 @@ class KeySchedule:
 def verify_data(hash_name: str, base_key: bytes, transcript_hash: bytes) -> bytes:
     """Content of a Finished message or of a binder, RFC 8446 §4.4.4."""
     finished_key = expand_info(hash_name, base_key, FINISHED_INFO[hash_name], HASH_SIZES[hash_name])
-    return hmac.digest(finished_key, transcript_hash, hash_name)
+    return mac(hash_name, finished_key, transcript_hash)

@@ -7,7 +7,6 @@ Packets, packet numbers and when to update belong to the connection. RFC 9001 §
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hmac import digest
 from struct import Struct
 from typing import Final, final
 
@@ -25,6 +24,7 @@ from .constants import (
     QUIC_VERSION_2,
 )
 from .hkdf import label_info
+from .mac import MacKey, mac
 
 __all__ = [
     "SAMPLE_SIZE",
@@ -184,36 +184,40 @@ class HeaderProtection:
 class PacketKeys:
     """One traffic secret and what was derived from it."""
 
-    __slots__ = ("header", "iv", "labels", "parameters", "secret")
+    __slots__ = ("_fresh", "header", "iv", "labels", "parameters", "secret")
 
     def __init__(
         self, parameters: SuiteParameters, secret: bytes, labels: Labels, header: HeaderProtection | None
     ) -> None:
-        hash_name = parameters.hash_name
-        key_size = parameters.key_size
-        is_long = key_size == 32
+        key = MacKey(parameters.hash_name, secret)
         self.parameters = parameters
         self.secret = secret
         self.labels = labels
-        self.iv = int.from_bytes(digest(secret, labels.iv, hash_name)[:IV_SIZE], "big")
+        self.iv = int.from_bytes(key.digest(labels.iv)[:IV_SIZE], "big")
         if header is None:
-            info = labels.header_32 if is_long else labels.header_16
-            header = HeaderProtection(parameters, digest(secret, info, hash_name)[:key_size])
+            size = parameters.key_size
+            info = labels.header_32 if size == 32 else labels.header_16
+            header = HeaderProtection(parameters, key.digest(info)[:size])
         self.header = header
+        self._fresh: AESGCM | ChaCha20Poly1305 | None = self._aead(key)
 
     def aead(self) -> AESGCM | ChaCha20Poly1305:
-        """A context of the AEAD, which takes 2.6 KB."""
+        """A context of the AEAD, which takes 2.6 KB. Not kept here."""
+        fresh = self._fresh
+        self._fresh = None
+        return fresh or self._aead(MacKey(self.parameters.hash_name, self.secret))
+
+    def _aead(self, secret: MacKey) -> AESGCM | ChaCha20Poly1305:
         parameters = self.parameters
         size = parameters.key_size
-        info = self.labels.key_32 if size == 32 else self.labels.key_16
-        key = digest(self.secret, info, parameters.hash_name)[:size]
+        key = secret.digest(self.labels.key_32 if size == 32 else self.labels.key_16)[:size]
         return AESGCM(key) if parameters.is_aes else ChaCha20Poly1305(key)
 
     def next(self) -> PacketKeys:
         """Keys of the next generation; header protection stays. RFC 9001 §6.1."""
         size = self.parameters.hash_size
         info = self.labels.update_48 if size == 48 else self.labels.update_32
-        secret = digest(self.secret, info, self.parameters.hash_name)
+        secret = mac(self.parameters.hash_name, self.secret, info)
         return PacketKeys(self.parameters, secret, self.labels, self.header)
 
 

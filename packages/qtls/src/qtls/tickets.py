@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -111,8 +112,8 @@ def seal_ticket(state: TicketState, keys: Sequence[bytes], random: Callable[[int
     if len(plain) > MAX_STATE_SIZE:
         return None
     nonce = random(NONCE_SIZE)
-    name = _key_name(keys[0])
-    return name + nonce + AESGCM(keys[0]).encrypt(nonce, plain, name)
+    name, cipher = _prepared(keys[0])
+    return name + nonce + cipher.encrypt(nonce, plain, name)
 
 
 def open_ticket(ticket: bytes, keys: Sequence[bytes]) -> TicketState | None:
@@ -122,10 +123,11 @@ def open_ticket(ticket: bytes, keys: Sequence[bytes]) -> TicketState | None:
     name = ticket[:KEY_NAME_SIZE]
     nonce = ticket[KEY_NAME_SIZE : KEY_NAME_SIZE + NONCE_SIZE]
     for key in keys:
-        if _key_name(key) != name:
+        key_name, cipher = _prepared(key)
+        if key_name != name:
             continue
         try:
-            return TicketState.parse(AESGCM(key).decrypt(nonce, ticket[KEY_NAME_SIZE + NONCE_SIZE :], name))
+            return TicketState.parse(cipher.decrypt(nonce, ticket[KEY_NAME_SIZE + NONCE_SIZE :], name))
         except (InvalidTag, DecodeError):
             continue
     return None
@@ -167,5 +169,7 @@ class ReplayWindow:
         return True
 
 
-def _key_name(key: bytes) -> bytes:
-    return hashlib.sha256(b"ticket key name" + key).digest()[:KEY_NAME_SIZE]
+@lru_cache(maxsize=16)  # the keys of a server, the present one and those before
+def _prepared(key: bytes) -> tuple[bytes, AESGCM]:
+    """The name of a ticket key, which tells nothing about it, and its cipher."""
+    return hashlib.sha256(b"ticket key name" + key).digest()[:KEY_NAME_SIZE], AESGCM(key)
