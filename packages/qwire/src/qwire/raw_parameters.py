@@ -8,15 +8,19 @@ from qwire.constants import TP_STATELESS_RESET_TOKEN
 from qwire.errors import Truncated
 from qwire.values import Value
 
+# Nobody has asked yet whether a value is an integer.
+UNKNOWN: Final = -2
+
 
 @final
 class Parameter(Value):
     """One entry as it is on the wire.
 
     RFC 9000 §18. ``id_size`` and ``length_size`` are the bytes of those two integers; 0 is the shortest form.
+    ``is_sound`` tells that the value was looked at by itself and found good: few entries are new with a connection.
     """
 
-    __slots__ = ("id", "id_size", "length_size", "value")
+    __slots__ = ("_encoded", "_integer", "id", "id_size", "is_sound", "length_size", "value")
     FIELDS: ClassVar[tuple[str, ...]] = ("id", "value", "id_size", "length_size")
 
     def __init__(self, id: int, value: bytes, id_size: int = 0, length_size: int = 0) -> None:
@@ -24,6 +28,30 @@ class Parameter(Value):
         self.value: Final = value
         self.id_size: Final = id_size
         self.length_size: Final = length_size
+        self._encoded = b""  # until somebody asks
+        self._integer = UNKNOWN
+        self.is_sound = False
+
+    def encode(self) -> bytes:
+        """Id, length and value.
+
+        Raises:
+            ValueError: an id or length that does not fit the size asked for.
+        """
+        if not self._encoded:
+            self._encoded = _encode(self)
+        return self._encoded
+
+    def integer(self) -> int:
+        """The value read as a varint; -1 when it is not exactly one."""
+        if self._integer == UNKNOWN:
+            value = self.value
+            size = len(value)
+            if size and size == 1 << (value[0] >> 6):
+                self._integer = int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
+            else:
+                self._integer = -1
+        return self._integer
 
     def __reduce__(self) -> "tuple[type[Parameter], tuple[int, bytes, int, int]]":
         return Parameter, (self.id, self.value, self.id_size, self.length_size)
@@ -32,18 +60,20 @@ class Parameter(Value):
 # Entries that many connections have alike are one object. Those with identifiers or random bytes are not kept.
 SHARED_IDS: Final = frozenset((*range(0x01, 0x0D), 0x0E, 0x20)) - {TP_STATELESS_RESET_TOKEN}
 SHARED_COUNT: Final = 256
-_shared: Final[dict[tuple[int, bytes], Parameter]] = {}
+_shared: Final[dict[bytes, Parameter]] = {}  # by their encoding
 
 
 def shared(id: int, value: bytes) -> Parameter:
     """An entry in the shortest form."""
+    entry = Parameter(id, value)
     if id not in SHARED_IDS or len(value) > 8:
-        return Parameter(id, value)
-    found = _shared.get((id, value))
+        return entry
+    encoded = entry.encode()
+    found = _shared.get(encoded)
     if found is None:
         if len(_shared) >= SHARED_COUNT:
             _shared.clear()
-        found = _shared[(id, value)] = Parameter(id, value)
+        found = _shared[encoded] = entry
     return found
 
 
@@ -64,8 +94,7 @@ def parse_entries(data: bytes) -> list[Parameter]:
             start = after_id + 1
             stop = start + data[after_id]
             if stop <= total:
-                value = data[start:stop]
-                entries.append(_shared.get((id, value)) or shared(id, value))
+                entries.append(_shared.get(data[position:stop]) or shared(id, data[start:stop]))
                 position = stop
                 continue
         try:
@@ -100,21 +129,21 @@ def encode_entries(entries: Iterable[Parameter]) -> bytes:
     Raises:
         ValueError: an id or length that does not fit the size asked for.
     """
+    return b"".join([entry.encode() for entry in entries])
+
+
+def _encode(entry: Parameter) -> bytes:
+    size = len(entry.value)
+    if 0 <= entry.id < 0x40 and size < 0x40 and not entry.id_size and not entry.length_size:
+        return b"%c%c%b" % (entry.id, size, entry.value)
     data = bytearray()
-    for entry in entries:
-        size = len(entry.value)
-        if 0 <= entry.id < 0x40 and size < 0x40 and not entry.id_size and not entry.length_size:
-            data.append(entry.id)
-            data.append(size)
-            data += entry.value
-            continue
-        if entry.id_size:
-            quicvarint.append_sized(data, entry.id, entry.id_size)
-        else:
-            quicvarint.append(data, entry.id)
-        if entry.length_size:
-            quicvarint.append_sized(data, len(entry.value), entry.length_size)
-        else:
-            quicvarint.append(data, len(entry.value))
-        data += entry.value
+    if entry.id_size:
+        quicvarint.append_sized(data, entry.id, entry.id_size)
+    else:
+        quicvarint.append(data, entry.id)
+    if entry.length_size:
+        quicvarint.append_sized(data, size, entry.length_size)
+    else:
+        quicvarint.append(data, size)
+    data += entry.value
     return bytes(data)

@@ -41,16 +41,20 @@ _INTEGERS: Final[dict[int, tuple[int, int, int]]] = {  # id: default, smallest, 
     c.TP_ACTIVE_CONNECTION_ID_LIMIT: (2, 2, _MAX),
     c.TP_MAX_DATAGRAM_FRAME_SIZE: (0, 0, _MAX),
 }
-_CONNECTION_IDS: Final = (
-    c.TP_ORIGINAL_DESTINATION_CONNECTION_ID,
-    c.TP_INITIAL_SOURCE_CONNECTION_ID,
-    c.TP_RETRY_SOURCE_CONNECTION_ID,
+_CONNECTION_IDS: Final = frozenset(
+    (
+        c.TP_ORIGINAL_DESTINATION_CONNECTION_ID,
+        c.TP_INITIAL_SOURCE_CONNECTION_ID,
+        c.TP_RETRY_SOURCE_CONNECTION_ID,
+    )
 )
-_FLAGS: Final = (
-    c.TP_DISABLE_ACTIVE_MIGRATION,
-    c.TP_GREASE_QUIC_BIT,
-    c.TP_RESET_STREAM_AT,
-    c.TP_RESET_STREAM_AT_07,
+_FLAGS: Final = frozenset(
+    (
+        c.TP_DISABLE_ACTIVE_MIGRATION,
+        c.TP_GREASE_QUIC_BIT,
+        c.TP_RESET_STREAM_AT,
+        c.TP_RESET_STREAM_AT_07,
+    )
 )
 
 
@@ -211,43 +215,31 @@ class TransportParameters:
         Raises:
             DecodeError: a parameter twice, one that only servers send from a client, a value out of range.
         """
-        values = {entry.id: entry.value for entry in self.entries}
-        if len(values) != len(self.entries):
+        entries = self.entries
+        ids: set[int] = set()
+        for entry in entries:
+            ids.add(entry.id)
+        if len(ids) != len(entries):
             raise DecodeError(f"{c.parameter_name(self._repeated())} twice")
         if is_client:
             for id in _SERVER_ONLY:
-                if id in values:
+                if id in ids:
                     raise DecodeError(f"{c.parameter_name(id)} from a client")
-        for id, (_, smallest, largest) in _INTEGERS.items():
-            value = values.get(id)
-            if value is not None:
-                size = len(value)
-                if not size or size != 1 << (value[0] >> 6):
-                    _refuse_number(id, value)
-                number = int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
-                if not smallest <= number <= largest:
-                    raise DecodeError(f"{c.parameter_name(id)} is {number}")
-        for id in _CONNECTION_IDS:
-            value = values.get(id)
-            if value is not None and len(value) > c.MAX_CID_SIZE:
-                raise DecodeError(f"{c.parameter_name(id)} of {len(value)} bytes")
-        for id in _FLAGS:
-            if values.get(id):
-                raise DecodeError(f"{c.parameter_name(id)} has a value of {len(values[id])} bytes")
-        token = values.get(c.TP_STATELESS_RESET_TOKEN)
-        if token is not None and len(token) != c.RESET_TOKEN_SIZE:
-            raise DecodeError(f"stateless_reset_token of {len(token)} bytes")
+        for entry in entries:
+            if not entry.is_sound:
+                _check_value(entry)
+                entry.is_sound = True
         versions = self.version_information
         if versions is not None and (versions[0] == 0 or 0 in versions[1]):  # RFC 9368 §3
             raise DecodeError("version_information holds version 0")
         for id in (c.TP_MIN_ACK_DELAY, c.TP_MIN_ACK_DELAY_02):
-            delay = self.get_integer(id) if id in values else None
+            delay = self.get_integer(id) if id in ids else None
             if delay is not None and delay > self.max_ack_delay * 1000:  # draft-ietf-quic-ack-frequency-14 §3
                 raise DecodeError(
                     f"min_ack_delay of {delay} us above max_ack_delay of {self.max_ack_delay} ms"
                 )
         if (
-            c.TP_PREFERRED_ADDRESS in values
+            c.TP_PREFERRED_ADDRESS in ids
             and self.preferred_address is not None
             and self.initial_source_connection_id == b""
         ):
@@ -379,11 +371,10 @@ class TransportParameters:
     def _integer(self, id: int) -> int:
         for entry in self._entries or self.entries:
             if entry.id == id:
-                value = entry.value
-                size = len(value)
-                if not size or size != 1 << (value[0] >> 6):
-                    _refuse_number(id, value)
-                return int.from_bytes(value, "big") & (1 << 8 * size - 2) - 1
+                number = entry.integer()
+                if number < 0:
+                    _refuse_number(entry)
+                return number
         return _INTEGERS[id][0]
 
     def _repeated(self) -> int:
@@ -418,13 +409,34 @@ def _integer(value: int) -> bytes:
     return bytes(data)
 
 
-def _refuse_number(id: int, value: bytes) -> NoReturn:
+def _check_value(entry: Parameter) -> None:
+    """What RFC 9000 §18.2 demands of a value by itself."""
+    id, size = entry.id, len(entry.value)
+    bounds = _INTEGERS.get(id)
+    if bounds is not None:
+        number = entry.integer()
+        if number < 0:
+            _refuse_number(entry)
+        if not bounds[1] <= number <= bounds[2]:
+            raise DecodeError(f"{c.parameter_name(id)} is {number}")
+    elif id in _CONNECTION_IDS:
+        if size > c.MAX_CID_SIZE:
+            raise DecodeError(f"{c.parameter_name(id)} of {size} bytes")
+    elif id in _FLAGS:
+        if size:
+            raise DecodeError(f"{c.parameter_name(id)} has a value of {size} bytes")
+    elif id == c.TP_STATELESS_RESET_TOKEN and size != c.RESET_TOKEN_SIZE:
+        raise DecodeError(f"stateless_reset_token of {size} bytes")
+
+
+def _refuse_number(entry: Parameter) -> NoReturn:
     """Say what is wrong with a value that is no integer."""
+    name = c.parameter_name(entry.id)
     try:
-        _, stop = quicvarint.parse(value)
+        _, stop = quicvarint.parse(entry.value)
     except quicvarint.VarintError as error:
-        raise Truncated(f"truncated: {c.parameter_name(id)}: {error}") from None
-    raise DecodeError(f"{c.parameter_name(id)}: {len(value) - stop} bytes after the integer")
+        raise Truncated(f"truncated: {name}: {error}") from None
+    raise DecodeError(f"{name}: {len(entry.value) - stop} bytes after the integer")
 
 
 def _unless(value: int, default: int) -> bytes | None:

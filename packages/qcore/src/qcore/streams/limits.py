@@ -43,7 +43,7 @@ class StreamLimits:
     @classmethod
     def of(cls, parameters: TransportParameters) -> StreamLimits:
         """Read the limits from transport parameters, of either side."""
-        return cls(
+        return StreamLimits(
             data=parameters.initial_max_data,
             bidi_local=parameters.initial_max_stream_data_bidi_local,
             bidi_remote=parameters.initial_max_stream_data_bidi_remote,
