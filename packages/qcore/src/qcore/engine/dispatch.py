@@ -158,6 +158,15 @@ class FrameDispatcher:
             parts.flow.receive_max_data(frame)
         elif isinstance(frame, DatagramFrame):
             parts.datagrams.receive(frame)
+        elif isinstance(frame, NewConnectionIdFrame):
+            parts.remote_ids.receive_new(frame)
+        elif isinstance(frame, HandshakeDoneFrame):
+            self._refuse_from_client(frame)
+            self.handshake_done = True
+        elif isinstance(frame, NewTokenFrame):
+            self._refuse_from_client(frame)
+            if len(self.tokens) < MAX_TOKENS:
+                self.tokens.append(frame.token)
         elif isinstance(frame, PingFrame):
             if packet.space == INITIAL and not self._is_client:
                 self._recovery.hurry(now)  # a client that waits for more than an acknowledgement
@@ -175,8 +184,6 @@ class FrameDispatcher:
             streams.receive_stream_data_blocked(frame)
         elif isinstance(frame, StreamsBlockedFrame):
             streams.receive_streams_blocked(frame)
-        elif isinstance(frame, NewConnectionIdFrame):
-            parts.remote_ids.receive_new(frame)
         elif isinstance(frame, RetireConnectionIdFrame):
             parts.local_ids.receive_retire(frame, destination_cid)
         elif isinstance(frame, PathChallengeFrame):
@@ -185,13 +192,6 @@ class FrameDispatcher:
             self.validated = parts.paths.receive_response(frame, now, parts.pto()) or self.validated
         elif isinstance(frame, ConnectionCloseFrame):
             self.close = frame
-        elif isinstance(frame, HandshakeDoneFrame):
-            self._refuse_from_client(frame)
-            self.handshake_done = True
-        elif isinstance(frame, NewTokenFrame):
-            self._refuse_from_client(frame)
-            if len(self.tokens) < MAX_TOKENS:
-                self.tokens.append(frame.token)
         elif isinstance(frame, ImmediateAckFrame):
             parts.ack_frequency.receive_immediate(frame)
         elif isinstance(frame, AckFrequencyFrame):
