@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 # What paths hear of.
 PATH_EVENTS: Final = (
-    HandshakeConfirmed,
     PathAbandoned,
     PathChanged,
     PathValidated,
@@ -123,7 +122,7 @@ class Connection(Driven, StreamHost):
         self._cause: QuicError | None = None  # why this side gave up, where the engine cannot know
         self._protocol: EventProtocol | None = None
         self._table: StreamTable | None = None
-        self._paths = PathTable(self, driver, self.ended_by, driver.address) if engine.is_client else None
+        self._paths: PathTable | None = None
         self._saved: list[Event] = []
         self._saved_datagrams = 0
 
@@ -199,7 +198,9 @@ class Connection(Driven, StreamHost):
     @property
     def paths(self) -> tuple[Path, ...]:
         """Of a client: the ways to its server, the first one first. RFC 9000 §9."""
-        return () if self._paths is None else self._paths.paths()
+        if self._paths is None and (self._close_info is not None or not self.engine.is_client):
+            return ()
+        return self._path_table().paths()
 
     async def add_path(self, local: Address) -> Path:
         """A further path to the server, by a socket of its own; it carries nothing before `probe` or `switch`.
@@ -218,9 +219,15 @@ class Connection(Driven, StreamHost):
             UsageError: a server's connection, or an address of the wrong family.
             ConnectionClosed: the connection has ended.
         """
-        if self._paths is None:
+        if not self.engine.is_client:
             raise UsageError("a server does not choose paths")
-        return await self._paths.add(local)
+        return await self._path_table().add(local)
+
+    def _path_table(self) -> PathTable:
+        """The paths of a client, once somebody has to do with more than one."""
+        if self._paths is None:
+            self._paths = PathTable(self, self._driver, self.ended_by, self._driver.address)
+        return self._paths
 
     def update_keys(self) -> bool:
         """Move to the next key phase; False while the last change is not confirmed. RFC 9001 §6."""
@@ -330,8 +337,11 @@ class Connection(Driven, StreamHost):
             elif isinstance(event, ConnectionEnded):
                 self._end(self._cause or event.error, event.is_local)
                 woken = self._changed.notify() or woken
-            elif self._paths is not None and isinstance(event, PATH_EVENTS):
-                woken = self._paths.on_event(event) or woken
+            elif isinstance(event, HandshakeConfirmed):
+                if self._paths is not None:
+                    woken = self._paths.on_event(event) or woken
+            elif isinstance(event, PATH_EVENTS) and self.engine.is_client:
+                woken = self._path_table().on_event(event) or woken
         if self._protocol is not None:
             return bool(self._protocol.on_events(events)) or woken
         self._save(events)
