@@ -7,8 +7,9 @@ import errno
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qtls import ClientTLS, ServerTLS
@@ -24,7 +25,7 @@ from .connection import Connection, ConnectionOwner
 from .driver import Driver
 from .errors import UnknownHost, Unreachable
 from .race import Attempt, race
-from .resolve import for_family, resolve
+from .resolve import for_family, literal_address, resolve
 from .sockets import open_socket
 from .tracing import observer_factory, with_key_log
 from .udp import PolledSocket, UdpSocket
@@ -253,8 +254,7 @@ class Endpoint:
         return Connection(engine, self._driver, self._listener)
 
 
-@asynccontextmanager
-async def connect(
+def connect(
     host: str,
     port: int = 443,
     *,
@@ -263,7 +263,7 @@ async def connect(
     early: bool = False,
     tokens: TokenStore | None = None,
     local: Address | None = None,
-) -> AsyncIterator[Connection]:
+) -> AbstractAsyncContextManager[Connection]:
     """One connection on a socket of its own; leaving the context closes both.
 
     Takes the arguments of `Endpoint.connect`, and `local` to bind to an address.
@@ -272,23 +272,47 @@ async def connect(
         UnknownHost, Unreachable, ConnectionRefused: there is no such host, no route, or nobody listens.
         CertificateError, TransportError, HandshakeTimeout, ...: no attempt succeeded.
     """
-    dial = Dial(host, port, tls, config, early, tokens)
-    family: int | None = None
-    if local is not None:
-        family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
-    endpoint, connection = await _race_to(
-        host,
-        port,
-        partial(_dial_alone, dial, local),
-        release=lambda pair: pair[0]._driver.close(),
-        family=family,
-        unreachable=f"{host!r} has no address of the family of {local[0] if local else 'this host'}",
-    )
-    try:
-        async with connection:
-            yield connection
-    finally:
-        await endpoint.close()
+    return Alone(partial(Dial, host, port, tls, config, early, tokens), local)
+
+
+class Alone:
+    """A connection with its endpoint while the context of `connect` lasts."""
+
+    # Not a generator: event loops keep a list of those, and each takes a dozen calls to enter and to leave.
+    __slots__ = ("_connection", "_dial", "_endpoint", "_local")
+
+    def __init__(self, dial: Callable[[], Dial], local: Address | None) -> None:
+        self._dial = dial
+        self._local = local
+        self._endpoint: Endpoint | None = None
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        dial, local = self._dial(), self._local
+        family: int | None = None
+        if local is not None:
+            family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
+        endpoint, connection = await _race_to(
+            dial.host,
+            dial.port,
+            partial(_dial_alone, dial, local),
+            release=lambda pair: pair[0]._driver.close(),
+            family=family,
+            unreachable=f"{dial.host!r} has no address of the family of {local[0] if local else 'this host'}",
+        )
+        self._endpoint, self._connection = endpoint, connection
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        endpoint, connection = self._endpoint, self._connection
+        assert endpoint is not None, "entered"
+        assert connection is not None, "entered"
+        try:
+            await connection.close()
+        finally:
+            await endpoint.close()
 
 
 async def _race_to(
@@ -305,6 +329,13 @@ async def _race_to(
     Raises:
         UnknownHost: there is no address, or none of the family.
     """
+
+    literal = literal_address(host, port)
+    if literal is not None:  # there is nothing to race
+        reachable = [literal] if family is None else for_family([literal], family)
+        if not reachable:
+            raise UnknownHost(unreachable)
+        return await attempt(reachable[0])
 
     def attempts(addresses: list[Address]) -> list[Attempt[Result]]:
         reachable = addresses if family is None else for_family(addresses, family)

@@ -6,7 +6,6 @@ reach a resolver.
 """
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
@@ -122,8 +121,12 @@ async def _query(getaddrinfo: GetAddrInfo, host: str, port: int, family: int) ->
 def literal_address(host: str, port: int) -> Address | None:
     """The address that `host` spells out, with or without brackets and zone; None if it is a name."""
     if host[-1:].isdigit() and ":" not in host:
-        with contextlib.suppress(OSError):
-            return (socket.inet_ntoa(socket.inet_pton(socket.AF_INET, host)), port)
+        try:
+            packed = socket.inet_pton(socket.AF_INET, host)
+        except OSError:
+            packed = b""
+        if packed:
+            return (socket.inet_ntoa(packed), port)
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     # An IPv6 address has a colon and an IPv4 address ends in a digit.
