@@ -18,6 +18,7 @@ ENABLE_WEBTRANSPORT: Final = 0x2B60_3742  # -02 to -06
 WEBTRANSPORT_MAX_SESSIONS: Final = 0xC671_706A  # -07 to -12
 WT_MAX_SESSIONS: Final = 0x14E9_CD29  # -13 and -14
 WT_ENABLED: Final = 0x2C7C_F000  # from -15 on
+OFFERS: Final = (ENABLE_WEBTRANSPORT, WEBTRANSPORT_MAX_SESSIONS, WT_MAX_SESSIONS, WT_ENABLED)
 TOKEN: Final = b"webtransport"  # of the CONNECT, up to -14
 TOKEN_15: Final = b"webtransport-h3"
 DRAFT_02_REQUEST: Final = (b"sec-webtransport-http3-draft02", b"1")
@@ -61,10 +62,10 @@ def with_webtransport(
 
 def is_offered(settings: H3Settings) -> bool:
     """Whether settings tell of WebTransport, in any draft."""
-    return any(
-        settings.get(identifier) > 0
-        for identifier in (ENABLE_WEBTRANSPORT, WEBTRANSPORT_MAX_SESSIONS, WT_MAX_SESSIONS, WT_ENABLED)
-    )
+    for entry in settings.entries:
+        if entry.value > 0 and entry.identifier in OFFERS:
+            return True
+    return False
 
 
 def token_for(settings: H3Settings) -> bytes | None:
