@@ -6,6 +6,7 @@ RFC 8446 §7.1, §4.4.1, §4.4.4 and §7.5. Knows neither messages nor packets.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final, final
 
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["KeySchedule", "Transcript", "verify_data"]
 
 HASH_SIZES: Final[dict[str, int]] = {"sha256": 32, "sha384": 48}
-EMPTY_HASHES: Final[dict[str, bytes]] = {
-    "sha256": hashlib.sha256(b"").digest(),
-    "sha384": hashlib.sha384(b"").digest(),
-}
+HASHES: Final[dict[str, Callable[[bytes], _Hash]]] = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
+EMPTY_HASHES: Final[dict[str, bytes]] = {name: make(b"").digest() for name, make in HASHES.items()}
 FINISHED_INFO: Final[dict[str, bytes]] = {
     name: label_info(b"finished", b"", size) for name, size in HASH_SIZES.items()
 }
@@ -66,13 +65,13 @@ class Transcript:
         """Settle the hash; the messages kept so far go into it."""
         if self._hash is None:
             self.hash_name = hash_name
-            self._hash = hashlib.new(hash_name, b"".join(self._waiting))
+            self._hash = HASHES[hash_name](b"".join(self._waiting))
             self._waiting = []
 
     def replace_first_hello(self) -> None:
         """Replace what was hashed, the first ClientHello, by its message_hash. After a HelloRetryRequest."""
         digest = self.digest()
-        self._hash = hashlib.new(self.hash_name, bytes((MESSAGE_HASH, 0, 0, len(digest))) + digest)
+        self._hash = HASHES[self.hash_name](bytes((MESSAGE_HASH, 0, 0, len(digest))) + digest)
 
     def digest(self) -> bytes:
         """Transcript-Hash of the messages so far; the hash must be settled."""
@@ -83,7 +82,7 @@ class Transcript:
     def digest_with(self, more: bytes, hash_name: str) -> bytes:
         """Transcript-Hash as if ``more`` came next; ``hash_name`` matters while the hash is not settled."""
         if self._hash is None:
-            return hashlib.new(hash_name, b"".join(self._waiting) + more).digest()
+            return HASHES[hash_name](b"".join(self._waiting) + more).digest()
         copy = self._hash.copy()
         copy.update(more)
         return copy.digest()
@@ -133,7 +132,7 @@ class KeySchedule:
         """TLS-Exporter, RFC 8446 §7.5."""
         name = self.hash_name
         secret = expand_label(name, exporter_secret, label, EMPTY_HASHES[name], self.hash_size)
-        return expand_label(name, secret, b"exporter", hashlib.new(name, context).digest(), size)
+        return expand_label(name, secret, b"exporter", HASHES[name](context).digest(), size)
 
     def _derived(self) -> bytes:
         return expand_info(self.hash_name, self._secret, DERIVED_INFO[self.hash_name], self.hash_size)
