@@ -86,7 +86,10 @@ class CertificateChain:
 
     def is_for(self, server_name: str) -> bool:
         """Whether the leaf has ``server_name`` among its DNS names."""
-        return any(matches_dns_name(pattern, server_name) for pattern in self._dns_names)
+        for pattern in self._dns_names:
+            if matches_dns_name(pattern, server_name):
+                return True
+        return False
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CertificateChain):

@@ -6,7 +6,8 @@ Sends what a ``ClientHelloBuilder`` drew, negotiates from those very bytes, veri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from . import extensions
@@ -34,6 +35,7 @@ from .constants import (
     MISSING_EXTENSION,
     NEW_SESSION_TICKET,
     PROTOCOL_VIOLATION,
+    SERVER_CONTEXT,
     SERVER_HELLO,
     UNSUPPORTED_EXTENSION,
     Level,
@@ -43,6 +45,7 @@ from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCr
 from .handshake import LOG_CLIENT_EARLY, Handshake
 from .key_schedule import KeySchedule, Transcript
 from .messages import certificate_request, encrypted_extensions, new_session_ticket
+from .messages.certificate import Certificate
 from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
@@ -367,26 +370,20 @@ class ClientHandshake(Handshake):
         self._state = advance_client(self._state, ClientInput.CERTIFICATE_REQUEST)
 
     def _on_certificate(self, raw: bytes) -> None:
-        # What reads certificates takes longer to load than all the rest, and is not needed before.
-        from .peer_certificate import PeerCertificate, open_certificate
-        from .verification import verify_server
-
+        open_certificate, make_peer, verify_server = _reading()
         offer = self._sent()
         received = open_certificate(raw, offer.certificate_compression)
         if received.context:
             raise LocalAlert(ILLEGAL_PARAMETER, "a server's Certificate has a context")
         if not received.chain:
             raise LocalAlert(DECODE_ERROR, "a server's Certificate is empty")
-        self._peer = PeerCertificate(received, filter(offer.hello.offers, ENTRY_EXTENSIONS))
+        self._peer = peer = make_peer(received, filter(offer.hello.offers, ENTRY_EXTENSIONS))
         if self._trust is not None and self._server_name is not None:
-            peer = self._peer
             verify_server(peer.chain, peer.certificates, self._server_name, self._trust, self.wall_clock)
         self._transcript.add(raw)
         self._state = advance_client(self._state, ClientInput.CERTIFICATE)
 
     def _on_certificate_verify(self, raw: bytes) -> None:
-        from .signatures import SERVER_CONTEXT
-
         peer, offer = self._peer, self._sent()
         if peer is None:
             raise refuse(CERTIFICATE_VERIFY, self._state)
@@ -507,3 +504,14 @@ class ClientHandshake(Handshake):
         if self._offer is None:
             raise ValueError("the handshake has not been started")
         return self._offer
+
+
+@cache
+def _reading() -> tuple[
+    Callable[[bytes, Iterable[int]], Certificate], type[PeerCertificate], Callable[..., None]
+]:
+    """What reads certificates: it takes longer to load than all the rest, and is not needed before there is one."""
+    from .peer_certificate import PeerCertificate, open_certificate
+    from .verification import verify_server
+
+    return open_certificate, PeerCertificate, verify_server

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
@@ -34,6 +35,14 @@ def _replay_window() -> ReplayGuard:
     from .tickets import ReplayWindow  # only servers need it
 
     return ReplayWindow()
+
+
+@cache
+def _resolver() -> Callable[[Trust], TrustStore]:
+    """What reads certificates is loaded by who needs any."""
+    from .adapters.trust_store import resolve_trust
+
+    return resolve_trust
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +75,7 @@ class ClientTLS:
             OSError: a file cannot be read, or the system has no roots.
             ValueError: no certificate in it.
         """
-        from .adapters.trust_store import resolve_trust  # what reads certificates is loaded by who needs any
-
-        return resolve_trust(self.ca)
+        return _resolver()(self.ca)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +120,10 @@ class ServerTLS:
 
     def chains(self) -> tuple[CertificateChain, ...]:
         """All chains, in order of preference."""
+        return self._chains
+
+    @cached_property
+    def _chains(self) -> tuple[CertificateChain, ...]:
         return tuple(self.certs) if isinstance(self.certs, Sequence) else (self.certs,)
 
     def client_trust(self) -> TrustStore:
@@ -122,6 +133,4 @@ class ServerTLS:
             OSError: a file cannot be read, or the system has no roots.
             ValueError: no certificate in it.
         """
-        from .adapters.trust_store import resolve_trust
-
-        return resolve_trust(self.client_ca)
+        return _resolver()(self.client_ca)

@@ -202,6 +202,11 @@ MESSAGE_NAMES: Final[dict[int, str]] = {
 }
 
 
+# What a CertificateVerify is for, RFC 8446 §4.4.3.
+SERVER_CONTEXT: Final = b"TLS 1.3, server CertificateVerify"
+CLIENT_CONTEXT: Final = b"TLS 1.3, client CertificateVerify"
+
+
 def alert_name(description: int) -> str:
     """Name of an alert as in RFC 8446 §6, or its number."""
     return ALERT_NAMES.get(description, f"alert {description}")

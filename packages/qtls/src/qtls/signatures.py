@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from . import constants
-from .constants import DECRYPT_ERROR, ILLEGAL_PARAMETER
+from .constants import CLIENT_CONTEXT, DECRYPT_ERROR, ILLEGAL_PARAMETER, SERVER_CONTEXT
 from .errors import LocalAlert
 
 __all__ = ["CLIENT_CONTEXT", "SERVER_CONTEXT", "PrivateKey", "check", "schemes_of", "sign", "signed_content"]
@@ -21,9 +21,6 @@ __all__ = ["CLIENT_CONTEXT", "SERVER_CONTEXT", "PrivateKey", "check", "schemes_o
 PrivateKey: TypeAlias = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 )
-
-SERVER_CONTEXT: Final = b"TLS 1.3, server CertificateVerify"
-CLIENT_CONTEXT: Final = b"TLS 1.3, client CertificateVerify"
 
 # TLS 1.3 binds the curve to the hash, RFC 8446 §4.2.3.
 ECDSA: Final[dict[int, tuple[str, ec.ECDSA]]] = {

@@ -72,6 +72,10 @@ def verify_server(
     Raises:
         LocalAlert: certificate_expired, unknown_ca, bad_certificate or unsupported_certificate, with a reason.
     """
+    # The same chain comes again and again.
+    known = _chain_key(tuple(encoded), host) if isinstance(trust, Roots) else b""
+    if isinstance(trust, Roots) and trust.is_verified(known, wall_clock):
+        return
     leaf = certificates[0]
     now = _time(wall_clock)
     try:
@@ -81,9 +85,6 @@ def verify_server(
             check_name(leaf, host)
             return
         roots = _roots_of(trust, leaf)
-        known = _chain_key(encoded, host) if isinstance(trust, Roots) else b""
-        if isinstance(trust, Roots) and trust.is_verified(known, wall_clock):
-            return
         address = address_of(host)
         subject: verification.Subject = (
             x509.IPAddress(address) if address is not None else x509.DNSName(host.rstrip("."))
@@ -137,7 +138,8 @@ def _roots_of(trust: TrustStore, leaf: x509.Certificate) -> verification.Store:
     return roots
 
 
-def _chain_key(encoded: Sequence[bytes], host: str) -> bytes:
+@lru_cache(maxsize=KEPT_CHAINS)
+def _chain_key(encoded: tuple[bytes, ...], host: str) -> bytes:
     sizes = ",".join([str(len(each)) for each in encoded])
     return hashlib.sha256(b"".join((f"{host} {sizes} ".encode(), *encoded))).digest()
 

@@ -1,7 +1,10 @@
 """How the parts of a connection come to be, on either side."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import final
+from functools import cache
+from typing import TYPE_CHECKING, final
 
 from qtls.client import ClientHandshake
 from qtls.config import ClientTLS, ServerTLS
@@ -22,6 +25,9 @@ from ..packing.initial_flight import FlightReason
 from .handshake import TlsHandshake
 from .negotiation import Negotiation
 from .parts import Parts
+
+if TYPE_CHECKING:
+    from qtls.server import ServerHandshake
 
 
 @final
@@ -212,9 +218,7 @@ def open_server(
     negotiation.peer_cid = first.source_cid
     if first.is_retried:
         negotiation.retry_cid = first.destination_cid
-    from qtls.server import ServerHandshake  # with what reads certificates, which clients may never need
-
-    handshake = ServerHandshake(
+    handshake = _server_handshake()(
         tls,
         transport_parameters=on_client_parameters,
         quic_version=first.version,
@@ -247,6 +251,14 @@ def open_server(
     parts.install_initial_keys(keys.server_sealer, keys.client_opener)
     parts.handshake.wall_offset = wall_clock - now
     return Opening(parts, negotiation, [])
+
+
+@cache
+def _server_handshake() -> type[ServerHandshake]:
+    """Loaded late: with it comes what reads certificates, which clients may never need."""
+    from qtls.server import ServerHandshake
+
+    return ServerHandshake
 
 
 def _remembered(session: Session) -> TransportParameters:
