@@ -55,20 +55,7 @@ class ConnectionInfo:
         tls: everything TLS has to tell, or None before the handshake is complete.
     """
 
-    __slots__ = (
-        "alpn",
-        "cipher_suite",
-        "datagrams",
-        "early_accepted",
-        "group",
-        "peer_certificates",
-        "peer_parameters",
-        "reset_stream_at",
-        "resumed",
-        "server_name",
-        "tls",
-        "version",
-    )
+    __slots__ = ("datagrams", "peer_parameters", "reset_stream_at", "tls", "version")
 
     def __init__(self, version: int) -> None:
         self.version = version
@@ -76,24 +63,41 @@ class ConnectionInfo:
         self.reset_stream_at = False
         self.peer_parameters: TransportParameters | None = None
         self.tls: TlsInfo | None = None
-        self.alpn: str | None = None
-        self.resumed = False
-        self.early_accepted = False
-        self.server_name: str | None = None
-        self.peer_certificates: tuple[object, ...] = ()
-        self.cipher_suite: str | None = None
-        self.group: str | None = None
 
-    def on_handshake_done(self, tls: TlsInfo) -> None:
-        """Take over what TLS negotiated."""
-        self.tls = tls
-        self.alpn = tls.alpn
-        self.resumed = tls.resumed
-        self.early_accepted = tls.early_accepted
-        self.server_name = tls.server_name
-        self.peer_certificates = tls.peer_certificates
-        self.cipher_suite = tls.cipher_suite_name
-        self.group = tls.group_name
+    @property
+    def alpn(self) -> str | None:
+        """The protocol of the application."""
+        return None if self.tls is None else self.tls.alpn
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the handshake resumed a session."""
+        return self.tls is not None and self.tls.resumed
+
+    @property
+    def early_accepted(self) -> bool:
+        """Whether the server took 0-RTT data."""
+        return self.tls is not None and self.tls.early_accepted
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for."""
+        return None if self.tls is None else self.tls.server_name
+
+    @property
+    def peer_certificates(self) -> tuple[object, ...]:
+        """The peer's chain, leaf first; empty without one."""
+        return () if self.tls is None else self.tls.peer_certificates
+
+    @property
+    def cipher_suite(self) -> str | None:
+        """The name of the cipher suite."""
+        return None if self.tls is None else self.tls.cipher_suite_name
+
+    @property
+    def group(self) -> str | None:
+        """The name of the group of the key exchange."""
+        return None if self.tls is None else self.tls.group_name
 
 
 @final
@@ -212,7 +216,7 @@ class Progress:
 
     def _complete(self, event: HandshakeDone, now: float) -> None:
         parts, info = self._parts, event.info
-        self.info.on_handshake_done(info)
+        self.info.tls = info
         if parts.is_client:
             if self._is_early_rejected:
                 # Only now, so that new streams can take the place of those that are gone.
