@@ -37,6 +37,9 @@ BUFFER_SIZE: Final = 4 << 20
 READ_SIZE: Final = 65_535
 
 
+UNSPECIFIED: Final = ("::", "0.0.0.0")
+
+
 @final
 class Capabilities:
     """What one socket can do beyond `sendto` and `recvfrom`."""
@@ -106,23 +109,23 @@ def _open(
         for level, option, value in DONT_FRAGMENT.get(sys.platform, ()):
             if level == IPPROTO_IP or family == socket.AF_INET6:
                 _try_option(sock, level, option, value)
-        sock.bind(local)
+        if remote is None or local[0] not in UNSPECIFIED or local[1]:
+            sock.bind(local)
         if remote is not None:
-            sock.connect(remote)
+            sock.connect(remote)  # binds, too, where that was left to the system
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def enable(sock: socket.socket) -> Capabilities:
+def enable(sock: socket.socket, is_ipv6: bool) -> Capabilities:
     """Switch on what the platform offers: segmentation, receive offload, ECN marks in both directions."""
-    family = sock.family  # made an enumeration each time
-    if sys.platform != "linux" or family not in (socket.AF_INET, socket.AF_INET6):
+    if sys.platform != "linux":
         return PLAIN
     # A dual-stack socket delivers the marks of IPv4 packets through the IPv4 option.
     ecn = _try_option(sock, IPPROTO_IP, IP_RECVTOS, 1)
-    if family == socket.AF_INET6:
+    if is_ipv6:
         ecn = _try_option(sock, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) and ecn
     return Capabilities(
         segmentation=_try_option(sock, SOL_UDP, UDP_SEGMENT, 0),

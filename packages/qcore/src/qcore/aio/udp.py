@@ -160,12 +160,13 @@ class PolledSocket(UdpSocket):
         super().__init__(is_connected)
         self._loop = loop
         self._socket = sock
-        self._address: Address = sock.getsockname()
+        address: Address = sock.getsockname()
+        self._address = address
         self._owner: SocketOwner | None = None
         self._unsent: list[SendRun] = []
-        self._is_ipv6 = sock.family == socket.AF_INET6
+        self._is_ipv6 = len(address) == 4  # `socket.family` is made an enumeration each time
         self._has_messages = hasattr(sock, "recvmsg_into")
-        self.capabilities: Capabilities = enable(sock) if offload else PLAIN
+        self.capabilities: Capabilities = enable(sock, self._is_ipv6) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
         self._has_error_queue = False
         self._lone = 0  # wake-ups in a row that brought one datagram
