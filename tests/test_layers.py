@@ -172,12 +172,15 @@ def only_names_a_source_of_chance(module: Module) -> bool:
 
 
 def uses_os(module: Module) -> bool:
-    """Whether a module that imports os takes more of it than the type of a path."""
+    """Whether a module that imports os takes more of it than the type of a path, and os.urandom as a default."""
     used = {
         node.attr
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os"
     }
+    called = {ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
+    if "os.urandom" not in called:
+        used.discard("urandom")
     return not used <= PURE_NAMES_OF_OS
 
 

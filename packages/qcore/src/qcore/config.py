@@ -4,7 +4,7 @@ Frozen and picklable, so that one configuration serves any number of connections
 transport parameters is read back from their encoding and enforced.
 """
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -148,7 +148,7 @@ class QuicConfig:
     parameters: TransportParameters | None = None
     token: bytes = b""
     qlog: str | None = None
-    random: Callable[[int], bytes] = secrets.token_bytes
+    random: Callable[[int], bytes] = os.urandom
 
     def __post_init__(self) -> None:
         if not self.versions:

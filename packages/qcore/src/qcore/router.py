@@ -4,7 +4,7 @@ Finds the engine for a datagram, makes those of servers that are dialled and of 
 what belongs to nobody to `Reception`. RFC 9000 §5.2.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
@@ -48,7 +48,7 @@ class Router:
         cids: ConnectionIdGenerator | None = None,
         reset_key: bytes | None = None,
         token_keys: Sequence[bytes] = (),
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
         wall_offset: float = 0.0,
         hand_on: "HandOn | None" = None,
         used_tokens: "UsedTokens | None" = None,
