@@ -16,14 +16,22 @@ from typing import Any
 from . import stacks
 from .certificates import in_folder
 from .rows import ROWS
+from .stack import Stack
 from .usage import allow_many_files, pin
 from .work import WORKS, Setting
 
 
+def load(row: str) -> Stack:
+    """The stack of a row; what its import leaves is not garbage, and collections need not look through it."""
+    chosen = ROWS[row]
+    stack = stacks.load(chosen.stack, chosen.variant)
+    gc.freeze()
+    return stack
+
+
 async def serve(row: str, folder: str) -> None:
     """Serve until standard input ends."""
-    chosen = ROWS[row]
-    async with stacks.load(chosen.stack, chosen.variant).serve(in_folder(Path(folder))) as port:
+    async with load(row).serve(in_folder(Path(folder))) as port:
         print(port, flush=True)
         await _end_of_input()
 
@@ -42,9 +50,8 @@ async def _end_of_input() -> None:
 
 async def measure(row: str, folder: str, work: str, port: int, server: int, scale: float) -> None:
     """Run one work and print its result."""
-    chosen = ROWS[row]
     setting = Setting(
-        stack=stacks.load(chosen.stack, chosen.variant),
+        stack=load(row),
         port=port,
         certificates=in_folder(Path(folder)),
         scale=scale,
@@ -71,7 +78,6 @@ def main() -> None:
     arguments: dict[str, Any] = json.loads(text)
     loop = arguments.pop("loop")
     allow_many_files()
-    gc.freeze()
     if kind == "server":
         pin(0)
         run(loop, serve(**arguments))
