@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from .constants import MESSAGE_HASH
 from .hkdf import expand_info, expand_label, extract, label_info
-from .mac import mac
+from .mac import MacKey, mac
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -92,13 +92,14 @@ class Transcript:
 class KeySchedule:
     """Goes from the early to the handshake to the master secret, RFC 8446 §7.1 figure."""
 
-    __slots__ = ("_has_psk", "_secret", "hash_name", "hash_size")
+    __slots__ = ("_has_psk", "_key", "_secret", "hash_name", "hash_size")
 
     def __init__(self, hash_name: str, psk: bytes | None = None) -> None:
         self.hash_name = hash_name
         self.hash_size: int = HASH_SIZES[hash_name]
         self._has_psk = psk is not None
         self._secret = NO_PSK_EARLY[hash_name] if psk is None else extract(hash_name, b"", psk)
+        self._key: MacKey | None = None  # the secret as a key, once something was derived
 
     @property
     def secret(self) -> bytes:
@@ -108,7 +109,7 @@ class KeySchedule:
     def derive(self, label: bytes, transcript_hash: bytes) -> bytes:
         """Derive-Secret with the hash of the messages."""
         info = b"%b%b\x01" % (derive_head(label, self.hash_size), transcript_hash)
-        return mac(self.hash_name, self._secret, info)
+        return self._keyed().digest(info)
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """PSK binder of a resumption ticket, in the early stage. RFC 8446 §4.2.11.2."""
@@ -119,10 +120,12 @@ class KeySchedule:
         """Mix in the (EC)DHE secret; an empty one counts as zeros."""
         derived = self._derived() if self._has_psk else NO_PSK_DERIVED[self.hash_name]
         self._secret = extract(self.hash_name, derived, shared_secret or bytes(self.hash_size))
+        self._key = None
 
     def enter_master(self) -> None:
         """Go on to the master secret."""
         self._secret = extract(self.hash_name, self._derived(), bytes(self.hash_size))
+        self._key = None
 
     def resumption_psk(self, resumption_secret: bytes, nonce: bytes) -> bytes:
         """PSK of a ticket, RFC 8446 §4.6.1."""
@@ -135,7 +138,13 @@ class KeySchedule:
         return expand_label(name, secret, b"exporter", HASHES[name](context).digest(), size)
 
     def _derived(self) -> bytes:
-        return expand_info(self.hash_name, self._secret, DERIVED_INFO[self.hash_name], self.hash_size)
+        return self._keyed().digest(DERIVED_INFO[self.hash_name] + b"\x01")
+
+    def _keyed(self) -> MacKey:
+        key = self._key
+        if key is None:
+            key = self._key = MacKey(self.hash_name, self._secret)
+        return key
 
     def __repr__(self) -> str:
         return f"KeySchedule({self.hash_name!r})"
