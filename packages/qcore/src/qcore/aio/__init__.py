@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .connection import CloseInfo as CloseInfo
+    from .close_info import CloseInfo as CloseInfo
     from .connection import Connection as Connection
-    from .connection import EventProtocol as EventProtocol
     from .endpoint import Endpoint as Endpoint
     from .endpoint import connect as connect
     from .endpoint import serve as serve
     from .errors import UnknownHost as UnknownHost
     from .errors import Unreachable as Unreachable
+    from .life import EventProtocol as EventProtocol
     from .listener import Listener as Listener
     from .path import Path as Path
     from .stream import ReceiveStream as ReceiveStream
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 _PLACES: Final = {
-    "CloseInfo": "connection",
+    "CloseInfo": "close_info",
     "Connection": "connection",
     "Endpoint": "endpoint",
-    "EventProtocol": "connection",
+    "EventProtocol": "life",
     "Listener": "listener",
     "Path": "path",
     "ReceiveStream": "stream",
