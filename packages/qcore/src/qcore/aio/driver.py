@@ -104,6 +104,7 @@ class Driver(SocketOwner):
         self._is_blocked = False
         self._is_closed = False
         self._batch = SendBatch()
+        self._clock = time.monotonic
         self._last = 0.0
 
     def start(self) -> None:
@@ -114,7 +115,7 @@ class Driver(SocketOwner):
 
         Not the loop's own clock: some loops read it once per turn and in milliseconds, too coarse for round trips.
         """
-        now = time.monotonic()
+        now = self._clock()
         if now < self._last:
             return self._last
         self._last = now
@@ -374,7 +375,7 @@ class Driver(SocketOwner):
                 return  # fires in time, at the cost of at most one look
             self._timer.cancel()
         self._timer_deadline = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._on_timer)
+        self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._on_timer)
 
     def _release(self, driven: Driven) -> None:
         driven.alarm.cancel()

@@ -11,8 +11,8 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Sequence
-from typing import Final, final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, final
 
 from qwire.compiling import mypyc_attr
 
@@ -67,6 +67,9 @@ UNREACHABLE: Final = frozenset(
 )
 
 Ancillary = list[tuple[int, int, bytes]]
+ReceiveMessage = Callable[[tuple[memoryview, ...], int], tuple[int, Ancillary, int, Any]]
+# Where the two bits of ECN are in a control message, which holds a byte or a number of the machine's.
+ECN_BYTE: Final = 0 if sys.byteorder == "little" else -1
 
 
 def says_unreachable(error: OSError) -> bool:
@@ -165,12 +168,13 @@ class PolledSocket(UdpSocket):
         self._owner: SocketOwner | None = None
         self._unsent: list[SendRun] = []
         self._is_ipv6 = len(address) == 4  # `socket.family` is made an enumeration each time
-        self._has_messages = hasattr(sock, "recvmsg_into")
         self.capabilities: Capabilities = enable(sock, self._is_ipv6) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
         self._has_error_queue = False
         self._lone = 0  # wake-ups in a row that brought one datagram
         self._buffer = READ_BUFFER.view
+        self._buffers = (READ_BUFFER.view,)
+        self._receive: ReceiveMessage | None = getattr(sock, "recvmsg_into", None)
         self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
 
     @property
@@ -206,12 +210,13 @@ class PolledSocket(UdpSocket):
         assert self._owner is not None, "started"
         datagrams: list[Datagram] = []
         failure: OSError | None = None
+        receive = self._receive
         reads = 0
         most = 1 if LONE_WAKE_UPS <= self._lone else READS_PER_WAKE_UP
         while reads < most:
             try:
-                if self._has_messages:
-                    self._read_message(datagrams)
+                if receive is not None:
+                    self._read_message(receive, datagrams)
                 else:
                     self._read_plain(datagrams)
             except (BlockingIOError, InterruptedError):
@@ -274,20 +279,19 @@ class PolledSocket(UdpSocket):
         else:
             self.empty_datagrams += 1
 
-    def _read_message(self, datagrams: list[Datagram]) -> None:
-        size, ancillary, _, address = self._socket.recvmsg_into((self._buffer,), ANCILLARY_SIZE)
+    def _read_message(self, receive: ReceiveMessage, datagrams: list[Datagram]) -> None:
+        size, ancillary, _, address = receive(self._buffers, ANCILLARY_SIZE)
         if not size:
             self.empty_datagrams += 1
             return
         segment_size = size
         ecn = 0
         for level, kind, value in ancillary:
-            number = int.from_bytes(value, sys.byteorder)
-            if level == SOL_UDP:
-                if kind == UDP_GRO and number > 0:
-                    segment_size = number
-            elif (level == IPPROTO_IP and kind == IP_TOS) or (level == IPPROTO_IPV6 and kind == IPV6_TCLASS):
-                ecn = number & 3
+            if (level == IPPROTO_IP and kind == IP_TOS) or (level == IPPROTO_IPV6 and kind == IPV6_TCLASS):
+                if value:
+                    ecn = value[ECN_BYTE] & 3
+            elif level == SOL_UDP and kind == UDP_GRO:
+                segment_size = int.from_bytes(value, sys.byteorder) or size
         buffer = self._buffer
         if size <= segment_size:
             datagrams.append(Datagram(bytes(buffer[:size]), address, ecn))
