@@ -30,7 +30,7 @@ from qhttp3.events import (
     SendingStopped,
 )
 from qhttp3.observer import Observer
-from qhttp3.outgoing import prepare_request, prepare_response, prepare_trailers
+from qhttp3.outgoing import asks_for_head, prepare_request, prepare_response, prepare_trailers
 from qhttp3.request_stream import RequestStream
 from qhttp3.request_table import RequestTable
 from qhttp3.session_streams import SessionStreams
@@ -311,7 +311,7 @@ class H3Engine:
         if value is not None:
             self.send_priority_update(stream_id, value)
         stream.has_sent_head = True
-        stream.is_head_request = (b":method", b"HEAD") in prepared
+        stream.is_head_request = asks_for_head(prepared)
         stream.send_headers(prepared, end)
         return stream_id
 

@@ -63,8 +63,11 @@ def frame(frame_type: int, payload: bytes) -> bytes:
 
 def frame_header(frame_type: int, length: int) -> bytes:
     """Encode type and length."""
-    if frame_type < 0x40 and length < 0x40:
-        return bytes((frame_type, length))
+    if frame_type < 0x40:  # nearly all there are
+        if length < 0x40:
+            return (frame_type << 8 | length).to_bytes(2, "big")
+        if length < 0x4000:
+            return (frame_type << 16 | 0x4000 | length).to_bytes(3, "big")
     out = bytearray()
     quicvarint.append(out, frame_type)
     quicvarint.append(out, length)
@@ -94,8 +97,11 @@ def parse_frame_header(data: bytes, position: int) -> tuple[int, int, int]:
         return 0, 0, -1
     frame_type = data[position]
     length = data[position + 1]
-    if frame_type < 0x40 and length < 0x40:
-        return frame_type, length, position + 2
+    if frame_type < 0x40:  # nearly all there are
+        if length < 0x40:
+            return frame_type, length, position + 2
+        if length < 0x80 and position + 2 < end:
+            return frame_type, (length & 0x3F) << 8 | data[position + 2], position + 3
     type_end = position + (1 << (frame_type >> 6))
     if type_end >= end or type_end + (1 << (data[type_end] >> 6)) > end:
         return 0, 0, -1

@@ -29,7 +29,7 @@ _good: Final[dict[Field, None]] = {}
 # And so are whole heads: the same few requests come again and again.
 CACHED_HEADS: Final = 256
 CACHED_HEAD_SIZE: Final = 1024
-_requests: Final[dict[tuple[tuple[Field, ...], bool], int | None]] = {}
+_requests: Final[dict[tuple[tuple[Field, ...], bool], int]] = {}  # -1 for no content length
 _responses: Final[dict[tuple[Field, ...], tuple[int, int | None]]] = {}
 
 
@@ -42,13 +42,14 @@ def check_request(fields: Sequence[Field], allows_extended_connect: bool = False
         StreamViolation: the request is malformed.
     """
     key = (tuple(fields), allows_extended_connect)
-    if key in _requests:
-        return _requests[key]
+    found = _requests.get(key)
+    if found is not None:
+        return found if found >= 0 else None
     content_length = _check_request(fields, allows_extended_connect)
     if may_be_kept(fields):
         if len(_requests) >= CACHED_HEADS:
             _requests.clear()
-        _requests[key] = content_length
+        _requests[key] = -1 if content_length is None else content_length
     return content_length
 
 
@@ -118,6 +119,11 @@ def _check_response(fields: Sequence[Field]) -> tuple[int, int | None]:
     if len(status) != 3 or not status.isdigit() or not b"100" <= status <= b"999" or status == b"101":
         raise _malformed(f":status {status!r}")
     return int(status), content_length
+
+
+def parse_status(value: bytes) -> int:
+    """Give the status code of a response that was found good: three digits."""
+    return (value[0] * 10 + value[1]) * 10 + value[2] - 0x30 * 111
 
 
 def check_trailers(fields: Sequence[Field]) -> None:

@@ -17,16 +17,16 @@ Field = tuple[bytes, bytes]
 
 # Requests found good, with what they depend on, and what was made of them.
 _Key = tuple[tuple[Field, ...], tuple[bytes, ...], int | None, bool]
-_prepared: Final[dict[_Key, list[Field]]] = {}
+_prepared: Final[dict[_Key, tuple[Field, ...]]] = {}
 # And heads of responses, with the peer's limit; whether each is final comes with it.
-_responses: Final[dict[tuple[tuple[Field, ...], int | None], tuple[list[Field], bool]]] = {}
+_responses: Final[dict[tuple[tuple[Field, ...], int | None], tuple[tuple[Field, ...], bool]]] = {}
 
 DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
 
 
 def prepare_request(
     fields: Iterable[Field], order: tuple[bytes, ...], peer: H3Settings | None
-) -> list[Field]:
+) -> tuple[Field, ...]:
     """Make the head of a request of fields in any order.
 
     Args:
@@ -34,7 +34,7 @@ def prepare_request(
         peer: What the server said or is remembered to accept, None for what it may have to.
 
     Returns:
-        The fields, for whom it is forbidden to change them: the same request gets the same list.
+        The fields; the same request gets the same tuple, which is found quickly wherever it was seen before.
 
     Raises:
         MalformedMessage: the server would have to refuse it.
@@ -46,7 +46,7 @@ def prepare_request(
     found = _prepared.get(key)
     if found is not None:
         return found
-    prepared = _prepare_request(given, order, allows_connect)
+    prepared = tuple(_prepare_request(given, order, allows_connect))
     _check_size(prepared, peer)
     if headers.may_be_kept(prepared):
         if len(_prepared) >= headers.CACHED_HEADS:
@@ -68,10 +68,10 @@ def _prepare_request(fields: Iterable[Field], order: Sequence[bytes], allows_con
     return prepared
 
 
-def prepare_response(fields: Iterable[Field], peer: H3Settings | None) -> tuple[list[Field], bool]:
+def prepare_response(fields: Iterable[Field], peer: H3Settings | None) -> tuple[tuple[Field, ...], bool]:
     """Make the head of a response; gives also whether it is the final one.
 
-    The same response gets the same list, which nobody may change.
+    The same response gets the same tuple.
 
     Raises:
         MalformedMessage: the client would have to refuse it.
@@ -90,14 +90,14 @@ def prepare_response(fields: Iterable[Field], peer: H3Settings | None) -> tuple[
     return response
 
 
-def _prepare_response(fields: Iterable[Field]) -> tuple[list[Field], bool]:
+def _prepare_response(fields: Iterable[Field]) -> tuple[tuple[Field, ...], bool]:
     try:
         pseudo, regular = headers.clean(fields)
         prepared = pseudo + regular
         status, _ = headers.check_response(prepared)
     except StreamViolation as violation:
         raise MalformedMessage(violation.reason) from violation
-    return prepared, status >= 200
+    return tuple(prepared), status >= 200
 
 
 def prepare_trailers(fields: Iterable[Field], peer: H3Settings | None) -> list[Field]:
@@ -114,6 +114,14 @@ def prepare_trailers(fields: Iterable[Field], peer: H3Settings | None) -> list[F
         raise MalformedMessage(violation.reason) from violation
     _check_size(prepared, peer)
     return prepared
+
+
+def asks_for_head(fields: Sequence[Field]) -> bool:
+    """Whether a request that was found good is a HEAD, whose response has no content."""
+    for name, value in fields:
+        if name == b":method":
+            return value == b"HEAD"
+    return False
 
 
 def section_size(fields: Sequence[Field]) -> int:

@@ -6,7 +6,7 @@ the transport's flow control holds the peer back. RFC 9114 §4.1, §7.2.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final
 
@@ -375,7 +375,7 @@ class RequestStream:
 
     # Sending
 
-    def send_headers(self, fields: list[Field], end: bool, data: bytes = b"") -> None:
+    def send_headers(self, fields: Sequence[Field], end: bool, data: bytes = b"") -> None:
         """Send a field section: the head of a message, an interim response, or trailers.
 
         ``data`` are bytes of frames that go with it.
@@ -403,7 +403,7 @@ class RequestStream:
         if self._observer is not None:
             self._observer.encoder_instructions(True, len(instructions))
 
-    def send_message(self, fields: list[Field], data: bytes) -> int:
+    def send_message(self, fields: Sequence[Field], data: bytes) -> int:
         """Send a head and as much of the body as the transport has room for; gives how much that was."""
         size = len(data)
         if size > JOIN_SIZE or not size or self.transport.send_capacity(self.stream_id) < size:

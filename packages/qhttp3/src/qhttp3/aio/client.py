@@ -17,6 +17,7 @@ from qcore.aio.connection import Connection
 from qcore.aio.endpoint import connect
 from qcore.config import QuicConfig
 from qcore.errors import EarlyDataRejected, IdleTimeout, QuicError, StatelessReset
+from qhttp3.aio.client_exchange import start_exchange
 from qhttp3.aio.connection import H3Connection
 from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.aio.patience import Patience
@@ -195,7 +196,34 @@ class Client:
         target = Target.parse(url)
         fields = request_fields(method, target, headers, content, priority)
         ending = None if trailers is None else encode_fields(trailers)
-        return await self._request(target, fields, content, ending, method, early, url)
+        origin = self._origin(target)
+        has_more = trailers is not None or not (content is None or content in (b"", ""))
+        attempt = 0
+        while True:
+            attempt += 1
+            connection, was_open = origin.usable(), True
+            if connection is None:
+                async with asyncio.timeout(self.timeout):
+                    connection, was_open = await origin.connection(early)
+            try:
+                if has_more:
+                    return await self._exchange(connection, fields, content, ending, url)
+                exchange = start_exchange(connection, fields, True, self._patience) or await open_exchange(
+                    connection, fields, True, self._patience
+                )
+                try:
+                    await exchange.wait_head()
+                except BaseException:
+                    exchange.close()
+                    raise
+                return Response(exchange, url, None)
+            except GoingAway:
+                if attempt >= MAX_ATTEMPTS:
+                    raise
+            except (QuicError, EarlyDataRejected) as error:
+                can_repeat = content is None or isinstance(content, bytes | str)
+                if attempt >= MAX_ATTEMPTS or not can_repeat or not _is_harmless(error, method, was_open):
+                    raise
 
     def webtransport(
         self, url: str, *, headers: FieldsInput = (), protocols: Sequence[str] = ()
@@ -217,60 +245,28 @@ class Client:
             raise RuntimeError("the client is closed")
         return open_session(self.connector, self._patience, url, headers, protocols)
 
-    async def _request(
-        self,
-        target: Target,
-        fields: list[Field],
-        content: Content,
-        trailers: list[Field] | None,
-        method: str,
-        early: bool,
-        url: str,
-    ) -> Response:
-        origin = self._origin(target)
-        can_repeat = content is None or isinstance(content, bytes | str)
-        attempt = 0
-        while True:
-            attempt += 1
-            connection, was_open = origin.usable(), True
-            if connection is None:
-                async with asyncio.timeout(self.timeout):
-                    connection, was_open = await origin.connection(early)
-            try:
-                return await self._exchange(connection, fields, content, trailers, url)
-            except GoingAway:
-                if attempt >= MAX_ATTEMPTS:
-                    raise
-            except (QuicError, EarlyDataRejected) as error:
-                if attempt >= MAX_ATTEMPTS or not can_repeat or not _is_harmless(error, method, was_open):
-                    raise
-
     async def _exchange(
         self,
         connection: H3Connection,
-        fields: list[Field],
+        fields: Sequence[Field],
         content: Content,
         trailers: list[Field] | None,
         url: str,
     ) -> Response:
-        has_more = trailers is not None or not (content is None or content in (b"", ""))
-        exchange = await open_exchange(connection, fields, not has_more, self._patience)
+        """Send a request with a body or trailers, and wait for the head of the response."""
+        exchange = await open_exchange(connection, fields, False, self._patience)
         sender: asyncio.Task[None] | None = None
         try:
-            if has_more:
-                whole = content.encode() if isinstance(content, str) else content
-                if isinstance(whole, bytes) and not trailers:
-                    # Most bodies fit at once and need no task.
-                    taken = exchange.engine.send_data(exchange.stream_id, whole, True)
-                    connection.pump()
-                    whole = whole[taken:]
-                if whole or trailers:
-                    sender = asyncio.create_task(send_body(exchange, whole, trailers))
-                    sender.add_done_callback(lambda task: _wake_on_failure(exchange, task))
-            while not exchange.status:
-                exchange.raise_error()
-                # Each sign of life, such as room for more of the body, starts the clock again.
-                await exchange.wait_change()
+            whole = content.encode() if isinstance(content, str) else content
+            if isinstance(whole, bytes) and not trailers:
+                # Most bodies fit at once and need no task.
+                taken = exchange.engine.send_data(exchange.stream_id, whole, True)
+                connection.pump_message()
+                whole = whole[taken:]
+            if whole or trailers:
+                sender = asyncio.create_task(send_body(exchange, whole, trailers))
+                sender.add_done_callback(lambda task: _wake_on_failure(exchange, task))
+            await exchange.wait_head()
             return Response(exchange, url, sender)
         except BaseException:
             if sender is not None:
@@ -306,31 +302,19 @@ class Dialer:
 
 
 async def open_exchange(
-    connection: H3Connection, fields: list[Field], end: bool, patience: Patience
+    connection: H3Connection, fields: Sequence[Field], end: bool, patience: Patience
 ) -> ClientExchange:
     """Send the head of a request, as soon as the server allows one more."""
-    stream_id = connection.engine.send_request(fields, end)
-    if stream_id is None:
+    exchange = start_exchange(connection, fields, end, patience)
+    if exchange is None:
         async with asyncio.timeout(patience.seconds):
-            stream_id = await _open_later(connection, fields, end)
-    exchange = ClientExchange(connection, stream_id, patience)
-    connection.exchanges[stream_id] = exchange
-    connection.pump_message()
-    connection.set_apart()
+            while exchange is None:
+                await connection.changed.wait()
+                error = connection.connection.ended_by()
+                if error is not None:
+                    raise error
+                exchange = start_exchange(connection, fields, end, patience)
     return exchange
-
-
-async def _open_later(connection: H3Connection, fields: list[Field], end: bool) -> int:
-    """Wait until the server allows one more request."""
-    while True:
-        await connection.changed.wait()
-        if connection.connection.is_closed:
-            error = connection.connection.ended_by()
-            if error is not None:
-                raise error
-        stream_id = connection.engine.send_request(fields, end)
-        if stream_id is not None:
-            return stream_id
 
 
 def _wake_on_failure(exchange: ClientExchange, task: asyncio.Task[None]) -> None:

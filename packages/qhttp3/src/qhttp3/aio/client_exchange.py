@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, final
 
 from qhttp3.aio.connection import NO_FIELDS, Exchange, H3Connection
 from qhttp3.aio.fields import Headers
 from qhttp3.aio.patience import Patience
-from qhttp3.events import HeadersReceived, InformationalReceived
+from qhttp3.events import Field, HeadersReceived, InformationalReceived
+from qhttp3.headers import parse_status
 from qhttp3.values import Value
 
 # Interim responses kept per request; a server that sends more is not heard to.
@@ -36,6 +38,18 @@ class ClientExchange(Exchange):
         self.headers = NO_FIELDS
         self.informational: list[Informational] = []
 
+    async def wait_head(self) -> None:
+        """Wait for the head of the final response.
+
+        Raises:
+            TimeoutError: the server has fallen silent; each sign of life, such as room for more of the body, starts
+                the clock again.
+            QuicError: the request or its connection ended early.
+        """
+        while not self.status:
+            self.raise_error()
+            await self._patience.wait(self.changed)
+
     async def wait_change(self) -> None:
         """As for every exchange, for no longer than the client has patience.
 
@@ -45,14 +59,15 @@ class ClientExchange(Exchange):
         await self._patience.wait(self.changed)
 
     def on_headers(self, event: HeadersReceived) -> bool:
-        self.status = int(event.fields[0][1])
+        self.status = parse_status(event.fields[0][1])
         self.headers = Headers(event.fields[1:])
         self.is_ended = event.end
         return self.changed.notify()
 
     def on_informational(self, event: InformationalReceived) -> bool:
         if len(self.informational) < MAX_INFORMATIONAL:
-            self.informational.append(Informational(int(event.fields[0][1]), Headers(event.fields[1:])))
+            status = parse_status(event.fields[0][1])
+            self.informational.append(Informational(status, Headers(event.fields[1:])))
         return False
 
     def close(self) -> None:
@@ -61,3 +76,17 @@ class ClientExchange(Exchange):
         if self.engine.has_request(self.stream_id):
             self.engine.cancel(self.stream_id)
             self.connection.pump()
+
+
+def start_exchange(
+    connection: H3Connection, fields: Iterable[Field], end: bool, patience: Patience
+) -> ClientExchange | None:
+    """Send the head of a request; None if the server allows no more now."""
+    stream_id = connection.engine.send_request(fields, end)
+    if stream_id is None:
+        return None
+    exchange = ClientExchange(connection, stream_id, patience)
+    connection.exchanges[stream_id] = exchange
+    connection.pump_message()
+    connection.set_apart()
+    return exchange

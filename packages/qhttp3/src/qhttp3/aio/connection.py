@@ -97,18 +97,25 @@ class Exchange:
             QuicError: the connection did.
         """
         while not self.is_ended:
-            if not self.engine.has_request(self.stream_id):
-                self.raise_error()
-                self.is_ended = True
-                break
-            data, self.is_ended = self.engine.read_body(self.stream_id, n)
-            self.connection.pump()
+            data = self.take_body(n)
             if data:
                 return data
             if not self.is_ended:
                 self.raise_error()
                 await self.wait_change()
         return b""
+
+    def take_body(self, n: int = READ_SIZE) -> bytes:
+        """Like `read_body`, without waiting: empty also if nothing is there, when `is_ended` stays False."""
+        if self.is_ended:
+            return b""
+        if not self.engine.has_request(self.stream_id):
+            self.raise_error()
+            self.is_ended = True
+            return b""
+        data, self.is_ended = self.engine.read_body(self.stream_id, n)
+        self.connection.pump()
+        return data
 
     async def wait_change(self) -> None:
         """Wait until there is more to know."""

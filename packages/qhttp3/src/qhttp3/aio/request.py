@@ -5,7 +5,7 @@ RFC 9114 §4.1, §4.3.1; RFC 3986.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias, final
 from urllib.parse import quote, urlsplit
@@ -62,16 +62,12 @@ class Target(Value):
 
 def request_fields(
     method: str, target: Target, headers: FieldsInput, content: Content, priority: Priority | str | None
-) -> list[Field]:
+) -> Sequence[Field]:
     """Make the head of a request."""
-    fields = [
-        (b":method", method.upper().encode("ascii")),
-        (b":scheme", b"https"),
-        (b":authority", target.authority),
-        (b":path", target.path),
-    ]
+    pseudo = _pseudo_fields(method, target.authority, target.path)
     if not headers and content is None and priority is None:
-        return fields
+        return pseudo
+    fields = list(pseudo)
     given = encode_fields(headers)
     names = {name for name, _ in given}
     if b"host" in names:
@@ -84,6 +80,16 @@ def request_fields(
     if priority is not None and b"priority" not in names and (value := priority.encode()):
         fields.append((b"priority", value))
     return fields
+
+
+@lru_cache(maxsize=KEPT_TARGETS)
+def _pseudo_fields(method: str, authority: bytes, path: bytes) -> tuple[Field, ...]:
+    return (
+        (b":method", method.upper().encode("ascii")),
+        (b":scheme", b"https"),
+        (b":authority", authority),
+        (b":path", path),
+    )
 
 
 async def send_body(

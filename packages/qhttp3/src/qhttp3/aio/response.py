@@ -65,13 +65,18 @@ class Response:
         if self._body is None:
             pieces: list[bytes] = []
             self._take()
+            exchange = self._exchange
             is_complete = False
             try:
-                while piece := await self._exchange.read_body():
-                    pieces.append(piece)
+                while not exchange.is_ended:
+                    if piece := exchange.take_body() or await exchange.read_body():
+                        pieces.append(piece)
                 is_complete = True
             finally:
-                await self._release(is_complete)
+                if self._sender is None:
+                    exchange.close()
+                else:
+                    await self._release(is_complete)
             self._body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         return self._body
 

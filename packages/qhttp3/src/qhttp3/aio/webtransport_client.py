@@ -33,9 +33,7 @@ async def open_session(
             connection.start()
             fields = _connect_fields(await _token(connection), target, protocols)
         exchange = await open_exchange(connection, fields + given, False, patience)
-        while not exchange.status:
-            exchange.raise_error()
-            await exchange.wait_change()
+        await exchange.wait_head()
         if not 200 <= exchange.status < 300:
             raise SessionRefused(exchange.status)
         answered = [value for name, value in exchange.headers.raw if name == PROTOCOL]

@@ -20,13 +20,14 @@ def encode(value: int, prefix_bits: int, flags: int = 0) -> bytes:
     limit = (1 << prefix_bits) - 1
     if value < limit:
         return _BYTES[flags | value]
-    out = bytearray((flags | limit,))
+    encoded = flags | limit
+    size = 2
     value -= limit
     while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
+        encoded = encoded << 8 | value & 0x7F | 0x80
         value >>= 7
-    out.append(value)
-    return bytes(out)
+        size += 1
+    return (encoded << 8 | value).to_bytes(size, "big")
 
 
 def parse(data: bytes, position: int, prefix_bits: int) -> tuple[int, int]:
