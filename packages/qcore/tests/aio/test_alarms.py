@@ -22,8 +22,22 @@ def test_an_earlier_deadline_takes_over_and_the_later_one_stays() -> None:
     alarms.set(alarm, 1.0)
 
     assert [alarm] == alarms.due(1.0)
-    alarms.set(alarm, 31.0)  # moved on: looked at when the old entry comes up
-    assert 30.0 == alarms.next()
+    alarms.set(alarm, 31.0)  # the old entry moves when its time comes, or somebody asks
+    assert 30.0 == alarms.soonest()
+    assert [] == alarms.due(30.5)
+    assert 31.0 == alarms.next()
+
+
+def test_what_was_put_off_is_no_reason_to_wake_up() -> None:
+    alarms: Alarms[int] = Alarms()
+    table = [Alarm(number) for number in range(100)]
+    for number, alarm in enumerate(table):
+        alarms.set(alarm, 1.0 + number / 1000)
+        alarms.set(alarm, 9.0 + number / 1000)
+
+    assert 9.0 == alarms.next()
+    assert [] == alarms.due(2.0)
+    assert table[:2] == alarms.due(9.0011)
 
 
 def test_a_cancelled_alarm_lets_its_owner_go() -> None:
@@ -69,7 +83,9 @@ def test_never_late_against_a_plain_table() -> None:
         number = chance.randrange(50)
         deadlines[number] = now + chance.choice([0.01, 0.5, 3.0, 30.0, math.inf])
         alarms.set(table[number], deadlines[number])
-        assert alarms.next() <= min(deadlines)
+        if chance.random() < 0.5:
+            assert alarms.next() == min(deadlines)
+        assert alarms.soonest() <= min(deadlines)
         now += chance.choice([0.0, 0.001, 0.1])
         for alarm in alarms.due(now):
             assert alarm.owner is not None

@@ -104,9 +104,7 @@ class Transfer:
             if isinstance(event, StreamWritable):
                 self._write(event.stream_id)
         self.packets += len(arrived)
-        for name, first, count in zip(
-            STEPS, (0, 2, 3, 4, 6), (len(sent), *(len(arrived),) * 4), strict=True
-        ):
+        for name, first, count in zip(STEPS, (0, 2, 3, 4, 6), (len(sent), *(len(arrived),) * 4), strict=True):
             if count:  # nothing is sent while credit is on its way
                 self.spent[name].append((times[first + 1] - times[first]) / count)
 
