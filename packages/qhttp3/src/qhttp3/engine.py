@@ -119,7 +119,8 @@ class H3Engine:
                 if stream is None:
                     return
             stream.on_readable()
-            self._forget_if_done(stream)
+            if stream.is_received and stream.is_sent:
+                self._forget(stream)
         except VIOLATIONS as violation:
             self._ending.refuse(violation, stream)
 
@@ -295,7 +296,7 @@ class H3Engine:
         """
         if not self.is_client:
             raise UsageError("servers send no requests")
-        if self.is_closed or self._plane.goaway_received >= 0:
+        if self._ending.is_closed or self._is_ended or self._plane.goaway_received >= 0:
             raise GoingAway("the connection takes no further requests")
         prepared = prepare_request(fields, self.config.pseudo_order, self._plane.usable_settings)
         try:
@@ -349,8 +350,8 @@ class H3Engine:
             raise UsageError("an interim response has no body")
         stream.has_sent_head = True
         taken = stream.send_message(prepared, data)
-        if stream.is_sent:
-            self._forget_if_done(stream)
+        if stream.is_received and stream.is_sent:
+            self._forget(stream)
         return taken
 
     def send_data(self, stream_id: int, data: bytes, end: bool = False) -> int:
@@ -361,8 +362,8 @@ class H3Engine:
         """
         stream = self._stream(stream_id)
         taken = stream.send_data(data, end)
-        if stream.is_sent:
-            self._forget_if_done(stream)
+        if stream.is_received and stream.is_sent:
+            self._forget(stream)
         return taken
 
     def read_body(self, stream_id: int, n: int = -1) -> tuple[bytes, bool]:
@@ -381,8 +382,8 @@ class H3Engine:
         except VIOLATIONS as violation:
             self._ending.refuse(violation, stream)
             return b"", False
-        if end:
-            self._forget_if_done(stream)
+        if end and stream.is_sent:
+            self._forget(stream)
         return data, end
 
     def stop_reading(self, stream_id: int, code: int = H3_NO_ERROR) -> None:
@@ -493,7 +494,7 @@ class H3Engine:
 
     def _stream(self, stream_id: int) -> RequestStream:
         stream = self._requests.get(stream_id)
-        if stream is None or self.is_closed:
+        if stream is None or self._ending.is_closed or self._is_ended:
             raise UsageError(f"no request on stream {stream_id}, or it is over")
         return stream
 
@@ -515,8 +516,12 @@ class H3Engine:
 
     def _forget_if_done(self, stream: RequestStream) -> None:
         if stream.is_received and stream.is_sent:
-            self._requests.finish(stream)
-            if stream.session_id >= 0 and self._sessions is not None:
-                self._sessions.accept(stream.stream_id, stream.session_id, *stream.rest)
-                if stream.stop_code >= 0:
-                    self._sessions.on_stopped(stream.stream_id, stream.stop_code)
+            self._forget(stream)
+
+    def _forget(self, stream: RequestStream) -> None:
+        # Both halves are over, or it was no request.
+        self._requests.finish(stream)
+        if stream.session_id >= 0 and self._sessions is not None:
+            self._sessions.accept(stream.stream_id, stream.session_id, *stream.rest)
+            if stream.stop_code >= 0:
+                self._sessions.on_stopped(stream.stream_id, stream.stop_code)

@@ -133,8 +133,9 @@ class Driver(SocketOwner):
 
     def wake(self, driven: Driven) -> None:
         """A verb was used on the engine: look at it before the loop waits again."""
-        self._enqueue(driven)
-        if not self._is_delivering:
+        if not driven.is_queued:
+            self._enqueue(driven)
+        if not self._is_delivering and not self._is_flush_scheduled:
             self._schedule_flush()
 
     def flush(self, driven: Driven) -> None:
