@@ -190,12 +190,21 @@ def test_a_response_longer_than_the_send_buffer_is_sent_in_full(made: MadeCertif
     run(main())
 
 
-def test_the_first_of_many_answers_leave_while_others_are_made(made: MadeCertificate) -> None:
+@pytest.mark.parametrize(
+    ("size", "groups"),
+    [
+        pytest.param(100, [5, 10, 5], id="short"),
+        pytest.param(20_000, [20], id="long ones leave in the order of their priorities"),
+    ],
+)
+def test_the_first_of_many_answers_leave_while_others_are_made(
+    made: MadeCertificate, size: int, groups: list[int]
+) -> None:
     sent: list[int] = []
 
     def on_request(request: Request) -> None:
         sent.append(request.connection.connection.stats().datagrams_sent)
-        request.try_respond(200, [], b"answer")
+        request.try_respond(200, [], bytes(size))
         request.finish()
 
     async def main() -> None:
@@ -215,7 +224,7 @@ def test_the_first_of_many_answers_leave_while_others_are_made(made: MadeCertifi
                 await asyncio.sleep(0.001)
 
     run(main())
-    assert [5, 10, 5] == [sent.count(number) for number in sorted(set(sent))]
+    assert groups == [sent.count(number) for number in sorted(set(sent))]
 
 
 def test_an_answer_that_was_not_wanted_from_the_start_does_no_harm(made: MadeCertificate) -> None:

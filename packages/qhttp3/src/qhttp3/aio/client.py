@@ -261,7 +261,7 @@ class Client:
             if isinstance(whole, bytes) and not trailers:
                 # Most bodies fit at once and need no task.
                 taken = exchange.engine.send_data(exchange.stream_id, whole, True)
-                connection.pump_message()
+                connection.pump_message(taken)
                 whole = whole[taken:]
             if whole or trailers:
                 sender = asyncio.create_task(send_body(exchange, whole, trailers))

@@ -54,6 +54,9 @@ NO_FIELDS: Final = Headers()
 # sides a wake-up.
 FIRST_TOGETHER: Final = 5
 MOST_TOGETHER: Final = 16
+# But not where one is longer than this: then all wait for the end of the turn, to leave in the order of their priorities.
+LONG_MESSAGE: Final = 16_384
+ALL_TOGETHER: Final = 1 << 30
 
 
 class Exchange:
@@ -134,7 +137,7 @@ class Exchange:
             taken = self.engine.send_data(self.stream_id, data, end)
             if taken == len(data):
                 if end:
-                    self.connection.pump_message()
+                    self.connection.pump_message(taken)
                 else:
                     self.connection.pump()
                 return
@@ -244,9 +247,11 @@ class H3Connection:
             woken = self._on_ended(ended) or woken
         return woken
 
-    def pump_message(self) -> None:
-        """Like `pump`, after a verb that completed a message; every few of them leave at once."""
+    def pump_message(self, size: int = 0) -> None:
+        """Like `pump`, after a verb that completed a message with so much of its body; every few of them leave at once."""
         self._pending += 1
+        if size > LONG_MESSAGE:
+            self._together = ALL_TOGETHER
         self.pump()
         if self._pending >= self._together:
             self._pending = 0
@@ -258,8 +263,7 @@ class H3Connection:
         events = self.engine.events()
         if events:
             self._dispatch(events)
-        if not self.connection.is_closed:
-            self.connection.flush()
+        self.connection.flush()
 
     def _dispatch(self, events: list[H3Event]) -> bool:
         woken = False

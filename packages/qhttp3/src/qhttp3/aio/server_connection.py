@@ -113,7 +113,7 @@ class Request(Exchange):
         self._check_wanted()
         taken = self.engine.respond(self.stream_id, [(b":status", b"%d" % status), *fields], body)
         self.is_answered = True
-        self.connection.pump_message()
+        self.connection.pump_message(taken)
         return taken
 
     @property
