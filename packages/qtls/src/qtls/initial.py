@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Final, final
 
 from .constants import AES_128_GCM_SHA256, QUIC_VERSION_1, QUIC_VERSION_2
-from .hkdf import expand_info, extract, label_info
+from .hkdf import label_info
+from .mac import MacKey
 from .protection import Opener, Sealer, opener_from_secret, sealer_from_secret
 
-SALTS: Final[dict[int, bytes]] = {
-    QUIC_VERSION_1: bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a"),
-    QUIC_VERSION_2: bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9"),
+# HKDF-Extract with a salt is a MAC under it, RFC 5869 §2.2.
+SALTS: Final[dict[int, MacKey]] = {
+    QUIC_VERSION_1: MacKey("sha256", bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")),
+    QUIC_VERSION_2: MacKey("sha256", bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")),
 }
-CLIENT_IN: Final = label_info(b"client in", b"", 32)
-SERVER_IN: Final = label_info(b"server in", b"", 32)
+# HKDF-Expand-Label of one block hashes the structure and a counter, RFC 5869 §2.3.
+CLIENT_IN: Final = label_info(b"client in", b"", 32) + b"\x01"
+SERVER_IN: Final = label_info(b"server in", b"", 32) + b"\x01"
 
 
 @final
@@ -30,7 +33,7 @@ class InitialKeys:
         if salt is None:
             raise ValueError(f"QUIC version 0x{version:08x} has no known Initial salt")
         self.version: int = version
-        self._secret = extract("sha256", salt, destination_cid)
+        self._secret = MacKey("sha256", salt.digest(destination_cid))
         self._client_sealer: Sealer | None = None
         self._client_opener: Opener | None = None
         self._server_sealer: Sealer | None = None
@@ -39,12 +42,12 @@ class InitialKeys:
     @property
     def client_secret(self) -> bytes:
         """client_initial_secret."""
-        return expand_info("sha256", self._secret, CLIENT_IN, 32)
+        return self._secret.digest(CLIENT_IN)
 
     @property
     def server_secret(self) -> bytes:
         """server_initial_secret."""
-        return expand_info("sha256", self._secret, SERVER_IN, 32)
+        return self._secret.digest(SERVER_IN)
 
     @property
     def client_sealer(self) -> Sealer:
