@@ -93,7 +93,7 @@ class ClientHandshake(Handshake):
         "_request_compression",
         "_request_signatures",
         "_resumed",
-        "_resumption_secret",
+        "_resumption_hash",
         "_retry",
         "_retry_configs",
         "_server_name",
@@ -142,7 +142,7 @@ class ClientHandshake(Handshake):
         self._request_signatures: tuple[int, ...] | None = None
         self._request_compression: tuple[int, ...] = ()
         self._peer: PeerCertificate | None = None
-        self._resumption_secret = b""
+        self._resumption_hash = b""  # of all messages of the handshake
         self.session = session
         self.client_hello = b""
 
@@ -412,7 +412,7 @@ class ClientHandshake(Handshake):
         self._transcript.add(raw)
         self._derive_application(schedule)
         self._send_flight()
-        self._resumption_secret = schedule.derive(b"res master", self._transcript.digest())
+        self._resumption_hash = self._transcript.digest()
         self._state = advance_client(self._state, ClientInput.FINISHED)
         self._install(
             Level.APPLICATION,
@@ -484,7 +484,9 @@ class ClientHandshake(Handshake):
         chain = self._peer.chain if self._peer is not None else self.session and self.session.certificates
         session = Session(
             ticket=ticket.ticket,
-            secret=schedule.resumption_psk(self._resumption_secret, ticket.nonce),
+            secret=schedule.resumption_psk(
+                schedule.derive(b"res master", self._resumption_hash), ticket.nonce
+            ),
             suite=self._suite,
             alpn=self._alpn,
             server_name=self._server_name,

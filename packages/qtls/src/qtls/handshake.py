@@ -40,7 +40,7 @@ class Handshake:
         "_client_application_secret",
         "_client_handshake_secret",
         "_events",
-        "_exporter_secret",
+        "_exporter_hash",
         "_failure",
         "_first_version",
         "_keylog",
@@ -80,7 +80,7 @@ class Handshake:
         self._server_handshake_secret = b""
         self._client_application_secret = b""
         self._server_application_secret = b""
-        self._exporter_secret = b""
+        self._exporter_hash = b""  # of the messages up to the server's Finished
 
     @property
     def quic_version(self) -> int:
@@ -125,9 +125,13 @@ class Handshake:
         Raises:
             ValueError: the handshake has not come far enough.
         """
-        if self._schedule is None or not self._exporter_secret:
+        schedule = self._schedule
+        if schedule is None or not self._exporter_hash:
             raise ValueError("nothing to export before the handshake is complete")
-        return self._schedule.export(self._exporter_secret, label, context, size)
+        return schedule.export(self._exporter_secret(schedule), label, context, size)
+
+    def _exporter_secret(self, schedule: KeySchedule) -> bytes:
+        return schedule.derive(b"exp master", self._exporter_hash)
 
     def _level(self) -> Level:
         """Level at which the next message must come."""
@@ -192,15 +196,16 @@ class Handshake:
         self._log(LOG_SERVER_HANDSHAKE, self._server_handshake_secret)
 
     def _derive_application(self, schedule: KeySchedule) -> None:
-        """Application and exporter secrets; the transcript ends with the server's Finished."""
+        """Application secrets; the transcript ends with the server's Finished. Few ask for the exporter secret."""
         schedule.enter_master()
         digest = self._transcript.digest()
         self._client_application_secret = schedule.derive(b"c ap traffic", digest)
         self._server_application_secret = schedule.derive(b"s ap traffic", digest)
-        self._exporter_secret = schedule.derive(b"exp master", digest)
+        self._exporter_hash = digest
         self._log(LOG_CLIENT_APPLICATION, self._client_application_secret)
         self._log(LOG_SERVER_APPLICATION, self._server_application_secret)
-        self._log(LOG_EXPORTER, self._exporter_secret)
+        if self._keylog is not None:
+            self._log(LOG_EXPORTER, self._exporter_secret(schedule))
 
     def _finished(self, secret: bytes) -> bytes:
         """The Finished message over the transcript so far."""
