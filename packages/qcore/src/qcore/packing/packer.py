@@ -46,6 +46,9 @@ class Packer:
 
     __slots__ = (
         "_flight",
+        "_has_number_sizes",
+        "_has_skips",
+        "_initial_size",
         "_initials",
         "_is_ipv6",
         "_newest_hello",
@@ -89,6 +92,11 @@ class Packer:
         self._recovery = recovery
         self._policy = policy
         self._is_ipv6 = is_ipv6
+        # What most policies say of all Initial packets alike is asked for once; a size of 0 is one that differs.
+        has_sizes = is_client and not policy.first_datagram_sizes
+        self._initial_size = policy.size_for(is_ipv6, 0) if has_sizes else 0
+        self._has_number_sizes = bool(policy.packet_number_sizes)
+        self._has_skips = bool(policy.packet_number_skips)
         self._initials = 0
         self._newest_hello = (
             -1
@@ -175,7 +183,7 @@ class Packer:
             if builder is None:
                 continue
             if space.index == INITIAL and self.is_client:
-                size = self._policy.size_for(self._is_ipv6, self._initials - 1)
+                size = self._size_of(self._initials - 1)
                 if size > limit:
                     return None
             builders.append(builder)
@@ -241,7 +249,7 @@ class Packer:
         if sealer is None or not self._wants(space, sources, mode, packet_type):
             return None
         if index == INITIAL and self.is_client:
-            size = self._policy.size_for(self._is_ipv6, self._initials)
+            size = self._size_of(self._initials)
         builder = self._begin(space, packet_type, sealer, now, size - used)
         if builder.limit < 1:
             return None
@@ -274,7 +282,7 @@ class Packer:
         if index == INITIAL:
             if builder.ack_eliciting:
                 self._newest_hello = builder.packet_number
-            if self.is_client:
+            if self.is_client and self._has_skips:
                 self._recovery.skip_packet_numbers(index, self._policy.packet_number_skip(self._initials))
             self._initials += 1
         elif packet_type is PacketType.ZERO_RTT:
@@ -324,7 +332,11 @@ class Packer:
             and not recovery.probes_owed(INITIAL)
         ):
             return unanswered
-        return self._policy.packet_number_size(self._initials)
+        return self._policy.packet_number_size(self._initials) if self._has_number_sizes else 0
+
+    def _size_of(self, index: int) -> int:
+        """UDP payload of the datagram with a client's Initial of that number."""
+        return self._initial_size or self._policy.size_for(self._is_ipv6, index)
 
     def _finish(
         self, builders: list[PacketBuilder], used: int, size: int, limit: int, now: float
@@ -381,7 +393,7 @@ class Packer:
                 continue
             size = limit
             if index == INITIAL and self.is_client:
-                size = self._policy.size_for(self._is_ipv6, self._initials)
+                size = self._size_of(self._initials)
             builder = self._begin(space, packet_type, sealer, now, size - used)
             if self.habits.answers_close and index == APPLICATION:
                 ack = space.received.ack_frame(now)
@@ -394,4 +406,4 @@ class Packer:
             used += builder.total_size()
         if not builders:
             return None
-        return self._finish(builders, used, self._policy.size_for(self._is_ipv6, self._initials), limit, now)
+        return self._finish(builders, used, self._size_of(self._initials), limit, now)
