@@ -22,6 +22,8 @@ MIN_RESET_SIZE: Final = 21  # RFC 9000 §10.3
 class PacketType(Enum):
     """Kinds of packets, RFC 9000 §17."""
 
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
+
     INITIAL = "initial"
     ZERO_RTT = "0RTT"
     HANDSHAKE = "handshake"
