@@ -4,7 +4,7 @@
 
 X25519 and a P-256 leaf that the client verifies; then the same resumed. What follows a handshake counts, until both
 sides have nothing to say at once: connection IDs, a token, the probe of the path's MTU. The floor is what the primitives
-of `cryptography` and `hashlib` cost that a full handshake cannot do without.
+of `cryptography` cost that a full handshake cannot do without.
 """
 
 import gc

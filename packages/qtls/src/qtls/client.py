@@ -424,6 +424,7 @@ class ClientHandshake(Handshake):
         self._hellos.release()
         self._offer = self._retry = self._psk_schedule = None
         self._transcript = Transcript()
+        schedule.rest()
         self._client_handshake_secret = self._server_handshake_secret = b"-"
 
     def _send_flight(self) -> None:
@@ -482,11 +483,11 @@ class ClientHandshake(Handshake):
         if ticket.lifetime == 0:
             return
         chain = self._peer.chain if self._peer is not None else self.session and self.session.certificates
+        secret = schedule.derive(b"res master", self._resumption_hash)
+        schedule.rest()
         session = Session(
             ticket=ticket.ticket,
-            secret=schedule.resumption_psk(
-                schedule.derive(b"res master", self._resumption_hash), ticket.nonce
-            ),
+            secret=schedule.resumption_psk(secret, ticket.nonce),
             suite=self._suite,
             alpn=self._alpn,
             server_name=self._server_name,

@@ -128,7 +128,9 @@ class Handshake:
         schedule = self._schedule
         if schedule is None or not self._exporter_hash:
             raise ValueError("nothing to export before the handshake is complete")
-        return schedule.export(self._exporter_secret(schedule), label, context, size)
+        secret = self._exporter_secret(schedule)
+        schedule.rest()
+        return schedule.export(secret, label, context, size)
 
     def _exporter_secret(self, schedule: KeySchedule) -> bytes:
         return schedule.derive(b"exp master", self._exporter_hash)

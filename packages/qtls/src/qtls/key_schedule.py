@@ -137,6 +137,10 @@ class KeySchedule:
         secret = expand_label(name, exporter_secret, label, EMPTY_HASHES[name], self.hash_size)
         return expand_label(name, secret, b"exporter", HASHES[name](context).digest(), size)
 
+    def rest(self) -> None:
+        """Let go of the secret as a key, which takes a KiB: after the handshake little is derived."""
+        self._key = None
+
     def _derived(self) -> bytes:
         return self._keyed().digest(DERIVED_INFO[self.hash_name] + b"\x01")
 

@@ -380,6 +380,7 @@ class ServerHandshake(Handshake):
         self._first_hello = self._resumption = None
         self._make_parameters = self._parameters = b""
         self._transcript = Transcript()
+        schedule.rest()
 
     def _client_chain(self) -> tuple[bytes, ...]:
         if self._peer is not None:
