@@ -173,15 +173,23 @@ def parse_ack(reader: Reader, with_ecn: bool) -> AckFrame:
     data = reader.data
     largest, position = varint_at(data, reader.position)
     delay, position = varint_at(data, position)
-    count, position = varint_at(data, position)
-    length, position = varint_at(data, position)
+    end = len(data)
+    # From here on nearly all are below 64: no call for those.
+    count = data[position] if position < end else 0x40
+    if count < 0x40:
+        position += 1
+    else:
+        count, position = varint_at(data, position)
+    length = data[position] if position < end else 0x40
+    if length < 0x40:
+        position += 1
+    else:
+        length, position = varint_at(data, position)
     smallest = largest - length
     if smallest < 0:
         raise DecodeError(f"first range of {length} below {largest} reaches below 0")
     ranges = [(smallest, largest)]
-    end = len(data)
     while count > 0:
-        # Gaps and lengths are nearly always below 64: no call for those.
         gap = data[position] if position < end else 0x40
         if gap < 0x40:
             position += 1
