@@ -380,7 +380,10 @@ class Opener:
         first = data[start]
         first ^= mask[0] & (LONG_HEADER_BITS if first & LONG_HEADER else SHORT_HEADER_BITS)
         header = BYTES[first] + data[start + 1 : number_at] + BYTES[data[number_at] ^ mask[1]]
-        for index in range(1, (first & 3) + 1):
+        more = first & 3
+        if more == 1:  # of bulk transfer
+            return header + BYTES[data[number_at + 1] ^ mask[2]]
+        for index in range(1, more + 1):
             header += BYTES[data[number_at + index] ^ mask[1 + index]]
         return header
 

@@ -8,23 +8,20 @@ of another kind ends the run and goes the ordinary way. RFC 9000 §17.3.1.
 from collections.abc import Sequence
 from typing import Final, final
 
-from qwire.constants import PacketType
 from qwire.frames import StreamFrame, parse_sole_stream
 
 from ..batch import Datagram
 from ..observer import Observer
-from ..packing.builder import SAMPLE_SIZE
+from ..packing.builder import ONE_RTT, SAMPLE_SIZE
 from ..spaces import APPLICATION
 from .parts import Parts
-from .receiving import OpenedPacket
+from .receiving import LOW_BYTES, OpenedPacket, low_bytes
 
 # First byte of a short header without protection: fixed bit, reserved bits, and what tells apart.
 RESERVED_BITS: Final = 0x18
 FIXED_BIT: Final = 0x40
 KEY_PHASE: Final = 0x04
 SPIN_BIT: Final = 0x20
-# The low bytes of a number, by their count.
-LOW_BYTES: Final = (0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF)
 
 
 @final
@@ -66,39 +63,29 @@ class RunReceiver:
         number = space.largest_received + 1
         frames: list[StreamFrame] = []
         size = 0
-        first = 0
         for index in range(start, len(datagrams)):
             datagram = datagrams[index]
             data = datagram.data
+            if datagram.ecn != ecn or datagram.address != address or datagram.local != path.local:
+                break
             at = index * SAMPLE_SIZE
-            first = data[0] ^ masks[at] & 0x1F
-            if (
-                first & checked_bits != expected_bits
-                or datagram.ecn != ecn
-                or datagram.address != address
-                or datagram.local != path.local
-            ):
+            header = opener.unprotect(data, 0, number_at, masks[at : at + SAMPLE_SIZE])
+            first = header[0]
+            if first & checked_bits != expected_bits:
                 break
             number_size = (first & 3) + 1
-            end = number_at + number_size
-            low = int.from_bytes(data[number_at:end], "big") ^ int.from_bytes(
-                masks[at + 1 : at + 1 + number_size], "big"
-            )
-            if low != number & LOW_BYTES[number_size]:
+            if low_bytes(header, number_size) != number & LOW_BYTES[number_size]:
                 break
-            header = bytes((first,)) + data[1:number_at] + low.to_bytes(number_size, "big")
-            payload = opener.open(number, header, data[end:])
+            payload = opener.open(number, header, data[number_at + number_size :])
             if payload is None:
                 break
             frame = parse_sole_stream(payload)
             if frame is None:
-                self.opened = OpenedPacket(
-                    PacketType.ONE_RTT, APPLICATION, number, payload, None, len(data), first
-                )
+                self.opened = OpenedPacket(ONE_RTT, APPLICATION, number, payload, None, len(data), first)
                 break
             if self._observer is not None:
                 self._observer.packet_received(
-                    now, PacketType.ONE_RTT, number, len(data), [frame], data[1:number_at], b""
+                    now, ONE_RTT, number, len(data), [frame], data[1:number_at], b""
                 )
             frames.append(frame)
             size += len(data)

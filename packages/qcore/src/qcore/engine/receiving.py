@@ -25,6 +25,8 @@ MAX_WAITING: Final = 10
 # RFC 9001 §5.4.2: shorter packets cannot be sampled, and are dropped.
 SHORTEST: Final = SAMPLE_OFFSET + SAMPLE_SIZE
 
+# The low bytes of a number, by their count; a list, since compiled code makes a constant tuple anew each time.
+LOW_BYTES: Final = [0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF]
 SPACE_OF: Final = {
     PacketType.INITIAL: INITIAL,
     PacketType.HANDSHAKE: HANDSHAKE,
@@ -195,7 +197,7 @@ class PacketReceiver:
         first = header[0]
         number_size = (first & 3) + 1
         number_end = number_at + number_size
-        packet_number = expand(_number(header, number_size), number_size, space.largest_received)
+        packet_number = _number(header, number_size, space.largest_received)
         payload = phases.open(packet_number, first & 4 != 0, header, data[number_end:], now)
         if payload is None:
             self._drop("does not authenticate")
@@ -257,7 +259,7 @@ class PacketReceiver:
         clear = opener.unprotect(data, position, number_at)
         first = clear[0]
         number_size = (first & 3) + 1
-        packet_number = expand(_number(clear, number_size), number_size, space.largest_received)
+        packet_number = _number(clear, number_size, space.largest_received)
         payload = opener.open(packet_number, clear, data[number_at + number_size : header.end])
         if payload is None:
             self._drop("does not authenticate")
@@ -296,9 +298,18 @@ class PacketReceiver:
         self.drop_reason = reason
 
 
-def _number(header: bytes, size: int) -> int:
-    """The truncated packet number that ends a header."""
-    number = 0
-    for index in range(len(header) - size, len(header)):
-        number = number << 8 | header[index]
-    return number
+def low_bytes(header: bytes, size: int) -> int:
+    """What the last `size` bytes of a header tell of the packet number."""
+    end = len(header)
+    low = header[end - 1]
+    if size == 2:
+        return header[end - 2] << 8 | low
+    return low if size == 1 else int.from_bytes(header[end - size :], "big")
+
+
+def _number(header: bytes, size: int, largest_received: int) -> int:
+    """The packet number of which the low bytes end a header. RFC 9000 A.3."""
+    low = low_bytes(header, size)
+    expected = largest_received + 1
+    # Nearly always the expected one, which is the nearest to itself.
+    return expected if low == expected & LOW_BYTES[size] else expand(low, size, largest_received)

@@ -18,7 +18,7 @@ from .builder import TAG_SIZE
 from .source import FrameSource
 
 # RFC 9000 A.2: up to so many numbers above the largest acknowledged one, a packet number fits 1 to 4 bytes.
-REACH: Final = (0, 0x80, 0x8000, 0x80_0000, 0x8000_0000)
+REACH: Final = [0, 0x80, 0x8000, 0x80_0000, 0x8000_0000]
 
 
 @final
