@@ -47,6 +47,7 @@ PROBING: Final = (PathChallengeFrame, PathResponseFrame, NewConnectionIdFrame, P
 # What most frames are, looked up once: names of other modules are looked up each time.
 STREAM: Final = StreamFrame
 ACK: Final = AckFrame
+DATAGRAM: Final = DatagramFrame
 PADDING: Final = PaddingFrame
 # RFC 9000 §8.1.3 sets no bound on the tokens of a server; one per packet is plenty.
 MAX_TOKENS: Final = 16
@@ -111,6 +112,10 @@ class FrameDispatcher:
             elif kind is ACK:
                 is_probing = False
                 self._on_ack(packet.space, frame, now)  # type: ignore[arg-type]  # as above
+            elif kind is DATAGRAM:
+                ack_eliciting = True
+                is_probing = False
+                self._parts.datagrams.receive(frame)  # type: ignore[arg-type]  # as above
             elif kind is not PADDING:
                 if frame.ack_eliciting:
                     ack_eliciting = True
@@ -156,8 +161,6 @@ class FrameDispatcher:
             streams.receive_max_stream_data(frame)
         elif isinstance(frame, MaxDataFrame):
             parts.flow.receive_max_data(frame)
-        elif isinstance(frame, DatagramFrame):
-            parts.datagrams.receive(frame)
         elif isinstance(frame, NewConnectionIdFrame):
             parts.remote_ids.receive_new(frame)
         elif isinstance(frame, HandshakeDoneFrame):
