@@ -22,7 +22,7 @@ def sent(*times: float) -> SentHistory:
 
 
 def acked(history: SentHistory, *ranges: tuple[int, int]) -> None:
-    history.take_acked(ranges)
+    history.take_acked(list(ranges))
     history.largest_acked = max(history.largest_acked, ranges[0][1])
 
 

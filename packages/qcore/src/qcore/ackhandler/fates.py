@@ -5,7 +5,7 @@ changed in all. RFC 9002 §2, §13.3 of RFC 9000.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, final
 
 from qwire.frames import Frame
@@ -57,7 +57,7 @@ class AckOutcome:
         self.largest_advanced = False
         self.ecn_ce = False
 
-    def take(self, packets: Sequence[SentPacket], recovery_start: float) -> None:
+    def take(self, packets: list[SentPacket], recovery_start: float) -> None:
         """Count acknowledged packets, and tell the owners of their frames."""
         acked_bytes = 0
         growing_bytes = 0

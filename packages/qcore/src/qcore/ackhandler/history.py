@@ -155,7 +155,7 @@ class SentHistory:
         self.next_number += len(packets) - 1
         self.ack_eliciting += len(packets) - 1
 
-    def was_never_sent(self, ranges: Sequence[tuple[int, int]]) -> bool:
+    def was_never_sent(self, ranges: list[tuple[int, int]]) -> bool:
         """Whether any of the inclusive `ranges`, highest first, names a number that was not sent."""
         if ranges and ranges[0][1] >= self.next_number:
             return True
@@ -175,7 +175,7 @@ class SentHistory:
         index = number - self.base
         return self.packets[index] if 0 <= index < len(self.packets) else None
 
-    def take_acked(self, ranges: Sequence[tuple[int, int]]) -> list[SentPacket]:
+    def take_acked(self, ranges: list[tuple[int, int]]) -> list[SentPacket]:
         """Remove and return the outstanding packets in `ranges`: inclusive, highest first.
 
         The cost is that of the packets found, of `ranges`, and of the reordering window. The highest range comes

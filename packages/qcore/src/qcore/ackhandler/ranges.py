@@ -146,7 +146,10 @@ class RangeSet:
         return self._lasts[-1] if self._lasts else -1
 
     def __contains__(self, value: int) -> bool:
-        index = bisect_right(self._firsts, value) - 1
+        firsts = self._firsts
+        if not firsts:
+            return False
+        index = bisect_right(firsts, value) - 1
         return index >= 0 and value <= self._lasts[index]
 
     def __len__(self) -> int:

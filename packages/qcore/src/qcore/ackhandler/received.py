@@ -251,8 +251,10 @@ class ReceivedPacketHandler(FrameSource):
 
     def on_acked(self, frame: Frame) -> None:
         """The peer has read an ACK: what it lists is not repeated. RFC 9000 §13.2.4."""
-        if isinstance(frame, AckFrame) and frame.ranges[0][1] >= self._report_from:
-            self._report_from = frame.ranges[0][1] + 1
+        if isinstance(frame, AckFrame):
+            largest = frame.ranges[0][1]
+            if largest >= self._report_from:
+                self._report_from = largest + 1
 
     def on_lost(self, frame: Frame) -> None:
         """The next ACK says all that this one said."""

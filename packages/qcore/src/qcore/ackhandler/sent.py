@@ -555,7 +555,8 @@ class SentPacketHandler:
         """RFC 9002 appendix A.8."""
         earliest = math.inf
         for history in self._histories:
-            earliest = min(earliest, history.loss_time)
+            if history.loss_time < earliest:  # noqa: PLR1730 - per packet, and min() is a call
+                earliest = history.loss_time
         self._is_loss_deadline = earliest != math.inf
         if not self._is_loss_deadline:
             earliest = self._probes.deadline(self._histories, self.rtt, self._max_ack_delay)

@@ -9,11 +9,14 @@ that happens for every batch.
 import math
 from typing import Final, final
 
+from qwire.compiling import mypyc_attr
+
 NEVER: Final = math.inf
 NAMES: Final = ("idle", "keep_alive", "loss", "ack", "pacing", "handshake", "path", "mtu", "keys", "end")
 
 
 @final
+@mypyc_attr(acyclic=True)
 class TimerTable:
     """Deadlines in seconds by what they are for; `math.inf` is off."""
 
