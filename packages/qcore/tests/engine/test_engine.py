@@ -272,3 +272,20 @@ def test_empty_datagrams_are_counted_and_ignored() -> None:
 
     assert before + 3 == cheat.victim.stats().datagrams_received
     assert not cheat.victim.is_closed
+
+
+def test_a_larger_mtu_is_looked_for_in_the_pass_that_follows_and_nothing_stays_due() -> None:
+    pair = confirmed_pair()
+    pair.run_for(1.0)
+    engine, due = pair.client, pair.now + 0.5
+    mtu = engine.parts.paths.active.mtu
+    assert mtu is not None
+    mtu.start(due)
+    assert due == engine.next_timeout()
+
+    engine.handle_timeout(due)
+    assert due < engine.next_timeout()
+
+    batch = SendBatch()
+    engine.transmit(due, batch)
+    assert [1452] == [len(each.data) for each in batch.datagrams()]

@@ -341,6 +341,9 @@ class QuicEngine:
             self._progress.handle_timeout(now)
             if phases is not None:
                 phases.handle_timeout(now)
+        self._transmitter.last_pass = (
+            now  # a larger MTU is looked for in the pass that follows, and not before
+        )
 
     # Output
 
