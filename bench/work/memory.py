@@ -12,8 +12,8 @@ from ..usage import memory_bytes
 from .base import Metric, Result, Setting, Work
 
 COUNT: Final = 500
-# Until handshakes are confirmed, and what is due in the second after has been done.
-SETTLING: Final = 1.5
+# Until handshakes are confirmed, and what is due in the seconds after has been done.
+SETTLING: Final = 6.0
 
 
 async def run(setting: Setting) -> Result:
