@@ -33,6 +33,7 @@ from ..ids.generator import ConnectionIdGenerator
 from ..observer import Observer
 from ..spaces import APPLICATION, INITIAL
 from .closing import Closing
+from .deadlines import gather
 from .ending import Ending
 from .intake import Intake
 from .lifecycle import Lifecycle, State
@@ -41,7 +42,7 @@ from .opening import FirstInitial, Opening, open_client, open_server
 from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
-from .timers import NEVER, TimerTable, is_due
+from .timers import TimerTable, is_due
 
 if TYPE_CHECKING:
     from ..stats import ConnectionStats
@@ -263,30 +264,9 @@ class QuicEngine:
 
     def next_timeout(self) -> float:
         """When `handle_timeout` wants to be called; `math.inf` for never."""
-        parts, table = self.parts, self._timers
-        lifecycle = self._lifecycle
-        if lifecycle.is_open:
-            is_established = lifecycle.is_established
-            table.idle = parts.idle.deadline(parts.pto())
-            table.keep_alive = parts.idle.keep_alive_deadline() if is_established else NEVER
-            table.loss = parts.recovery.next_timeout()
-            initial, handshake, application = parts.spaces
-            ack = application.received.deadline
-            if not handshake.is_discarded:
-                ack = min(ack, initial.received.deadline, handshake.received.deadline)
-            table.ack = ack
-            table.pacing = self._transmitter.pacing_deadline
-            table.path = parts.paths.next_timeout()
-            phases = application.phases
-            deadline = self._progress.deadline
-            table.keys = deadline if phases is None else min(phases.deadline, deadline)
-            mtu = parts.paths.active.mtu
-            # A probe that was due and did not go waits for an ACK to make room, not for the clock.
-            waits = mtu is None or not lifecycle.is_confirmed or mtu.deadline <= self._transmitter.last_pass
-            table.mtu = NEVER if waits or mtu is None else mtu.deadline
-            if is_established:
-                table.handshake = NEVER
-        return table.next()
+        if self._lifecycle.is_open:
+            gather(self._timers, self.parts, self._lifecycle, self._transmitter, self._progress)
+        return self._timers.next()
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due; call `transmit` afterwards."""
@@ -341,9 +321,8 @@ class QuicEngine:
             self._progress.handle_timeout(now)
             if phases is not None:
                 phases.handle_timeout(now)
-        self._transmitter.last_pass = (
-            now  # a larger MTU is looked for in the pass that follows, and not before
-        )
+        # A larger MTU is looked for in the pass that follows, and not before.
+        self._transmitter.last_pass = now
 
     # Output
 

@@ -1,0 +1,33 @@
+"""What a connection waits for while it is open, asked of those who wait."""
+
+from .lifecycle import Lifecycle
+from .parts import Parts
+from .progress import Progress
+from .sending import Transmitter
+from .timers import NEVER, TimerTable
+
+
+def gather(
+    table: TimerTable, parts: Parts, lifecycle: Lifecycle, transmitter: Transmitter, progress: Progress
+) -> None:
+    """Fill the table with the deadlines of all parts; those of handshake and end are set by whoever begins them."""
+    is_established = lifecycle.is_established
+    table.idle = parts.idle.deadline(parts.pto())
+    table.keep_alive = parts.idle.keep_alive_deadline() if is_established else NEVER
+    table.loss = parts.recovery.next_timeout()
+    initial, handshake, application = parts.spaces
+    ack = application.received.deadline
+    if not handshake.is_discarded:
+        ack = min(ack, initial.received.deadline, handshake.received.deadline)
+    table.ack = ack
+    table.pacing = transmitter.pacing_deadline
+    table.path = parts.paths.next_timeout()
+    phases = application.phases
+    deadline = progress.deadline
+    table.keys = deadline if phases is None else min(phases.deadline, deadline)
+    mtu = parts.paths.active.mtu
+    # A probe that was due and did not go waits for an ACK to make room, not for the clock.
+    waits = mtu is None or not lifecycle.is_confirmed or mtu.deadline <= transmitter.last_pass
+    table.mtu = NEVER if waits or mtu is None else mtu.deadline
+    if is_established:
+        table.handshake = NEVER
