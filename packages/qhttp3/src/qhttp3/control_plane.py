@@ -6,13 +6,13 @@ halves of QPACK, which all requests share. RFC 9114 §6.2, §7.2; RFC 9204 §4.2
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qhttp3 import frames
 from qhttp3.config import H3Config, StreamKind
 from qhttp3.control_stream import ControlFrame, ControlStream, Goaway, PriorityUpdate
 from qhttp3.errors import H3_CLOSED_CRITICAL_STREAM, H3_EXCESSIVE_LOAD, ConnectionViolation, UsageError
-from qhttp3.events import GoawayReceived, H3Event, PriorityUpdated, SettingsReceived
+from qhttp3.events import Field, GoawayReceived, H3Event, PriorityUpdated, SettingsReceived
 from qhttp3.observer import Observer
 from qhttp3.qpack import Decoder, Encoder
 from qhttp3.session_streams import SessionStreams
@@ -153,6 +153,14 @@ class ControlPlane:
         if self._observer is not None:
             self._observer.goaway_sent(identifier)
         self._write(frames.GOAWAY, identifier)
+
+    def announce(self, stream_id: int, fields: Sequence[Field], priority: bytes | None) -> None:
+        """A request is about to be sent: tell its priority ahead, where it is given or our settings want it told."""
+        value = priority
+        if value is None and self._config.priority_update is not None:
+            value = dict(fields).get(b"priority", self._config.priority_update)
+        if value is not None:
+            self.send_priority_update(stream_id, value)
 
     def send_priority_update(self, stream_id: int, value: bytes) -> None:
         """Send PRIORITY_UPDATE for a request (RFC 9218 §7.2)."""

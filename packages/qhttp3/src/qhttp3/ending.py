@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from qhttp3.errors import H3_EXCESSIVE_LOAD, ConnectionViolation, StreamViolation
+from qhttp3.errors import (
+    H3_EXCESSIVE_LOAD,
+    H3_REQUEST_CANCELLED,
+    H3_REQUEST_REJECTED,
+    ConnectionViolation,
+    StreamViolation,
+)
 from qhttp3.events import ConnectionFailed, H3Event, RequestFailed
 from qhttp3.observer import Observer
 from qhttp3.qpack import QpackError, SectionTooLarge
@@ -65,6 +71,13 @@ class Ending:
             self._observer.stream_failed(stream.stream_id, code, reason, is_local)
         if not has_credit and not self._is_client:
             self.fail(H3_EXCESSIVE_LOAD, "too many requests abandoned")
+
+    def turn_away(self, first_id: int) -> None:
+        """The server goes away, and works on no request from `first_id` on. RFC 9114 §5.2."""
+        for stream in self._requests.from_id(first_id):
+            stream.stop_reading(H3_REQUEST_CANCELLED)
+            stream.reset(H3_REQUEST_CANCELLED)
+            self.end_request(stream, H3_REQUEST_REJECTED, "the server is going away", False)
 
     def fail(self, code: int, reason: str) -> None:
         """The peer has broken a rule of the connection."""

@@ -6,7 +6,7 @@ violation into a close or a reset. The rules are in the parts. RFC 9114.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from qhttp3.config import H3Config
@@ -31,6 +31,7 @@ from qhttp3.events import (
 )
 from qhttp3.observer import Observer
 from qhttp3.outgoing import asks_for_head, prepare_request, prepare_response, prepare_trailers
+from qhttp3.request_maker import RequestMaker
 from qhttp3.request_stream import RequestStream
 from qhttp3.request_table import RequestTable
 from qhttp3.session_streams import SessionStreams
@@ -73,13 +74,7 @@ class H3Engine:
         self._requests = RequestTable()
         takes_sessions = is_offered(self.config.settings)
         self._sessions = SessionStreams(transport, self._events.append) if takes_sessions else None
-        self._order: ResponseOrder | None = None
-        self._prioritize: Callable[[int, list[Field]], None] | None = None
-        if not is_client:
-            from qhttp3.response_order import ResponseOrder  # clients answer nobody
-
-            self._order = ResponseOrder(transport, self._requests)
-            self._prioritize = self._order.on_request
+        self._order = None if is_client else _response_order(transport, self._requests)
         self._plane = ControlPlane(
             transport,
             is_client,
@@ -90,9 +85,17 @@ class H3Engine:
             self._sessions,
             None if self._order is None else self._order.on_update,
         )
-        self._emit = self._events.append
-        self._allows_extended_connect = self.config.settings.enable_connect_protocol
-        self._ending = Ending(transport, is_client, self._requests, self._emit, observer)
+        self._maker = RequestMaker(
+            transport,
+            is_client,
+            self._plane,
+            self._events.append,
+            observer,
+            self.config.settings.enable_connect_protocol,
+            takes_sessions,
+            None if self._order is None else self._order.on_request,
+        )
+        self._ending = Ending(transport, is_client, self._requests, self._events.append, observer)
         self._is_ended = False  # by the transport
         self._is_short_of_streams = False
 
@@ -213,7 +216,7 @@ class H3Engine:
             self._is_ended = True
             self._transport = EndedTransport(self._transport)
             self._plane.replace_transport(self._transport)
-            self._ending.transport = self._transport
+            self._ending.transport = self._maker.transport = self._transport
             if self._order is not None:
                 self._order.transport = self._transport
             for stream in self._requests:
@@ -306,11 +309,7 @@ class H3Engine:
             return None
         self._requests.note(stream_id)
         stream = self._add(stream_id)
-        value = priority_update
-        if value is None and self.config.priority_update is not None:
-            value = dict(prepared).get(b"priority", self.config.priority_update)
-        if value is not None:
-            self.send_priority_update(stream_id, value)
+        self._plane.announce(stream_id, prepared, priority_update)
         stream.has_sent_head = True
         stream.is_head_request = asks_for_head(prepared)
         stream.send_headers(prepared, end)
@@ -470,22 +469,8 @@ class H3Engine:
         return self._add(stream_id)
 
     def _add(self, stream_id: int) -> RequestStream:
-        stream = RequestStream(
-            stream_id,
-            self._transport,
-            is_client=self.is_client,
-            local=self._plane.local,
-            encoder=self._plane.encoder,
-            decoder=self._plane.decoder,
-            emit=self._emit,
-            observer=self._observer,
-            allows_extended_connect=self._allows_extended_connect,
-            takes_sessions=self._sessions is not None,
-            prioritize=self._prioritize,
-        )
+        stream = self._maker.make(stream_id)
         self._requests.add(stream)
-        if self._observer is not None:
-            self._observer.stream_type_set(stream_id, "request", self.is_client)
         return stream
 
     def _is_of_session(self, stream_id: int) -> bool:
@@ -509,10 +494,7 @@ class H3Engine:
                 except VIOLATIONS as violation:
                     self._ending.refuse(violation, stream)
         if self.is_client and self._plane.goaway_received != goaway:
-            for stream in self._requests.from_id(self._plane.goaway_received):
-                stream.stop_reading(H3_REQUEST_CANCELLED)
-                stream.reset(H3_REQUEST_CANCELLED)
-                self._ending.end_request(stream, H3_REQUEST_REJECTED, "the server is going away", False)
+            self._ending.turn_away(self._plane.goaway_received)
 
     def _forget_if_done(self, stream: RequestStream) -> None:
         if stream.is_received and stream.is_sent:
@@ -525,3 +507,9 @@ class H3Engine:
             self._sessions.accept(stream.stream_id, stream.session_id, *stream.rest)
             if stream.stop_code >= 0:
                 self._sessions.on_stopped(stream.stream_id, stream.stop_code)
+
+
+def _response_order(transport: StreamTransport, requests: RequestTable) -> ResponseOrder:
+    from qhttp3.response_order import ResponseOrder  # clients answer nobody
+
+    return ResponseOrder(transport, requests)
