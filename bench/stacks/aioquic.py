@@ -3,7 +3,6 @@ not have to map anew for each datagram. NewReno is the cheapest congestion contr
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -23,8 +22,8 @@ from aioquic.quic.events import (
     StreamDataReceived,
 )
 
-from ..stack import DATAGRAM_SIZE, HOST, IDLE_TIMEOUT, NAME, Application, Certificates, Link
-from .events import make_protocol, start
+from ..stack import DATAGRAM_SIZE, HOST, IDLE_TIMEOUT, Application, Certificates, Link
+from .events import make_protocol, start, verifying
 from .sockets import enlarge
 
 # Larger ones make it slower: what it does per ACK grows with what is in flight.
@@ -101,10 +100,7 @@ class Aioquic:
         """Connect."""
         config = self._configs.get(application)
         if config is None:
-            config = self._configs[application] = configuration(True, [application])
-            config.load_verify_locations(cadata=certificates.authority.read_bytes())
-            config.verify_mode = ssl.CERT_REQUIRED
-            config.server_name = NAME
+            config = self._configs[application] = verifying(configuration(True, [application]), certificates)
         async with connect(HOST, port, configuration=config, create_protocol=_create) as protocol:
             yield await start(protocol, application)
 

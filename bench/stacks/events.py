@@ -6,9 +6,10 @@ Neither has an HTTP client or server, so these are written here on their events,
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any
 
-from ..stack import CREDIT, FLIGHT, NAME, PIECE, Application, Link, body, check
+from ..stack import CREDIT, FLIGHT, NAME, PIECE, Application, Certificates, Link, body, check
 
 # A body's next piece is handed over when this much of it, or less, has not been sent.
 LOW_WATER = 2 * PIECE
@@ -34,6 +35,14 @@ class Transfer:
             self.tail += data
         if end and self.done is not None and not self.done.done():
             self.done.set_result(None)
+
+
+def verifying(configuration: Any, certificates: Certificates) -> Any:
+    """A client's configuration that trusts the authority, and nobody else."""
+    configuration.load_verify_locations(cadata=certificates.authority.read_bytes())
+    configuration.verify_mode = ssl.CERT_REQUIRED
+    configuration.server_name = NAME
+    return configuration
 
 
 def make_protocol(library: Any) -> type[Any]:

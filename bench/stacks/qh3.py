@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -29,8 +28,8 @@ from qh3.quic.events import (
     StreamDataReceived,
 )
 
-from ..stack import DATAGRAM_SIZE, HOST, IDLE_TIMEOUT, NAME, WINDOW, Application, Certificates, Link
-from .events import make_protocol, start
+from ..stack import DATAGRAM_SIZE, HOST, IDLE_TIMEOUT, WINDOW, Application, Certificates, Link
+from .events import make_protocol, start, verifying
 from .sockets import enlarge
 
 
@@ -113,10 +112,7 @@ class Qh3:
         """Connect."""
         config = self._configs.get(application)
         if config is None:
-            config = self._configs[application] = configuration(True, [application])
-            config.load_verify_locations(cadata=certificates.authority.read_bytes())
-            config.verify_mode = ssl.CERT_REQUIRED
-            config.server_name = NAME
+            config = self._configs[application] = verifying(configuration(True, [application]), certificates)
         async with connect(HOST, port, configuration=config, create_protocol=_create) as protocol:
             yield await start(protocol, application)
 
