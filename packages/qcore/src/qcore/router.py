@@ -198,9 +198,7 @@ class Router:
 
     def receive(self, datagrams: Sequence[Datagram], now: float) -> list[QuicEngine]:
         """Give each datagram to its engine; returns the engines that got any."""
-        engines: list[QuicEngine] = []
-        groups: list[list[Datagram]] = []
-        places: dict[QuicEngine, int] = {}
+        groups: dict[QuicEngine, list[Datagram]] = {}
         reception = self._reception
         for datagram in datagrams:
             if not datagram.data:
@@ -208,24 +206,16 @@ class Router:
             engine = self._find(datagram)
             if engine is None:
                 newcomer = reception.receive(datagram, now) if reception is not None else None
-                if reception is None or newcomer is None:
-                    continue
-                engine = self._accept(reception, newcomer, now)
-                group = list(newcomer.datagrams)
-            elif engines and engines[-1] is engine:
-                groups[-1].append(datagram)
+                if reception is not None and newcomer is not None:
+                    groups[self._accept(reception, newcomer, now)] = list(newcomer.datagrams)
                 continue
-            elif engine in places:
-                groups[places[engine]].append(datagram)
-                continue
+            group = groups.get(engine)
+            if group is None:
+                groups[engine] = [datagram]
             else:
-                group = [datagram]
-            if len(datagrams) > 1:
-                places[engine] = len(engines)
-            engines.append(engine)
-            groups.append(group)
-        for place, engine in enumerate(engines):
-            engine.receive(groups[place], now)
+                group.append(datagram)
+        for engine, group in groups.items():
+            engine.receive(group, now)
             if engine.parts.local_ids.has_changes:
                 self._update_ids(engine)
             if (
@@ -236,7 +226,7 @@ class Router:
                 reception.crowd.settle(engine)
                 if engine.is_established:
                     self._accepted.append(engine)
-        return engines
+        return list(groups)
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add answers that belong to no connection; returns the number of datagrams."""
