@@ -152,10 +152,7 @@ class Driver(SocketOwner):
         self.wake(driven)
         if self._is_closed or driven.alarm.owner is None:
             return
-        try:
-            self._transmit(driven, self.now())
-        except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
-            self._fault(driven, error)
+        self._transmit(driven, self.now())
         if self._batch.count:
             self._send()
 
@@ -320,10 +317,7 @@ class Driver(SocketOwner):
             driven.is_queued = False
             if driven.alarm.owner is None:
                 continue
-            try:
-                self._transmit(driven, now)
-            except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
-                self._fault(driven, error)
+            self._transmit(driven, now)
         if batch.count:
             self._send()
         for driven in queue:
@@ -349,16 +343,21 @@ class Driver(SocketOwner):
         self._alarms.set(driven.alarm, min(deadline, _rest_time(now)))
 
     def _transmit(self, driven: Driven, now: float) -> None:
+        """Have one engine add to the batch what it may send."""
         batch = self._batch
-        for _ in range(BATCHES_PER_TURN):
-            if self._is_blocked:
-                break
-            added = driven.engine.transmit(now, batch)
-            if not batch.full:
-                return
-            self._send()
-            if not added:
-                return
+        try:
+            for _ in range(BATCHES_PER_TURN):
+                if self._is_blocked:
+                    break
+                added = driven.engine.transmit(now, batch)
+                if not batch.full:
+                    return
+                self._send()
+                if not added:
+                    return
+        except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
+            self._fault(driven, error)
+            return
         # More to send than one turn allows, or than the system takes: go on when it is our turn again.
         self._enqueue(driven)
         if not self._is_blocked:

@@ -35,8 +35,7 @@ DONT_FRAGMENT: Final[dict[str, tuple[tuple[int, int, int], ...]]] = {
 BUFFER_SIZE: Final = 4 << 20
 # The largest UDP payload; UDP_GRO fills at most this much as well.
 READ_SIZE: Final = 65_535
-
-
+# To bind to one of these, and to any port, is what connecting does by itself.
 UNSPECIFIED: Final = ("::", "0.0.0.0")
 
 
