@@ -4,6 +4,7 @@ import random
 import pytest
 
 from qcore.aio import Connection, Endpoint
+from qcore.aio.driver import REST_AFTER
 from qcore.batch import Datagram
 from qcore.events import Event, StreamReadable
 from qcore.spaces import APPLICATION
@@ -55,16 +56,26 @@ def test_a_connection_without_anything_to_do_rests(loopback: Loopback) -> None:
             while client.is_queued:
                 await asyncio.sleep(0)
 
-            client.last_turn = -1e9
-            client._driver._alarms.set(client.alarm, 0.0)
-            client._driver._on_timer()
-            assert phases.is_at_rest
+            def look_after(working: float, waiting: float) -> bool:
+                client.last_turn = client._driver.now() - waiting
+                client.first_turn = client.last_turn - working
+                client._driver._alarms.set(client.alarm, 0.0)
+                client._driver._on_timer()
+                return phases.is_at_rest
+
+            # Not before it has been without work for long, and for longer than it was at work.
+            assert not look_after(working=1e6, waiting=REST_AFTER - 2)
+            assert not look_after(working=0.7, waiting=0.7)
+            assert look_after(working=0.1, waiting=0.7)
 
             stream = await client.open_stream()
             await send_all(stream, b"y")
             await echo(await anext(server.streams()))
             assert b"y" == await stream.read()
             assert not phases.is_at_rest
+            while client.is_queued:
+                await asyncio.sleep(0)
+            assert look_after(working=1e6, waiting=REST_AFTER + 1)
 
     run(main())
 
