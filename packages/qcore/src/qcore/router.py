@@ -19,7 +19,7 @@ from .engine.engine import QuicEngine
 from .errors import UsageError
 from .ids.generator import ConnectionIdGenerator, RandomIds
 from .observer import Observer
-from .stateless_reset import ResetTokens
+from .stateless_reset import KEY_SIZE, ResetTokens
 
 if TYPE_CHECKING:
     from .admission import Admit
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from .tokens import UsedTokens
 
 DEFAULT_CID_SIZE: Final = 8
+# What routers share that have none of a kind: nobody may put anything into these.
+NO_ENGINES: Final[list[QuicEngine]] = []
+NO_SOCKETS: Final[dict[int, QuicEngine]] = {}
 
 
 @final
@@ -36,6 +39,7 @@ class Router:
     Args:
         cids: makes connection IDs of a listener, and of clients whose configuration asks for the same size.
         reset_key: secret that stateless reset tokens follow from; the same one after a restart.
+        reset_tokens: instead of the key: what routers without strangers share.
         token_keys: secrets of address validation tokens, newest first.
         wall_offset: wall clock minus the clock of `now`, for the dates in tokens.
         hand_on: where several processes share an address: takes what names another's connection.
@@ -47,6 +51,7 @@ class Router:
         *,
         cids: ConnectionIdGenerator | None = None,
         reset_key: bytes | None = None,
+        reset_tokens: ResetTokens | None = None,
         token_keys: Sequence[bytes] = (),
         random: Callable[[int], bytes] = os.urandom,
         wall_offset: float = 0.0,
@@ -55,7 +60,7 @@ class Router:
     ) -> None:
         self._random = random
         self._cids = cids or RandomIds(DEFAULT_CID_SIZE, random)
-        self._reset_token = ResetTokens(reset_key or random(32)).make
+        self._reset_token = (reset_tokens or ResetTokens(reset_key or random(KEY_SIZE))).make
         self._wall_offset = wall_offset
         self._token_keys = tuple(token_keys)
         self._hand_on = hand_on
@@ -66,8 +71,8 @@ class Router:
         # Clients by the server's address: stateless resets come with a connection ID that says nothing.
         self._by_address: dict[Address, list[QuicEngine]] = {}
         self._cid_sizes: tuple[int, ...] = ()
-        self._accepted: list[QuicEngine] = []
-        self._by_local: dict[int, QuicEngine] = {}
+        self._accepted = NO_ENGINES
+        self._by_local = NO_SOCKETS
 
     # Connections
 
@@ -168,7 +173,8 @@ class Router:
 
     def accepted(self) -> list[QuicEngine]:
         """Engines of clients whose handshake has completed since the last call."""
-        accepted, self._accepted = self._accepted, []
+        accepted = self._accepted
+        self._accepted = NO_ENGINES
         return accepted
 
     def forget(self, engine: QuicEngine) -> None:
@@ -188,11 +194,15 @@ class Router:
 
     def own(self, local: int, engine: QuicEngine) -> None:
         """Whatever arrives at a socket other than the first belongs to one connection, until it is forgotten."""
-        self._by_local[local] = engine
+        if self._by_local:
+            self._by_local[local] = engine
+        else:
+            self._by_local = {local: engine}
 
     def disown(self, local: int) -> None:
         """Nothing arrives at a socket any more."""
-        self._by_local.pop(local, None)
+        if local in self._by_local:
+            del self._by_local[local]
 
     # Datagrams
 
@@ -225,7 +235,10 @@ class Router:
             ):
                 reception.crowd.settle(engine)
                 if engine.is_established:
-                    self._accepted.append(engine)
+                    if self._accepted:
+                        self._accepted.append(engine)
+                    else:
+                        self._accepted = [engine]
         return list(groups)
 
     def transmit(self, now: float, batch: SendBatch) -> int:

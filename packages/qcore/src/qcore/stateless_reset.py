@@ -18,6 +18,7 @@ SMALLEST_TRIGGER: Final = 42
 # Resets per second of one endpoint, and at once. Honest peers need one per lost connection.
 RESETS_PER_SECOND: Final = 50.0
 RESET_BURST: Final = 50.0
+KEY_SIZE: Final = 32
 
 
 @final

@@ -79,6 +79,10 @@ class Driven:
         raise NotImplementedError
 
 
+# What drivers share that have none of a kind: nobody may put anything into it.
+NOBODY: Final[set[Driven]] = set()
+
+
 @final
 class Driver(SocketOwner):
     """Feeds a router from a socket, and a socket from its engines.
@@ -100,8 +104,8 @@ class Driver(SocketOwner):
         self._router = router
         self._adopt = adopt
         self._driven: dict[QuicEngine, Driven] = {}
-        self._dialling: set[Driven] = set()
-        self._stepwise: set[Driven] = set()  # of clients that answer one datagram before the next
+        self._dialling = NOBODY
+        self._stepwise = NOBODY  # clients that answer one datagram before the next
         self._alarms: Alarms[Driven] = Alarms()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_deadline = math.inf
@@ -131,10 +135,22 @@ class Driver(SocketOwner):
     def dial(self, driven: Driven) -> None:
         """Drive one more engine, of a client that is about to begin."""
         self._driven[driven.engine] = driven
-        self._dialling.add(driven)
+        if self._dialling:
+            self._dialling.add(driven)
+        else:
+            self._dialling = {driven}
         if _answers_each(driven.engine):
-            self._stepwise.add(driven)
+            if self._stepwise:
+                self._stepwise.add(driven)
+            else:
+                self._stepwise = {driven}
         self.wake(driven)
+
+    def dialled(self, driven: Driven) -> None:
+        """A client's handshake is complete: errors of the socket do not concern it any more."""
+        self._dialling.discard(driven)
+        if not self._dialling:
+            self._dialling = NOBODY
 
     def wake(self, driven: Driven) -> None:
         """A verb was used on the engine: look at it before the loop waits again."""
@@ -197,7 +213,7 @@ class Driver(SocketOwner):
 
     def on_datagrams(self, datagrams: Sequence[Datagram]) -> None:
         if self._stepwise:
-            self._stepwise = {driven for driven in self._stepwise if _answers_each(driven.engine)}
+            self._stepwise = {driven for driven in self._stepwise if _answers_each(driven.engine)} or NOBODY
         if not self._stepwise:
             self._take(datagrams)
             return

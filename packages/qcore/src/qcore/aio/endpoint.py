@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from ..engine.engine import QuicEngine
 from ..errors import QuicError, UsageError
 from ..ids.generator import ConnectionIdGenerator
 from ..router import Router
+from ..stateless_reset import KEY_SIZE, ResetTokens
 from .connection import Connection, ConnectionOwner
 from .driver import Driver
 from .errors import UnknownHost, Unreachable
@@ -40,6 +42,12 @@ ANY_IPV6: Final = ("::", 0)
 ANY_IPV4: Final = ("0.0.0.0", 0)
 DEFAULT_CONFIG: Final = QuicConfig()
 Result = TypeVar("Result")
+
+
+@cache
+def _client_tokens() -> ResetTokens:
+    """The reset tokens of this process's clients with a socket of their own."""
+    return ResetTokens(os.urandom(KEY_SIZE))
 
 
 class Dial(ConnectionOwner):
@@ -136,7 +144,12 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         udp = await wrap_socket(loop, sock, is_connected=remote is not None)
         router = Router(
-            cids=cids, reset_key=reset_key, token_keys=token_keys, wall_offset=time.time() - time.monotonic()
+            cids=cids,
+            reset_key=reset_key,
+            # Whoever has no strangers sends no resets either, so one key will do for all of them.
+            reset_tokens=_client_tokens() if remote is not None else None,
+            token_keys=token_keys,
+            wall_offset=time.time() - time.monotonic(),
         )
         return cls(udp, router)
 
@@ -195,6 +208,7 @@ class Endpoint:
         try:
             if not (dial.early and engine.can_send_early):
                 await connection.handshake()
+                self._driver.dialled(connection)
         except BaseException:
             connection.abort()
             raise

@@ -5,10 +5,13 @@ Datagrams that arrive carry the number of their socket, and datagrams that leave
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 from ..batch import Address, Datagram, SendBatch
 from .udp import SocketOwner, UdpSocket
+
+# What endpoints with a single socket share: nobody may put anything into it.
+NO_SOCKETS: Final[dict[int, UdpSocket]] = {}
 
 
 @final
@@ -41,7 +44,7 @@ class LocalSockets:
 
     def __init__(self, owner: SocketOwner) -> None:
         self._owner = owner
-        self._sockets: dict[int, UdpSocket] = {}
+        self._sockets = NO_SOCKETS
         self._next = 1
 
     def __bool__(self) -> bool:
@@ -51,15 +54,17 @@ class LocalSockets:
         """Read from a socket, which is owned from here on, and give it a number."""
         number = self._next
         self._next += 1
-        self._sockets[number] = udp
+        if self._sockets:
+            self._sockets[number] = udp
+        else:
+            self._sockets = {number: udp}
         udp.start(NumberedSocket(number, self._owner))
         return number
 
     def remove(self, number: int) -> None:
         """Close a socket."""
-        udp = self._sockets.pop(number, None)
-        if udp is not None:
-            udp.close()
+        if number in self._sockets:
+            self._sockets.pop(number).close()
 
     def close(self) -> None:
         """Close all of them."""

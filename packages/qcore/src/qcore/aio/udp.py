@@ -70,6 +70,12 @@ Ancillary = list[tuple[int, int, bytes]]
 ReceiveMessage = Callable[[tuple[memoryview, ...], int], tuple[int, Ancillary, int, Any]]
 # Where the two bits of ECN are in a control message, which holds a byte or a number of the machine's.
 ECN_BYTE: Final = 0 if sys.byteorder == "little" else -1
+# Control messages of datagrams that leave, by segment size, mark, and whether IPv6 carries it. All sockets send the
+# same few; more than so many sizes are those of a sender that pads at random.
+CONTROL_MESSAGES: Final[dict[tuple[int, int, bool], Ancillary]] = {}
+MAX_CONTROL_MESSAGES: Final = 256
+# What sockets share that have sent everything: nobody may put anything into it.
+NO_RUNS: Final[list[SendRun]] = []
 
 
 def says_unreachable(error: OSError) -> bool:
@@ -166,7 +172,7 @@ class PolledSocket(UdpSocket):
         address: Address = sock.getsockname()
         self._address = address
         self._owner: SocketOwner | None = None
-        self._unsent: list[SendRun] = []
+        self._unsent = NO_RUNS
         self._is_ipv6 = len(address) == 4  # `socket.family` is made an enumeration each time
         self.capabilities: Capabilities = enable(sock, self._is_ipv6) if offload else PLAIN
         self._segmentation = self.capabilities.segmentation
@@ -175,7 +181,6 @@ class PolledSocket(UdpSocket):
         self._buffer = READ_BUFFER.view
         self._buffers = (READ_BUFFER.view,)
         self._receive: ReceiveMessage | None = getattr(sock, "recvmsg_into", None)
-        self._ancillaries: dict[tuple[int, int, bool], Ancillary] = {}
 
     @property
     def address(self) -> Address:
@@ -203,7 +208,7 @@ class PolledSocket(UdpSocket):
             return
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
-        self._unsent.clear()
+        self._unsent = NO_RUNS
         self._socket.close()
 
     def _on_readable(self) -> None:
@@ -307,7 +312,7 @@ class PolledSocket(UdpSocket):
         runs = batch.runs
         for index, run in enumerate(runs):
             if not self._send_run(run):
-                self._unsent.extend(runs[index:])
+                self._unsent = runs[index:]
                 self._loop.add_writer(self._socket.fileno(), self._on_send_ready)
                 break
         batch.clear()
@@ -392,13 +397,16 @@ class PolledSocket(UdpSocket):
         # A dual-stack socket marks IPv4 packets through the IPv4 option.
         is_ipv6 = self._is_ipv6 and not (ecn and run.address[0].startswith("::ffff:"))
         key = (segment_size, ecn, is_ipv6)
-        ancillary = self._ancillaries.get(key)
+        ancillary = CONTROL_MESSAGES.get(key)
         if ancillary is None:
-            ancillary = self._ancillaries[key] = []
+            ancillary = []
             if segment_size:
                 ancillary.append((SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment_size)))
             if ecn and is_ipv6:
                 ancillary.append((IPPROTO_IPV6, IPV6_TCLASS, struct.pack("=i", ecn)))
             elif ecn:
                 ancillary.append((IPPROTO_IP, IP_TOS, struct.pack("=i", ecn)))
+            if len(CONTROL_MESSAGES) >= MAX_CONTROL_MESSAGES:
+                CONTROL_MESSAGES.clear()
+            CONTROL_MESSAGES[key] = ancillary
         return ancillary
