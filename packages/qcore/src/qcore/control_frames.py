@@ -3,13 +3,16 @@
 HANDSHAKE_DONE and NEW_TOKEN are repeated until they arrive; a PING is not. RFC 9000 §13.3.
 """
 
-from typing import final
+from typing import Final, final
 
 from qwire.frames import Frame, HandshakeDoneFrame, NewTokenFrame, PingFrame
 
 from .packing.builder import PacketBuilder
 from .packing.source import FrameSource
 from .spaces import APPLICATION
+
+# What all queues share that are empty: nobody may put anything into it.
+NO_FRAMES: Final[list[Frame]] = []
 
 
 @final
@@ -19,7 +22,7 @@ class ControlFrames(FrameSource):
     __slots__ = ("_ping", "_queue")
 
     def __init__(self) -> None:
-        self._queue: list[Frame] = []
+        self._queue = NO_FRAMES
         self._ping = False
 
     def ping(self) -> None:
@@ -27,21 +30,21 @@ class ControlFrames(FrameSource):
         self._ping = True
 
     def handshake_done(self) -> None:
-        self._queue.append(HandshakeDoneFrame())
+        self._queue = [*self._queue, HandshakeDoneFrame()]
 
     def new_token(self, token: bytes) -> None:
-        self._queue.append(NewTokenFrame(token))
+        self._queue = [*self._queue, NewTokenFrame(token)]
 
     def has_frames(self, space: int) -> bool:
         return space == APPLICATION and (self._ping or bool(self._queue))
 
     def write_frames(self, builder: PacketBuilder) -> None:
         while self._queue and builder.append(self._queue[0], self):
-            self._queue.pop(0)
+            self._queue = self._queue[1:] or NO_FRAMES
         if self._ping:
             # Any ack-eliciting frame in the packet serves as well.
             self._ping = not (builder.ack_eliciting or builder.append(PingFrame(), self))
 
     def on_lost(self, frame: Frame) -> None:
         if not isinstance(frame, PingFrame):
-            self._queue.append(frame)
+            self._queue = [*self._queue, frame]

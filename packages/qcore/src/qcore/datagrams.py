@@ -28,6 +28,10 @@ LOW_WATER: Final = MAX_QUEUED // 2
 # Frame bytes that the smallest full packet holds, until the engine knows better: 1200 less header and tag.
 FIRST_ROOM: Final = 1200 - 41
 
+# What queues share that hold nothing, as most do for ever: nobody may put anything into these.
+NO_DATAGRAMS: Final[list[bytes]] = []
+NO_EVENTS: Final[list[Event]] = []
+
 
 @final
 class DatagramQueue(FrameSource):
@@ -58,10 +62,10 @@ class DatagramQueue(FrameSource):
         self._local_limit = local_limit
         self._peer_limit = 0
         self._room = FIRST_ROOM
-        self._outgoing: list[bytes] = []
-        self._received: list[bytes] = []
+        self._outgoing = NO_DATAGRAMS
+        self._received = NO_DATAGRAMS
         self._is_refused = False
-        self._events: list[Event] = []
+        self._events = NO_EVENTS
 
     def set_peer_limit(self, limit: int) -> None:
         """Take the peer's max_datagram_frame_size. RFC 9221 §3."""
@@ -94,7 +98,10 @@ class DatagramQueue(FrameSource):
         if len(self._outgoing) >= MAX_QUEUED:
             self._is_refused = True
             return False
-        self._outgoing.append(bytes(data))
+        if self._outgoing:
+            self._outgoing.append(bytes(data))
+        else:
+            self._outgoing = [bytes(data)]
         return True
 
     def receive(self, frame: DatagramFrame) -> None:
@@ -112,16 +119,18 @@ class DatagramQueue(FrameSource):
         if len(self._received) >= MAX_QUEUED:
             del self._received[0]
             self.dropped_received += 1
-        self._received.append(frame.data)
+        if self._received:
+            self._received.append(frame.data)
+        else:
+            self._received = [frame.data]
 
     def drain_events(self) -> list[Event]:
         """What happened since the last call."""
-        events = self._events
-        if not events and not self._received:
+        if not self._events and not self._received:
             return []
-        self._events = []
-        events.extend([DatagramReceived(data) for data in self._received])
-        self._received.clear()
+        events = [*self._events, *[DatagramReceived(data) for data in self._received]]
+        self._events = NO_EVENTS
+        self._received = NO_DATAGRAMS
         return events
 
     def has_frames(self, space: int) -> bool:
@@ -164,4 +173,4 @@ class DatagramQueue(FrameSource):
         del outgoing[:count]
         if self._is_refused and len(outgoing) <= LOW_WATER:
             self._is_refused = False
-            self._events.append(DatagramsWritable())
+            self._events = [DatagramsWritable()]

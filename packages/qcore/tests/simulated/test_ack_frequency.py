@@ -139,7 +139,7 @@ def asked(*frames: Frame, config: QuicConfig | None = None) -> Pair:
     pair = established(server_config=config or QuicConfig())
     pair.run_for(0.5)
     for frame in frames:
-        pair.client.parts.control._queue.append(frame)
+        pair.client.parts.control._queue = [frame]
         pair.client.ping()
         pair.run_for(0.3)
     return pair
@@ -178,7 +178,7 @@ def test_older_wishes_are_ignored(numbers: tuple[int, int]) -> None:  # §4.1
 def test_immediate_ack_is_obeyed() -> None:  # §5
     pair = asked(AckFrequencyFrame(0, 10, 900_000, 1))
     before = len(pair.server_trace.frames_sent(AckFrame))
-    pair.client.parts.control._queue.append(ImmediateAckFrame())
+    pair.client.parts.control._queue = [ImmediateAckFrame()]
     pair.run_for(0.1)
 
     assert before + 1 == len(pair.server_trace.frames_sent(AckFrame))

@@ -43,7 +43,7 @@ from .constants import (
 from .errors import EchRejected, LocalAlert
 from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
 from .handshake import LOG_CLIENT_EARLY, Handshake
-from .key_schedule import KeySchedule, Transcript
+from .key_schedule import KeySchedule
 from .messages import certificate_request, encrypted_extensions, new_session_ticket
 from .messages.certificate import Certificate
 from .messages.client_hello import ClientHello
@@ -423,9 +423,7 @@ class ClientHandshake(Handshake):
         # Private keys, handshake secrets and what was negotiated from have done their work.
         self._hellos.release()
         self._offer = self._retry = self._psk_schedule = None
-        self._transcript = Transcript()
-        schedule.rest()
-        self._client_handshake_secret = self._server_handshake_secret = b"-"
+        self._release(schedule)
 
     def _send_flight(self) -> None:
         flight = []

@@ -32,6 +32,18 @@ class ClientHellos:
     ``ech`` is the offer of encryption, if one is made; ``sent`` is what left, the outer hello in that case.
     """
 
+    __slots__ = (
+        "_config",
+        "_grease",
+        "_hello",
+        "_parameters",
+        "_random",
+        "_server_name",
+        "ech",
+        "sent",
+        "shares",
+    )
+
     def __init__(
         self, config: ClientTLS, server_name: str | None, parameters: bytes, random: Callable[[int], bytes]
     ) -> None:
@@ -47,7 +59,7 @@ class ClientHellos:
 
     def release(self) -> None:
         """Let go of hellos and private keys: the handshake is complete."""
-        self.shares = KeyShares(self._random)
+        self.shares.release()
         self._hello = self.sent = None
         self._parameters = self._grease = b""
 

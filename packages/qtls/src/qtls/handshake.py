@@ -31,6 +31,9 @@ LOG_CLIENT_APPLICATION: Final = "CLIENT_TRAFFIC_SECRET_0"
 LOG_SERVER_APPLICATION: Final = "SERVER_TRAFFIC_SECRET_0"
 LOG_EXPORTER: Final = "EXPORTER_SECRET"
 
+# The transcript of handshakes that are complete, where no message is hashed any more.
+COMPLETED: Final = Transcript()
+
 
 class Handshake:
     """Base of ``ClientHandshake`` and ``ServerHandshake``."""
@@ -70,7 +73,7 @@ class Handshake:
         self.wall_clock = wall_clock
         self._keylog = keylog
         self._log_random = ""
-        self._buffer = bytearray()
+        self._buffer: bytearray | None = None  # the beginning of a message, if its end has not come yet
         self._events: list[TlsEvent] = []
         self._failure: LocalAlert | None = None
         self._transcript = Transcript()
@@ -115,7 +118,7 @@ class Handshake:
         except LocalAlert as alert:
             self._failure = alert
         if self._failure is not None:
-            self._buffer.clear()
+            self._buffer = None
             raise self._failure
         return self._take_events()
 
@@ -157,8 +160,10 @@ class Handshake:
                 f"handshake bytes at level {level.value}, not {self._level().value}",
                 PROTOCOL_VIOLATION,
             )
-        buffer = self._buffer
-        buffer += data
+        begun = self._buffer
+        if begun is not None:
+            begun += data
+        buffer = begun or data
         start = 0
         while len(buffer) - start >= 4:
             size = 4 + (buffer[start + 1] << 16 | buffer[start + 2] << 8 | buffer[start + 3])
@@ -176,7 +181,12 @@ class Handshake:
                     f"bytes after the last message of level {level.value}",
                     PROTOCOL_VIOLATION,
                 )
-        del buffer[:start]
+        if start == len(buffer):
+            self._buffer = None
+        elif begun is None:
+            self._buffer = bytearray(data[start:])
+        else:
+            del begun[:start]
 
     def _log(self, label: str, secret: bytes) -> None:
         if self._keylog is not None:
@@ -221,6 +231,13 @@ class Handshake:
             raise LocalAlert(DECODE_ERROR, f"Finished of {len(raw) - 4} bytes, not {len(expected)}")
         if not hmac.compare_digest(raw[4:], expected):
             raise LocalAlert(DECRYPT_ERROR, "Finished does not match the transcript")
+
+    def _release(self, schedule: KeySchedule) -> None:
+        """The handshake is complete: let go of its secrets, and of what only it needed."""
+        self._client_handshake_secret = self._server_handshake_secret = b"-"
+        self._transcript = COMPLETED
+        self._log_random = ""
+        schedule.rest()
 
     def _install(self, level: Level, sealer: Sealer | None, opener: Opener | None) -> None:
         self._events.append(KeysInstalled(level, sealer, opener))

@@ -77,6 +77,10 @@ CURVES: Final[dict[int, Curve]] = {
     constants.SECP521R1: Curve(SECP521R1()),
 }
 
+# What has no shares, or none on a curve: nobody may put anything into these.
+NO_SHARES: Final[dict[int, bytes]] = {}
+NO_CURVE_KEYS: Final[dict[int, EllipticCurvePrivateKey]] = {}
+
 
 @final
 class KeyShares:
@@ -86,10 +90,16 @@ class KeyShares:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._public: dict[int, bytes] = {}
+        self._public = NO_SHARES
         self._x25519: X25519PrivateKey | None = None
         self._hybrids: tuple[MLKEM768PrivateKey, X25519PrivateKey] | None = None
-        self._curves: dict[int, EllipticCurvePrivateKey] = {}
+        self._curves = NO_CURVE_KEYS
+
+    def release(self) -> None:
+        """The handshake is over: let go of the keys."""
+        self._public = NO_SHARES
+        self._x25519 = self._hybrids = None
+        self._curves = NO_CURVE_KEYS
 
     def public(self, group: int, share_x25519: bool = False) -> bytes:
         """The public share of ``group``; always the same bytes.
@@ -102,7 +112,7 @@ class KeyShares:
         share = self._public.get(group)
         if share is None:
             share = self._generate(group, share_x25519)
-            self._public[group] = share
+            self._public = {**self._public, group: share}
         return share
 
     def secret(self, group: int, peer_share: bytes) -> bytes:
@@ -132,7 +142,7 @@ class KeyShares:
         if curve is None:
             raise ValueError(f"group {group_name(group)} is not implemented")
         key = curve.generate(self._random)
-        self._curves[group] = key
+        self._curves = {**self._curves, group: key}
         return point_of(key.public_key())
 
     def _new_x25519(self) -> X25519PrivateKey:

@@ -43,7 +43,7 @@ from .events import ClientHelloReceived, EarlyData, HandshakeDone, PeerParameter
 from .extensions import Extension
 from .handshake import LOG_CLIENT_EARLY, Handshake
 from .key_exchange import respond
-from .key_schedule import KeySchedule, Transcript
+from .key_schedule import KeySchedule
 from .messages import certificate_request, encrypted_extensions
 from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import EARLY_DATA, MAX_LIFETIME, NewSessionTicket
@@ -376,11 +376,9 @@ class ServerHandshake(Handshake):
         if self._wants_tickets and self._config.ticket_keys:
             self._send_tickets(schedule)
         # What was negotiated from, and the secrets of the handshake, have done their work.
-        self._client_handshake_secret = self._server_handshake_secret = b"-"
-        self._first_hello = self._resumption = None
+        self._first_hello = self._resumption = self._early_parameters = None
         self._make_parameters = self._parameters = b""
-        self._transcript = Transcript()
-        schedule.rest()
+        self._release(schedule)
 
     def _client_chain(self) -> tuple[bytes, ...]:
         if self._peer is not None:

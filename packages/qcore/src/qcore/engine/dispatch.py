@@ -51,6 +51,9 @@ DATAGRAM: Final = DatagramFrame
 PADDING: Final = PaddingFrame
 # RFC 9000 §8.1.3 sets no bound on the tokens of a server; one per packet is plenty.
 MAX_TOKENS: Final = 16
+# What dispatchers share between two such packets: nobody may put anything into these.
+NO_TOKENS: Final[list[bytes]] = []
+NO_TLS_EVENTS: Final[list[TlsEvent]] = []
 
 
 @final
@@ -81,10 +84,10 @@ class FrameDispatcher:
     )
 
     def __init__(self, parts: Parts, is_client: bool) -> None:
-        self.tls_events: list[TlsEvent] = []
+        self.tls_events = NO_TLS_EVENTS
         self.close: ConnectionCloseFrame | None = None
         self.handshake_done = False
-        self.tokens: list[bytes] = []
+        self.tokens = NO_TOKENS
         self.validated: Path | None = None
         self.ack_eliciting = False
         self.is_probing = False
@@ -156,7 +159,7 @@ class FrameDispatcher:
             if packet.space != APPLICATION and stop <= parts.spaces[packet.space].crypto.received_size:
                 self._recovery.hurry(now)
             parts.handshake.set_time(now)
-            self.tls_events += parts.handshake.receive(packet.space, frame)
+            self.tls_events = self.tls_events + parts.handshake.receive(packet.space, frame)
         elif isinstance(frame, MaxStreamDataFrame):
             streams.receive_max_stream_data(frame)
         elif isinstance(frame, MaxDataFrame):
@@ -169,7 +172,7 @@ class FrameDispatcher:
         elif isinstance(frame, NewTokenFrame):
             self._refuse_from_client(frame)
             if len(self.tokens) < MAX_TOKENS:
-                self.tokens.append(frame.token)
+                self.tokens = [*self.tokens, frame.token]
         elif isinstance(frame, PingFrame):
             if packet.space == INITIAL and not self._is_client:
                 self._recovery.hurry(now)  # a client that waits for more than an acknowledgement

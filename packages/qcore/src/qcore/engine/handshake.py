@@ -23,6 +23,8 @@ SPACES: Final = {Level.INITIAL: INITIAL, Level.HANDSHAKE: HANDSHAKE, Level.APPLI
 
 # bad_certificate to unknown_ca, and certificate_required: RFC 8446 §6.2.
 CERTIFICATE_ALERTS: Final = frozenset({42, 43, 44, 45, 46, 48, 116})
+# What connections share that hold no tickets back: nobody may put anything into it.
+NO_TICKETS: Final[list[bytes]] = []
 
 
 # Has a ClientHello laid out: why, its bytes, and their offset in the CRYPTO stream.
@@ -65,7 +67,7 @@ class Handshake:
         self.streams = streams
         self.is_complete = False
         self.holds_tickets = False
-        self._held: list[bytes] = []
+        self._held = NO_TICKETS
         self.lay_out: LayOut | None = None
         self.wall_offset: float | None = None
 
@@ -99,7 +101,7 @@ class Handshake:
         for event in events:
             if isinstance(event, SendCrypto):
                 if self.holds_tickets and event.level is Level.APPLICATION:
-                    self._held.append(event.data)
+                    self._held = [*self._held, event.data]
                     continue
                 stream = self.streams[SPACES[event.level]]
                 base = stream.sent_size
@@ -124,7 +126,7 @@ class Handshake:
         """Send the tickets that wait."""
         for data in self._held:
             self.streams[APPLICATION].send(data)
-        self._held.clear()
+        self._held = NO_TICKETS
         self.holds_tickets = False
 
     def _lay_out_again(self, lay_out: LayOut, stream: CryptoStream, base: int, hello: bytes) -> None:

@@ -21,7 +21,7 @@ from ..packing.builder import MIN_INITIAL_SIZE
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE
 from .bulk import RunReceiver
-from .dispatch import FrameDispatcher
+from .dispatch import NO_TLS_EVENTS, NO_TOKENS, FrameDispatcher
 from .ending import Ending
 from .lifecycle import Lifecycle
 from .mobility import Mobility
@@ -229,7 +229,7 @@ class Intake:
         space.received.on_received(number, dispatcher.ack_eliciting, now, datagram.ecn)
         parts.idle.on_received(now)
         if dispatcher.tls_events:
-            events, dispatcher.tls_events = dispatcher.tls_events, []
+            events, dispatcher.tls_events = dispatcher.tls_events, NO_TLS_EVENTS
             self._progress.obey(events, now)
         if header is None:
             self._on_short_header(packet, path, destination_cid, is_newest, now)
@@ -278,7 +278,7 @@ class Intake:
             dispatcher.validated = None
         if dispatcher.tokens:
             self._progress.events += [TokenReceived(token) for token in dispatcher.tokens]
-            dispatcher.tokens.clear()
+            dispatcher.tokens = NO_TOKENS
         if path is parts.paths.active:
             path.local_cid = destination_cid
         else:

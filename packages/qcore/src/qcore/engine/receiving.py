@@ -76,6 +76,11 @@ class WaitingPacket:
         return self.datagram.data
 
 
+# What receivers share for which nothing waits, and none of whose masks were made ahead: nobody may put anything into these.
+NO_PACKETS: Final[list[WaitingPacket]] = []
+NO_MASKS: Final[dict[int, bytes]] = {}
+
+
 @final
 class PacketReceiver:
     """Opens the packets of one connection.
@@ -126,9 +131,9 @@ class PacketReceiver:
         self.changed_version: int | None = None
         self.requires_fixed_bit = True
         self.held_for = 0.0
-        self.waiting: list[WaitingPacket] = []
+        self.waiting = NO_PACKETS
         self.run_masks = b""
-        self._masks: dict[int, bytes] = {}
+        self._masks = NO_MASKS
 
     def prepare(self, datagrams: Sequence[Datagram], pto: float, next_packet_number: int) -> None:
         """Make the header-protection masks of the short-header datagrams of a batch in one call.
@@ -136,7 +141,7 @@ class PacketReceiver:
         Args:
             pto, next_packet_number: what a key update by the peer has to know.
         """
-        self._masks.clear()
+        self._masks = NO_MASKS
         self.run_masks = b""
         phases = self.spaces[APPLICATION].phases
         if phases is None:
@@ -158,8 +163,10 @@ class PacketReceiver:
             if len(samples) == len(datagrams):
                 self.run_masks = masks
                 return
-            for number, index in enumerate(indexes):
-                self._masks[index] = masks[number * SAMPLE_SIZE : number * SAMPLE_SIZE + 5]
+            self._masks = {
+                index: masks[number * SAMPLE_SIZE : number * SAMPLE_SIZE + 5]
+                for number, index in enumerate(indexes)
+            }
 
     def open_next(
         self, datagram: Datagram, position: int, index: int, now: float
@@ -274,7 +281,8 @@ class PacketReceiver:
         """No 0-RTT packet can be opened any more; what waits of them goes."""
         self.takes_early = False
         self.spaces[APPLICATION].early_opener = None
-        self.waiting = [each for each in self.waiting if not self._is_early(each.data)]
+        if self.waiting:
+            self.waiting = [each for each in self.waiting if not self._is_early(each.data)]
 
     def _is_early(self, data: bytes) -> bool:
         if not data[0] & 0x80 or int.from_bytes(data[1:5], "big") != self.early_version:
@@ -283,7 +291,8 @@ class PacketReceiver:
 
     def take_waiting(self) -> list[WaitingPacket]:
         """Packets that waited for keys, to be tried again."""
-        waiting, self.waiting = self.waiting, []
+        waiting = self.waiting
+        self.waiting = NO_PACKETS
         return waiting
 
     def _keep(self, datagram: Datagram, position: int, end: int, now: float) -> None:
@@ -291,7 +300,7 @@ class PacketReceiver:
             self._drop("too many packets wait for keys")
             return
         kept = Datagram(datagram.data[position:end], datagram.address, datagram.ecn, datagram.local)
-        self.waiting.append(WaitingPacket(kept, now - self.held_for))
+        self.waiting = [*self.waiting, WaitingPacket(kept, now - self.held_for)]
         self.drop_reason = ""
 
     def _drop(self, reason: str) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_ACTIVE: Final = 8
 # RFC 9000 §18.2: what an endpoint accepts if it does not say.
 DEFAULT_PEER_LIMIT: Final = 2
+# What connections share that have nothing to tell of their IDs: nobody may put anything into these.
+NO_NUMBERS: Final[list[int]] = []
+NO_IDS: Final[list[bytes]] = []
 
 
 @final
@@ -65,9 +68,9 @@ class LocalIds(FrameSource):
         self._next_sequence = 1
         self._limit = DEFAULT_PEER_LIMIT
         self._is_issuing = False
-        self._due: list[int] = []
+        self._due = NO_NUMBERS
         self._added = [first] if original is None else [first, original]
-        self._removed: list[bytes] = []
+        self._removed = NO_IDS
 
     def set_peer_limit(self, limit: int) -> None:
         """Take the peer's active_connection_id_limit. RFC 9000 §18.2."""
@@ -107,7 +110,7 @@ class LocalIds(FrameSource):
         """The client uses our IDs by now; its own invention leads nowhere."""
         if self._original is not None:
             if self._original not in self._active.values():
-                self._removed.append(self._original)
+                self._removed = [*self._removed, self._original]
             self._original = None
 
     @property
@@ -120,8 +123,7 @@ class LocalIds(FrameSource):
         if not self._added and not self._removed:
             return [], []
         changes = self._added, self._removed
-        self._added = []
-        self._removed = []
+        self._added = self._removed = NO_IDS
         return changes
 
     def receive_retire(self, frame: RetireConnectionIdFrame, destination_cid: bytes) -> None:
@@ -148,7 +150,7 @@ class LocalIds(FrameSource):
         if cid in self._added:
             self._added.remove(cid)
         else:
-            self._removed.append(cid)
+            self._removed = [*self._removed, cid]
         if self._is_issuing:
             self._fill()
 
@@ -156,7 +158,7 @@ class LocalIds(FrameSource):
         if not self._generator.size or not self._active.get(0, b"-"):
             return
         while len(self._active) < self._limit:
-            self._due.append(self._make())
+            self._due = [*self._due, self._make()]
 
     def _make(self) -> int:
         sequence = self._next_sequence
@@ -165,7 +167,7 @@ class LocalIds(FrameSource):
             cid = self._generator.generate()
         self._next_sequence += 1
         self._active[sequence] = cid
-        self._added.append(cid)
+        self._added = [*self._added, cid]
         return sequence
 
     def has_frames(self, space: int) -> bool:
@@ -179,10 +181,10 @@ class LocalIds(FrameSource):
             frame = NewConnectionIdFrame(sequence, 0, cid, self._reset_token(cid))
             if not builder.append(frame, self):
                 return
-            del due[0]
+            due = self._due = due[1:] or NO_NUMBERS
 
     def on_lost(self, frame: Frame) -> None:
         if isinstance(frame, NewConnectionIdFrame):
             sequence = frame.sequence_number
             if sequence in self._active and sequence not in self._due:
-                self._due.append(sequence)
+                self._due = [*self._due, sequence]

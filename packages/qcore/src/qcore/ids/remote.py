@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # RFC 9000 §5.1.2: a peer that makes us retire IDs faster than it acknowledges that is cut off at this
 # multiple of the number of IDs we keep.
 RETIRING_PER_ACTIVE: Final = 2
+# What connections share that give no IDs back: nobody may put anything into these.
+NO_NUMBERS: Final[list[int]] = []
+NO_RETIRED: Final[dict[int, None]] = {}  # a set takes four times as much
 
 
 @final
@@ -85,9 +88,9 @@ class RemoteIds(FrameSource):
         self._limit = max(active_limit, 2)  # RFC 9000 §18.2: never less
         self._known: dict[int, RemoteId] = {0: self.current}
         self._retire_prior_to = 0
-        self._due: list[int] = []
+        self._due = NO_NUMBERS
         # Retired, and not known to be known by the peer; bounded by RETIRING_PER_ACTIVE.
-        self._retiring: dict[int, None] = {}  # an empty set takes four times as much
+        self._retiring = NO_RETIRED
 
     @property
     def spare_count(self) -> int:
@@ -179,8 +182,11 @@ class RemoteIds(FrameSource):
                 frame.type,
                 f"{len(self._retiring)} retired connection IDs not acknowledged",
             )
-        self._retiring[sequence] = None
-        self._due.append(sequence)
+        if self._retiring:
+            self._retiring[sequence] = None
+        else:
+            self._retiring = {sequence: None}
+        self._due = [*self._due, sequence]
 
     def _drop(self, remote_id: RemoteId) -> None:
         remote_id.is_retired = True
@@ -252,7 +258,7 @@ class RemoteIds(FrameSource):
         while due:
             if not builder.append(RetireConnectionIdFrame(due[0]), self):
                 return
-            del due[0]
+            due = self._due = due[1:] or NO_NUMBERS
 
     def on_acked(self, frame: Frame) -> None:
         if isinstance(frame, RetireConnectionIdFrame):
@@ -264,7 +270,7 @@ class RemoteIds(FrameSource):
         if isinstance(frame, RetireConnectionIdFrame):
             sequence = frame.sequence_number
             if sequence in self._retiring and sequence not in self._due:
-                self._due.append(sequence)
+                self._due = [*self._due, sequence]
 
 
 def _same_token(known: bytes | None, told: bytes) -> bool:

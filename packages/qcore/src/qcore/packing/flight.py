@@ -34,6 +34,8 @@ from .source import FrameSource
 MAX_FLIGHT: Final = 8
 # A token of a server may leave next to nothing of a datagram. A layout need not know how to cut a hello so small.
 SMALLEST_ROOM: Final = 256
+# What connections share that have sent their flight, or need no plan for it: nobody may put anything into it.
+NO_PLAN: Final[list[Sequence[Placement]]] = []
 
 
 @final
@@ -80,8 +82,8 @@ class FlightPlanner:
         self._crypto = b""
         self._base = 0
         self._name_range: tuple[int, int] | None = None
-        self._plan: list[Sequence[Placement]] = []
-        self._placed: list[Sequence[Placement]] = []
+        self._plan = NO_PLAN
+        self._placed = NO_PLAN
         self._pings = FrameSource()
 
     @property
@@ -101,14 +103,12 @@ class FlightPlanner:
             self._base = base
             self._name_range = server_name_range
         self._reason = reason
-        self._plan.clear()
-        self._placed.clear()
+        self._plan = self._placed = NO_PLAN
 
     def release(self) -> None:
         """The flight has arrived; nothing of it is sent again."""
         self._crypto = b""
-        self._plan = []
-        self._placed = []
+        self._plan = self._placed = NO_PLAN
 
     def plan(self, overhead: int, first_index: int, first_room: int | None) -> None:
         """Ask the layout where the waiting bytes of the ClientHello go.
@@ -130,7 +130,7 @@ class FlightPlanner:
             return
         ranges = [(first - base, last - base) for first, last in pending]
         if self._reason is FlightReason.PROBE and not self._policy.probe_relayout:
-            self._plan.extend(plan for plan in self._placed if _touches(plan, ranges))
+            self._plan = [plan for plan in self._placed if _touches(plan, ranges)]
             return
         reason, self._reason = self._reason, FlightReason.PROBE
         rooms = self._rooms(overhead, first_index, first_room)
@@ -149,7 +149,7 @@ class FlightPlanner:
         if plan is None:
             return
         check_layout(flight, plan)
-        self._plan.extend(plan)
+        self._plan = list(plan)
         if reason is not FlightReason.PROBE:
             self._placed = list(plan)
 
@@ -190,7 +190,7 @@ class FlightPlanner:
         placements = self._plan.pop(0)
         excess = self._size(placements) - builder.room
         if excess > sum(placement.count for placement in placements if isinstance(placement, Padding)):
-            self._plan.clear()
+            self._plan = NO_PLAN
             crypto.write_frames(builder)
             return
         ack = builder.take_ack() if any(isinstance(placement, Ack) for placement in placements) else None

@@ -28,6 +28,8 @@ from .source import FrameSource
 # A further packet in a datagram pays for its header and tag only when some room for frames is left.
 MIN_COALESCE: Final = 64
 DATA_TYPES: Final = (PacketType.ONE_RTT, PacketType.ZERO_RTT)
+# Who has something to say in a space without keys.
+NO_SOURCES: Final[list[FrameSource]] = []
 LONG_TYPES: Final = (PacketType.INITIAL, PacketType.HANDSHAKE, PacketType.ZERO_RTT)
 
 
@@ -152,7 +154,7 @@ class Packer:
 
     def release(self, space: int) -> None:
         """The keys of a space are gone: nobody says anything there."""
-        self.sources[space] = []
+        self.sources[space] = NO_SOURCES
         if space == INITIAL:
             self._flight.release()
 

@@ -17,6 +17,8 @@ from .path import Path, PathState
 
 # Paths per connection: the one in use, the one before, and some being probed. The stalest goes first.
 MAX_PATHS: Final = 4
+# What connections with one path share: nobody may put anything into it.
+NO_PATHS: Final[list[Path]] = []
 # What was sent before a move may still arrive on the old path for about so many probe timeouts.
 LINGER_PTOS: Final = 3
 # RFC 9000 §8.2.4 gives the shortest time for a validation. Where there is no other path to go back to, it is given
@@ -84,12 +86,12 @@ class PathManager:
         self.active = Path(address, validated=validated, local=local)
         self.active.id = 0
         self.first_address = address
-        self.dropped: list[Path] = []
+        self.dropped = NO_PATHS
         self.is_lost = False
         self._next_id = 1
         self._is_client = is_client
         self._random = random
-        self._others: list[Path] = []  # oldest first
+        self._others = NO_PATHS  # oldest first
         self._fallback: Path | None = None
 
     @property
@@ -200,7 +202,7 @@ class PathManager:
     def _keep(self, path: Path) -> None:
         path.id = self._next_id
         self._next_id += 1
-        self._others.append(path)
+        self._others = [*self._others, path]
         while len(self._others) >= MAX_PATHS:
             for stale in self._others:
                 if stale is not self._fallback:
@@ -210,13 +212,14 @@ class PathManager:
     def drop(self, path: Path) -> None:
         """Give up a path that is not the active one."""
         self._others.remove(path)
-        self.dropped.append(path)
+        self.dropped = [*self.dropped, path]
         if path is self._fallback:
             self._fallback = None
 
     def take_dropped(self) -> list[Path]:
         """Paths that were given up since the last call."""
-        dropped, self.dropped = self.dropped, []
+        dropped = self.dropped
+        self.dropped = NO_PATHS
         return dropped
 
     def _switch(self, path: Path, now: float, pto: float) -> None:
@@ -274,7 +277,7 @@ class PathManager:
         self._others.remove(fallback)
         self.active = fallback
         fallback.leaves_at = math.inf
-        self.dropped.append(failed)
+        self.dropped = [*self.dropped, failed]
         return Migration(fallback, failed)
 
     def next_timeout(self) -> float:

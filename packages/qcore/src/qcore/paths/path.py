@@ -39,6 +39,9 @@ FULL_SIZE: Final = 1200
 # initial round-trip time: 0.333 s and four times half of it, RFC 9002 §6.2.2.
 PROBE_TIMEOUTS: Final = 3
 NEW_PATH_PTO: Final = 0.999
+# What paths share on which nothing is asked: nobody may put anything into these.
+NO_CHALLENGES: Final[dict[bytes, float]] = {}
+NO_RESPONSES: Final[list[bytes]] = []
 
 
 def is_same_place(one: Address, other: Address) -> bool:
@@ -125,11 +128,11 @@ class Path(FrameSource):
         self.is_kept = False
         self.is_limited = True
         # All of this validation, and when they left: any response will do.
-        self._challenges: dict[bytes, float] = {}
+        self._challenges = NO_CHALLENGES
         self._newest = b""
         self._challenge_due = False
         self._is_small = False
-        self._responses: list[bytes] = []
+        self._responses = NO_RESPONSES
         self._interval = 0.0
         self._received_before = 0
         self.was_heard = False
@@ -177,12 +180,12 @@ class Path(FrameSource):
 
     def _stop(self) -> None:
         self.deadline = math.inf
-        self._challenges.clear()
+        self._challenges = NO_CHALLENGES
         self._challenge_due = False
         self._is_small = False
 
     def _challenge(self, data: bytes) -> None:
-        self._challenges[data] = math.inf
+        self._challenges = {**self._challenges, data: math.inf}
         self._newest = data
         self._challenge_due = True
 
@@ -195,7 +198,7 @@ class Path(FrameSource):
         if self.state is PathState.PROBING:
             return
         self.state = PathState.PROBING
-        self._challenges.clear()
+        self._challenges = NO_CHALLENGES
         self._is_small = False
         self._challenge(random(CHALLENGE_SIZE))
         self._interval = pto
@@ -207,7 +210,7 @@ class Path(FrameSource):
         """PATH_CHALLENGE that arrived on this path, RFC 9000 §19.17."""
         if len(self._responses) >= MAX_RESPONSES:
             del self._responses[0]
-        self._responses.append(frame.data)
+        self._responses = [*self._responses, frame.data]
 
     def receive_response(
         self, frame: PathResponseFrame, random: Callable[[int], bytes], now: float, pto: float
@@ -251,10 +254,10 @@ class Path(FrameSource):
     def write_frames(self, builder: PacketBuilder) -> None:
         # Neither frame is repeated when lost: a challenge has its timer, and a response is asked for again.
         if self._responses and builder.append(PathResponseFrame(self._responses[0]), self):
-            del self._responses[0]
+            self._responses = self._responses[1:] or NO_RESPONSES
             builder.is_path_probe = True
         if self._challenge_due and builder.append(PathChallengeFrame(self._newest), self):
             self._challenge_due = False
-            self._challenges[self._newest] = builder.now
+            self._challenges = {**self._challenges, self._newest: builder.now}
             self._is_small = self._is_small or self.budget() < FULL_SIZE
             builder.is_path_probe = True

@@ -52,6 +52,8 @@ MIB: Final = 1 << 20
 # What a writer may fill ahead of acknowledgements, per stream: a window that keeps 1 Gbit/s busy over 16 ms.
 SEND_BUFFER: Final = 2 * MIB
 MAX_STREAM_WINDOW: Final = 16 * MIB
+# What connections share none of whose streams was just reset: nobody may put anything into it.
+NO_STREAMS: Final[list[Stream]] = []
 
 
 @final
@@ -101,7 +103,7 @@ class StreamManager(FrameSource):
         self._streams = self._table.streams
         self._outgoing = Outgoing(self._table, flow, self, by_number=by_number)
         self._events: list[Event] = []
-        self._reset_untold: list[Stream] = []
+        self._reset_untold = NO_STREAMS
 
     @property
     def open_count(self) -> int:
@@ -119,7 +121,7 @@ class StreamManager(FrameSource):
         self._events = []
         if self._reset_untold:
             untold = self._reset_untold
-            self._reset_untold = []
+            self._reset_untold = NO_STREAMS
             for stream in untold:
                 if stream.receive is not None and stream.receive.is_reset_due:
                     stream.receive.on_reset_told()
@@ -152,7 +154,7 @@ class StreamManager(FrameSource):
         self._table.restart()
         self._outgoing.clear()
         self._events.clear()
-        self._reset_untold.clear()
+        self._reset_untold = NO_STREAMS
         self._flow.restart()
 
     def _allow(self, bidirectional: bool, limit: int) -> None:
@@ -374,7 +376,10 @@ class StreamManager(FrameSource):
     def _announce_reset(self, stream: Stream, receive: ReceiveStream) -> None:
         stream.owed &= ~(OWES_CREDIT | OWES_STOP)
         self._events.append(StreamReset(stream.stream_id, receive.reset_code))
-        self._reset_untold.append(stream)
+        if self._reset_untold:
+            self._reset_untold.append(stream)
+        else:
+            self._reset_untold = [stream]
 
     def receive_stop_sending(self, frame: StopSendingFrame) -> None:
         """STOP_SENDING, RFC 9000 §19.5: our side is reset with the same code (§3.5)."""

@@ -36,6 +36,9 @@ SMALLEST_FRAME: Final = 3
 # Streams that share a connection take turns of so many full packets, about 10 KB: what a reader does for each stream
 # it does less often then, and a stream waits for the others hardly longer.
 FULL_PACKETS_PER_TURN: Final = 8
+# What connections share where no stream waits: nobody may put anything into these.
+NOBODY_PARKED: Final[dict[int, Stream]] = {}
+NOBODY_OWING: Final[list[Stream]] = []
 
 
 @final
@@ -63,14 +66,14 @@ class Outgoing:
         self._flow = flow
         self._owner = owner
         self._scheduler = Scheduler(by_number)
-        self._parked: dict[int, Stream] = {}  # they wait for credit of the connection
-        self._owing: list[Stream] = []
+        self._parked = NOBODY_PARKED  # they wait for credit of the connection
+        self._owing = NOBODY_OWING
 
     def clear(self) -> None:
         """Forget everything that waits."""
         self._scheduler.clear()
-        self._parked.clear()
-        self._owing.clear()
+        self._parked = NOBODY_PARKED
+        self._owing = NOBODY_OWING
 
     def reprioritize(self, stream: Stream, urgency: int, incremental: bool) -> None:
         """Change the priority of a stream. RFC 9218 §4."""
@@ -81,7 +84,10 @@ class Outgoing:
         stream.owed |= what
         if not stream.is_owing:
             stream.is_owing = True
-            self._owing.append(stream)
+            if self._owing:
+                self._owing.append(stream)
+            else:
+                self._owing = [stream]
 
     def schedule(self, stream: Stream, send: SendStream) -> None:
         """There may be something new to send on a stream."""
@@ -102,7 +108,10 @@ class Outgoing:
             self._flow.on_blocked()
             if not stream.is_parked:
                 stream.is_parked = True
-                self._parked[stream.stream_id] = stream
+                if self._parked:
+                    self._parked[stream.stream_id] = stream
+                else:
+                    self._parked = {stream.stream_id: stream}
 
     def _unpark_all(self) -> None:
         for stream in self._parked.values():

@@ -84,6 +84,10 @@ class Level:
         return [stream for _, stream in self._in_order] + list(self._in_turn)
 
 
+# The levels of connections that have sent nothing yet: nobody may put anything into these.
+NO_LEVELS: Final[list[Level | None]] = [None] * LEVELS
+
+
 @final
 class Scheduler:
     """A queue of streams per urgency, made when it is first needed.
@@ -96,7 +100,7 @@ class Scheduler:
 
     def __init__(self, by_number: bool = False) -> None:
         self._by_number = by_number
-        self._levels: list[Level | None] = [None] * LEVELS
+        self._levels = NO_LEVELS
         self._filled = 0  # a bit for each level that has streams
         self._count = 0
 
@@ -111,6 +115,8 @@ class Scheduler:
     def _put(self, stream: Stream) -> None:
         level = self._levels[stream.urgency]
         if level is None:
+            if self._levels is NO_LEVELS:
+                self._levels = NO_LEVELS.copy()
             level = self._levels[stream.urgency] = Level()
             self._filled |= 1 << stream.urgency
         level.add(stream, self._by_number or not stream.incremental)
@@ -178,6 +184,6 @@ class Scheduler:
             if level is not None:
                 for stream in level.streams():
                     stream.is_scheduled = False
-        self._levels = [None] * LEVELS
+        self._levels = NO_LEVELS
         self._filled = 0
         self._count = 0
