@@ -2,9 +2,11 @@
 
 import pytest
 
+from qcore.ackhandler.received import ReceivedPacketHandler
 from qcore.crypto_stream import CryptoStream
 from qcore.engine.handshake import Handshake, alert_error
 from qcore.errors import CertificateError, TransportError
+from qcore.packet_space import PacketSpace
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
 from qtls.constants import Level
 from qtls.errors import LocalAlert
@@ -37,7 +39,11 @@ class Scripted:
 
 
 def driver(tls: Scripted) -> Handshake:
-    return Handshake(tls, [CryptoStream(space) for space in (INITIAL, HANDSHAKE, APPLICATION)])
+    spaces = [
+        PacketSpace(space, CryptoStream(space), ReceivedPacketHandler(space))
+        for space in (INITIAL, HANDSHAKE, APPLICATION)
+    ]
+    return Handshake(tls, spaces)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +107,8 @@ def test_what_tls_sends_is_queued_and_the_rest_is_passed_on() -> None:
     handshake = driver(tls)
 
     assert [early] == handshake.receive(INITIAL, CryptoFrame(0, b"x"))
-    assert (0, b"one") == handshake.streams[INITIAL].pending()
-    assert (0, b"two") == handshake.streams[HANDSHAKE].pending()
+    assert (0, b"one") == handshake.spaces[INITIAL].crypto.pending()
+    assert (0, b"two") == handshake.spaces[HANDSHAKE].crypto.pending()
 
 
 def test_too_much_is_refused() -> None:  # RFC 9000 §7.5

@@ -16,7 +16,7 @@ from qcore.testing import Pair
 from .crafting import confirmed_pair
 
 # Python's objects alone, of which about two thirds are those of the parts themselves; contexts of ciphers come on top.
-LIMIT: Final = 24_000
+LIMIT: Final = 20_500
 SETTLED: Final = 5.0
 
 
@@ -71,6 +71,43 @@ def test_what_the_handshake_needed_is_gone(side: str) -> None:  # RFC 9001 §4.9
         assert engine.parts.spaces[space].received.ack_frame(0.0) is None
     kinds = Counter(type(held).__name__ for held in reachable(engine.parts.spaces).values())
     assert 2 >= kinds["AESGCM"]  # one each way
+
+
+def test_packets_without_an_answer_are_forgotten_at_rest() -> None:
+    pair = confirmed_pair(observed=False)
+    server = pair.server
+    assert server is not None
+    stream = server.open_stream()
+    server.send(stream, bytes(100_000))
+    pair.run_for(SETTLED)
+    engine = pair.client
+    before = Counter(type(held).__name__ for held in own(engine, [server]))
+    engine.rest()
+    after = Counter(type(held).__name__ for held in own(engine, [server]))
+
+    assert before["SentPacket"] > 3  # ACKs, which nothing elicited an acknowledgement of
+    assert 0 == after["SentPacket"] + after["AckFrame"]
+
+    server.send(stream, bytes(100_000), True)
+    pair.run_for(SETTLED)
+    assert 200_000 == len(pair.received["client", stream])
+
+
+def test_nobody_has_put_anything_into_what_connections_share() -> None:
+    pair = idle_pair()
+    stream = pair.client.open_stream()
+    pair.client.send(stream, bytes(100_000), True)
+    pair.run_for(SETTLED)
+    shared = {
+        f"{name}.{each}": value
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("qcore.")
+        for each, value in vars(module).items()
+        if each.startswith("NO") and isinstance(value, dict | list | set)
+    }
+
+    assert len(shared) > 20
+    assert {} == {name: value for name, value in shared.items() if any(value)}
 
 
 @pytest.mark.parametrize("side", ["client", "server"])

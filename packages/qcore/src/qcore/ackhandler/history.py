@@ -99,6 +99,7 @@ class SentHistory:
         loss_time: when the packet at the head will count as lost; math.inf when it will not by time.
         passed_acked: whether an acknowledged number was passed by the head since `loss` looked last.
         path_floor: the first packet number of the present path.
+        is_discarded: the keys of the space are gone.
         lost_numbers: packets declared lost lately, ascending.
     """
 
@@ -108,6 +109,7 @@ class SentHistory:
         "ack_eliciting",
         "base",
         "head",
+        "is_discarded",
         "largest_acked",
         "last_eliciting_time",
         "loss_time",
@@ -127,6 +129,7 @@ class SentHistory:
         self.ack_eliciting = 0
         self.last_eliciting_time = -math.inf
         self.loss_time = math.inf
+        self.is_discarded = False
         self.passed_acked = False
         self.path_floor = 0
         self._never_sent = NO_GAPS

@@ -89,10 +89,6 @@ class ReceivedPacketHandler(FrameSource):
         self.ect1 = 0
         self.ce = 0
 
-    def release(self) -> None:
-        """The keys of the space are gone: nothing arrives any more, and nothing is acknowledged."""
-        self._ranges = RangeSet(MAX_RANGES)
-
     def is_duplicate(self, packet_number: int) -> bool:
         """Whether the packet was received before, or is too old to tell. RFC 9000 §13.2.3."""
         if packet_number > self.largest_received:

@@ -63,7 +63,6 @@ class SentPacketHandler:
         "_exponent",
         "_histories",
         "_is_deadline_stale",
-        "_is_discarded",
         "_is_loss_deadline",
         "_loss",
         "_max_ack_delay",
@@ -108,7 +107,6 @@ class SentPacketHandler:
         self.ecn = ecn
         self._loss = LossDetector(COUNT)
         self._histories = [SentHistory() for _ in range(COUNT)]
-        self._is_discarded = [False] * COUNT
         self._unanswerable = UnanswerablePackets()
         self._probes = ProbeTimer(is_client, probes_per_timeout)
         self._skip_before_probe = skip_before_probe
@@ -229,7 +227,7 @@ class SentPacketHandler:
         outcome = AckOutcome()
         history = self._histories[space]
         ranges = frame.ranges
-        if self._is_discarded[space] or not ranges:
+        if history.is_discarded or not ranges:
             return outcome
         if history.was_never_sent(ranges):
             raise TransportError(
@@ -432,13 +430,19 @@ class SentPacketHandler:
 
         RFC 9002 §6.4.
         """
-        if self._is_discarded[space]:
+        history = self._histories[space]
+        if history.is_discarded:
             return
-        self._is_discarded[space] = True
-        self._forget(self._histories[space].take_all())
-        self._unanswerable.forget(space)
+        history.is_discarded = True
+        self._forget(history.take_all())
+        self._unanswerable.take(space)
         self._probes.on_space_discarded(space)
         self._is_deadline_stale = True
+
+    def rest(self) -> None:
+        """Nothing was sent for a while: forget the packets that need no acknowledgement, for which none will come now."""
+        for packet in self._unanswerable.take(APPLICATION):
+            self._forget_unanswerable(packet)
 
     def repeat_outstanding(self, space: int) -> None:
         """Have the frames of all unacknowledged packets sent again; the packets stay in flight."""
@@ -599,14 +603,17 @@ class SentPacketHandler:
         if oldest is None:
             return
         space = packet.space
-        history = self._histories[space]
-        if history.find(oldest.packet_number) is oldest:
-            history.forget(oldest.packet_number)
-            self._forget([oldest])
-            report_lost((oldest,))
-        if len(history) > MAX_OUTSTANDING:
+        self._forget_unanswerable(oldest)
+        if len(self._histories[space]) > MAX_OUTSTANDING:
             # Nothing was acknowledged for that long, and each packet since has its place here.
             self.requeue_all(space)
+
+    def _forget_unanswerable(self, packet: SentPacket) -> None:
+        history = self._histories[packet.space]
+        if history.find(packet.packet_number) is packet:
+            history.forget(packet.packet_number)
+            self._forget([packet])
+            report_lost((packet,))
 
     def _forget(self, packets: list[SentPacket]) -> None:
         """Packets have no fate: they only cease to be in flight."""

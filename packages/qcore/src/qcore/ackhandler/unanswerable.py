@@ -43,6 +43,8 @@ class UnanswerablePackets:
         """Whether the next packet should elicit an answer, since none has for long."""
         return self._in_a_row[space] >= PING_AFTER
 
-    def forget(self, space: int) -> None:
-        """The keys of a space are gone."""
+    def take(self, space: int) -> list[SentPacket]:
+        """Remember none of a space any more; those that were, oldest first."""
+        kept = self._kept[space]
         self._kept[space] = None
+        return kept or []

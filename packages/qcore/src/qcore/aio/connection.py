@@ -28,6 +28,8 @@ __all__ = ["CloseInfo", "Connection", "ConnectionOwner", "EventProtocol"]
 class ConnectionOwner:
     """Who made a connection, and hears of its milestones."""
 
+    __slots__ = ()
+
     def on_accepted(self, connection: "Connection") -> bool:
         """A connection that arrived has completed its handshake; tells whether a task was woken."""
         return False

@@ -57,6 +57,8 @@ class Dial(ConnectionOwner):
         tokens: where address validation tokens are kept between connections.
     """
 
+    __slots__ = ("config", "early", "host", "key", "observers", "port", "server_name", "tls", "tokens")
+
     def __init__(
         self,
         host: str,
@@ -93,6 +95,17 @@ class Endpoint:
     Args:
         shares_port: the socket is one of several on its port, in as many processes; so are those that it adds.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_driver",
+        "_is_closed",
+        "_listener",
+        "_loop",
+        "_router",
+        "_shares_port",
+        "_udp",
+    )
 
     def __init__(self, udp: UdpSocket, router: Router, *, shares_port: bool = False) -> None:
         self._loop = asyncio.get_running_loop()

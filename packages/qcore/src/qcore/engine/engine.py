@@ -473,6 +473,7 @@ class QuicEngine:
         phases = self.parts.spaces[APPLICATION].phases
         if phases is not None and self.is_confirmed:
             phases.rest()
+            self.parts.recovery.rest()
 
     def stats(self) -> "ConnectionStats":
         """Numbers of the connection as of now."""

@@ -15,6 +15,7 @@ from qwire.frames import CryptoFrame
 
 from ..crypto_stream import CryptoStream
 from ..errors import CertificateError, FlightError, TransportError, caused
+from ..packet_space import PacketSpace
 from ..packing.initial_flight import FlightReason
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 
@@ -60,11 +61,11 @@ class Handshake:
         wall_offset: Unix time minus the clock of the connection.
     """
 
-    __slots__ = ("_held", "holds_tickets", "is_complete", "lay_out", "streams", "tls", "wall_offset")
+    __slots__ = ("_held", "holds_tickets", "is_complete", "lay_out", "spaces", "tls", "wall_offset")
 
-    def __init__(self, tls: TlsHandshake, streams: Sequence[CryptoStream]) -> None:
+    def __init__(self, tls: TlsHandshake, spaces: Sequence[PacketSpace]) -> None:
         self.tls = tls
-        self.streams = streams
+        self.spaces = spaces
         self.is_complete = False
         self.holds_tickets = False
         self._held = NO_TICKETS
@@ -82,7 +83,7 @@ class Handshake:
         Raises:
             TransportError: CRYPTO_BUFFER_EXCEEDED, or what the alert stands for: CRYPTO_ERROR with it, most often.
         """
-        data = self.streams[space].receive(frame)
+        data = self.spaces[space].crypto.receive(frame)
         if not data:
             return []
         try:
@@ -103,7 +104,7 @@ class Handshake:
                 if self.holds_tickets and event.level is Level.APPLICATION:
                     self._held = [*self._held, event.data]
                     continue
-                stream = self.streams[SPACES[event.level]]
+                stream = self.spaces[SPACES[event.level]].crypto
                 base = stream.sent_size
                 stream.send(event.data)
                 if base and event.level is Level.INITIAL and self.lay_out is not None:
@@ -125,7 +126,7 @@ class Handshake:
     def release_tickets(self) -> None:
         """Send the tickets that wait."""
         for data in self._held:
-            self.streams[APPLICATION].send(data)
+            self.spaces[APPLICATION].crypto.send(data)
         self._held = NO_TICKETS
         self.holds_tickets = False
 

@@ -165,7 +165,7 @@ class Parts:
         self.recovery = _recovery(config, is_client, self.base_size)
         self.spaces = _spaces(parameters)
         self.ack_frequency = AckFrequencyControl(self.spaces[APPLICATION].received, self.recovery, parameters)
-        self.handshake = Handshake(tls, [space.crypto for space in self.spaces])
+        self.handshake = Handshake(tls, self.spaces)
         self.packer = Packer(
             is_client=is_client,
             spaces=self.spaces,

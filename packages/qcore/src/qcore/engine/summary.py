@@ -9,7 +9,8 @@ def stats_of(parts: Parts, sent: tuple[int, int], received: tuple[int, int]) -> 
     """What the parts count, beside datagrams and bytes in each direction."""
     recovery = parts.recovery
     rtt, mtu, ecn = recovery.rtt, parts.paths.active.mtu, recovery.ecn
-    received_marks = [space.received for space in parts.spaces]
+    marks = [space.marks for space in parts.spaces]
+    marks += [(each.received.ect0, each.received.ect1, each.received.ce) for each in parts.spaces]
     phases = parts.spaces[APPLICATION].phases
     return ConnectionStats(
         smoothed_rtt=rtt.smoothed,
@@ -31,9 +32,9 @@ def stats_of(parts: Parts, sent: tuple[int, int], received: tuple[int, int]) -> 
         ecn_state=ecn.state.value if ecn is not None else "off",
         ecn_congested=ecn.ce_count if ecn is not None else 0,
         ecn_received=(
-            sum(each.ect0 for each in received_marks),
-            sum(each.ect1 for each in received_marks),
-            sum(each.ce for each in received_marks),
+            sum(ect0 for ect0, _, _ in marks),
+            sum(ect1 for _, ect1, _ in marks),
+            sum(ce for _, _, ce in marks),
         ),
         key_generation=phases.generation if phases is not None else 0,
         paths=len(parts.paths.paths()),

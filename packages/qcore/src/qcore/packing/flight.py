@@ -28,7 +28,7 @@ from .initial_flight import (
     Placement,
     check_layout,
 )
-from .source import FrameSource
+from .source import UNHEARD
 
 # A flight is a ClientHello: eight datagrams are more than any client sends.
 MAX_FLIGHT: Final = 8
@@ -52,7 +52,6 @@ class FlightPlanner:
         "_crypto",
         "_is_ipv6",
         "_name_range",
-        "_pings",
         "_placed",
         "_plan",
         "_policy",
@@ -84,7 +83,6 @@ class FlightPlanner:
         self._name_range: tuple[int, int] | None = None
         self._plan = NO_PLAN
         self._placed = NO_PLAN
-        self._pings = FrameSource()
 
     @property
     def has_plan(self) -> bool:
@@ -202,7 +200,7 @@ class FlightPlanner:
                 excess -= given_up
                 builder.pad(placement.count - given_up)
             elif isinstance(placement, Ping):
-                builder.append(PingFrame(), self._pings)
+                builder.append(PingFrame(), UNHEARD)
             elif ack is not None:
                 builder.append(*ack)
                 ack = None

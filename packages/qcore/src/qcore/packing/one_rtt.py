@@ -17,7 +17,7 @@ from .builder import MIN_INITIAL_SIZE, PacketBuilder
 from .datagram import DatagramWriter, PackedDatagram
 from .headers import PacketHeaders
 from .run import PacketRun, numbers_of_size, pack_run
-from .source import FrameSource
+from .source import UNHEARD, FrameSource
 
 NOBODY: Final[list[FrameSource]] = []
 # Whoever has more to say fills a packet but for so many bytes.
@@ -36,7 +36,6 @@ class OneRttPacker:
         "_active",
         "_headers",
         "_omits_length",
-        "_pings",
         "_recovery",
         "_space",
         "_writer",
@@ -57,7 +56,6 @@ class OneRttPacker:
         self._headers = headers
         self._writer = writer
         self._omits_length = omits_length
-        self._pings = FrameSource()
         # Sources with something to say, found once per pass; None when that has to be found out again.
         self._active: list[FrameSource] | None = None
 
@@ -96,7 +94,7 @@ class OneRttPacker:
             for source in active:
                 source.write_frames(builder)
             if not builder.ack_eliciting and (owes_probe or self._recovery.needs_ping(APPLICATION)):
-                builder.append(PingFrame(), self._pings)
+                builder.append(PingFrame(), UNHEARD)
             if builder.ack_eliciting or is_fresh or not may_send:
                 break
             # What was known to be waiting has been said; ask everyone again.

@@ -23,7 +23,7 @@ from .headers import PacketHeaders
 from .initial_flight import FlightReason, InitialPolicy
 from .one_rtt import OneRttPacker
 from .run import PacketRun
-from .source import FrameSource
+from .source import UNHEARD, FrameSource
 
 # A further packet in a datagram pays for its header and tag only when some room for frames is left.
 MIN_COALESCE: Final = 64
@@ -55,7 +55,6 @@ class Packer:
         "_is_ipv6",
         "_newest_hello",
         "_omits_length",
-        "_pings",
         "_policy",
         "_recovery",
         "checks_certificate",
@@ -113,7 +112,6 @@ class Packer:
                     habits.handshake_ack_threshold, habits.handshake_ack_delay, habits.reports_handshake_delay
                 )
         self._flight = FlightPlanner(policy, spaces[INITIAL], recovery, random, is_client, is_ipv6)
-        self._pings = FrameSource()
 
     def begin_flight(
         self,
@@ -275,9 +273,9 @@ class Packer:
             if not builder.ack_eliciting and (
                 self._recovery.probes_owed(index) or self._recovery.needs_ping(index)
             ):
-                builder.append(PingFrame(), self._pings)
+                builder.append(PingFrame(), UNHEARD)
         elif self._recovery.needs_ping(index):
-            builder.append(PingFrame(), self._pings)
+            builder.append(PingFrame(), UNHEARD)
         if not builder.size:
             return None
         self._recovery.take_packet_number(index)
@@ -400,8 +398,8 @@ class Packer:
             if self.habits.answers_close and index == APPLICATION:
                 ack = space.received.ack_frame(now)
                 if ack is not None:
-                    builder.append(ack, self._pings)
-            if builder.limit < 1 or not builder.append(frame, self._pings):
+                    builder.append(ack, UNHEARD)
+            if builder.limit < 1 or not builder.append(frame, UNHEARD):
                 continue
             self._recovery.take_packet_number(index)
             builders.append(builder)

@@ -7,7 +7,7 @@ decides for itself what, if anything, to send again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwire.compiling import mypyc_attr
 from qwire.frames import DatagramFrame, Frame, StreamFrame
@@ -44,3 +44,7 @@ class FrameSource:
 
     def on_lost(self, frame: Frame) -> None:
         """The packet that carried the frame counts as lost, or its space was restarted."""
+
+
+# Whose frames are those of which nobody needs to hear: PING, and what else is not sent again.
+UNHEARD: Final = FrameSource()
