@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from .hkdf import expand, extract
-from .key_exchange import point_of
+from .nist_curves import point_of
 
 __all__ = [
     "AEADS",

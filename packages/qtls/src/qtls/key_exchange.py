@@ -7,24 +7,20 @@ and §7.4.2, RFC 7748, draft-ietf-tls-ecdhe-mlkem.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, final
+from functools import cache
+from typing import TYPE_CHECKING, Final, final
 
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDH,
-    SECP256R1,
-    SECP384R1,
-    SECP521R1,
-    EllipticCurve,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-    derive_private_key,
-)
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from . import constants
 from .constants import ILLEGAL_PARAMETER, X25519, X25519MLKEM768, group_name
 from .errors import LocalAlert
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+    from .nist_curves import Curve
 
 __all__ = ["IMPLEMENTED", "KeyShares", "respond"]
 
@@ -41,45 +37,11 @@ ENCAPSULATION_KEY_SIZE: Final = 1184
 CIPHERTEXT_SIZE: Final = 1088
 X25519_SIZE: Final = 32
 
-Random = Callable[[int], bytes]
-
-
-@final
-class Curve:
-    """What is needed to do ECDH on a NIST curve."""
-
-    __slots__ = ("curve", "order", "point_size")
-
-    def __init__(self, curve: EllipticCurve) -> None:
-        self.curve = curve
-        self.order = curve.group_order
-        self.point_size = 1 + 2 * ((curve.key_size + 7) // 8)
-
-    def generate(self, random: Random) -> EllipticCurvePrivateKey:
-        # FIPS 186-5 A.2.1: 64 bits more than the order make the bias of the remainder negligible.
-        number = int.from_bytes(random((self.order.bit_length() + 64 + 7) // 8), "big")
-        return derive_private_key(number % (self.order - 1) + 1, self.curve)
-
-
-def point_of(key: EllipticCurvePublicKey) -> bytes:
-    """A public key as shares carry it: an uncompressed point. RFC 8446 §4.2.8.2."""
-    from cryptography.hazmat.primitives.serialization import (  # slow to load, rarely used
-        Encoding,
-        PublicFormat,
-    )
-
-    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-
-
-CURVES: Final[dict[int, Curve]] = {
-    constants.SECP256R1: Curve(SECP256R1()),
-    constants.SECP384R1: Curve(SECP384R1()),
-    constants.SECP521R1: Curve(SECP521R1()),
-}
-
 # What has no shares, or none on a curve: nobody may put anything into these.
 NO_SHARES: Final[dict[int, bytes]] = {}
-NO_CURVE_KEYS: Final[dict[int, EllipticCurvePrivateKey]] = {}
+NO_CURVE_KEYS: Final[dict[int, "EllipticCurvePrivateKey"]] = {}
+
+Random = Callable[[int], bytes]
 
 
 @final
@@ -126,9 +88,10 @@ class KeyShares:
         if group == X25519MLKEM768 and self._hybrids is not None:
             return self._secret_hybrid(self._hybrids, peer_share)
         key = self._curves.get(group)
-        if key is None:
+        curve = None if key is None else _curve(group)
+        if key is None or curve is None:
             raise LocalAlert(ILLEGAL_PARAMETER, f"no key share was made for group {group_name(group)}")
-        return _exchange_curve(key, CURVES[group], peer_share)
+        return curve.exchange(key, peer_share)
 
     def _generate(self, group: int, share_x25519: bool) -> bytes:
         if group == X25519:
@@ -138,12 +101,12 @@ class KeyShares:
             ecdh = self._x25519_key() if share_x25519 else self._new_x25519()
             self._hybrids = (kem, ecdh)
             return kem.public_key().public_bytes_raw() + ecdh.public_key().public_bytes_raw()
-        curve = CURVES.get(group)
+        curve = _curve(group)
         if curve is None:
             raise ValueError(f"group {group_name(group)} is not implemented")
         key = curve.generate(self._random)
         self._curves = {**self._curves, group: key}
-        return point_of(key.public_key())
+        return curve.share(key)
 
     def _new_x25519(self) -> X25519PrivateKey:
         return X25519PrivateKey.from_private_bytes(self._random(X25519_SIZE))
@@ -187,12 +150,11 @@ def respond(group: int, peer_share: bytes, random: Random) -> tuple[bytes, bytes
         key = X25519PrivateKey.from_private_bytes(random(X25519_SIZE))
         secret += _exchange_x25519(key, peer_share[ENCAPSULATION_KEY_SIZE:])
         return ciphertext + key.public_key().public_bytes_raw(), secret
-    curve = CURVES.get(group)
+    curve = _curve(group)
     if curve is None:
         raise ValueError(f"group {group_name(group)} is not implemented")
     curve_key = curve.generate(random)
-    share = point_of(curve_key.public_key())
-    return share, _exchange_curve(curve_key, curve, peer_share)
+    return curve.share(curve_key), curve.exchange(curve_key, peer_share)
 
 
 def _exchange_x25519(key: X25519PrivateKey, peer_share: bytes) -> bytes:
@@ -204,11 +166,9 @@ def _exchange_x25519(key: X25519PrivateKey, peer_share: bytes) -> bytes:
         raise LocalAlert(ILLEGAL_PARAMETER, "X25519 share gives an all-zero secret") from None
 
 
-def _exchange_curve(key: EllipticCurvePrivateKey, curve: Curve, peer_share: bytes) -> bytes:
-    # RFC 8446 §4.2.8.2: only the uncompressed form.
-    if len(peer_share) != curve.point_size or peer_share[0] != 4:
-        raise LocalAlert(ILLEGAL_PARAMETER, f"{curve.curve.name} share of {len(peer_share)} bytes")
-    try:
-        return key.exchange(ECDH(), EllipticCurvePublicKey.from_encoded_point(curve.curve, peer_share))
-    except ValueError:
-        raise LocalAlert(ILLEGAL_PARAMETER, f"{curve.curve.name} share is not a point of the curve") from None
+@cache
+def _curve(group: int) -> Curve | None:
+    """A NIST curve; they take as long to load as everything else here, and few peers ask for them."""
+    from .nist_curves import CURVES
+
+    return CURVES.get(group)

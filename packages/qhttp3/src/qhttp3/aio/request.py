@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias, final
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from qcore.errors import QuicError
 from qhttp3.aio.connection import Exchange
 from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.events import Field
-from qhttp3.priority import Priority
 from qhttp3.values import Value
+
+if TYPE_CHECKING:
+    from qhttp3.priority import Priority
 
 Content: TypeAlias = bytes | str | Iterable[bytes] | AsyncIterable[bytes] | None
 
@@ -45,6 +46,8 @@ class Target(Value):
         Raises:
             ValueError: it is not one of https.
         """
+        from urllib.parse import quote, urlsplit  # with `ipaddress`, and servers read no URLs
+
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname:
             raise ValueError(f"not an https URL: {url!r}")
