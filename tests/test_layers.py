@@ -163,23 +163,23 @@ def is_impure_call(call: ast.Call) -> bool:
 
 
 def only_names_a_source_of_chance(module: Module) -> bool:
-    """Whether secrets.token_bytes is a default here and never called.
-
-    Configuration may also draw keys when it is made.
-    """
+    """Whether secrets.token_bytes is a default here and never called."""
     called = (ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call))
-    return module.name.endswith(".config") or not any(name.startswith("secrets.") for name in called)
+    return not any(name.startswith("secrets.") for name in called)
 
 
 def uses_os(module: Module) -> bool:
-    """Whether a module that imports os takes more of it than the type of a path, and os.urandom as a default."""
+    """Whether a module that imports os takes more of it than the type of a path, and os.urandom as a default.
+
+    Configuration may also draw keys when it is made.
+    """
     used = {
         node.attr
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "os"
     }
     called = {ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)}
-    if "os.urandom" not in called:
+    if "os.urandom" not in called or module.name.endswith(".config"):
         used.discard("urandom")
     return not used <= PURE_NAMES_OF_OS
 

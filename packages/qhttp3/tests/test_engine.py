@@ -34,6 +34,7 @@ from qhttp3.events import (
 )
 from qhttp3.observer import Observer
 from qhttp3.qpack import EncoderPolicy, Insert
+from qhttp3.raw_frame import RawFrame
 from qhttp3.settings import H3Settings
 from qhttp3.testing import MemoryTransport, Pair
 
@@ -514,7 +515,7 @@ CHROME = H3Config(
     settings=H3Settings([(1, 65536), (6, 262144), (7, 100), (0x33, 1), (0x1F * 5 + 0x21, 99)]),
     stream_order=(StreamKind.CONTROL, StreamKind.DECODER, StreamKind.ENCODER),
     lazy_streams=frozenset((StreamKind.DECODER, StreamKind.ENCODER)),
-    control_frames=(frames.RawFrame(0x1F * 9 + 0x21, b"ab", 8),),
+    control_frames=(RawFrame(0x1F * 9 + 0x21, b"ab", 8),),
     pseudo_order=(b":method", b":authority", b":scheme", b":path"),
     priority_update=b"u=0, i",
     qpack=EncoderPolicy(insert=Insert.EVERYTHING, capacity=65536),

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from qhttp3 import frames
 from qhttp3.errors import H3_FRAME_ERROR, ConnectionViolation
+from qhttp3.raw_frame import RawFrame
 
 VARINT = st.integers(0, (1 << 62) - 1)
 
@@ -25,12 +26,12 @@ def test_a_header_may_be_longer_than_necessary() -> None:  # RFC 9114 §7.1
 @pytest.mark.parametrize(
     ("frame", "encoded"),
     [
-        pytest.param(frames.RawFrame(0x21), "2100", id="reserved, empty"),
-        pytest.param(frames.RawFrame(0x21, b"ab", 8), "c0000000000000210261 62", id="reserved, 8-byte type"),
-        pytest.param(frames.RawFrame(0xF0700, b"\0u=0"), "800f07000400753d30", id="priority update"),
+        pytest.param(RawFrame(0x21), "2100", id="reserved, empty"),
+        pytest.param(RawFrame(0x21, b"ab", 8), "c0000000000000210261 62", id="reserved, 8-byte type"),
+        pytest.param(RawFrame(0xF0700, b"\0u=0"), "800f07000400753d30", id="priority update"),
     ],
 )
-def test_raw_frames(frame: frames.RawFrame, encoded: str) -> None:
+def test_raw_frames(frame: RawFrame, encoded: str) -> None:
     assert bytes.fromhex(encoded) == frame.encode()
 
 

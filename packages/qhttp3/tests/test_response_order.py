@@ -103,7 +103,7 @@ def test_no_more_is_kept_for_requests_to_come_than_browsers_send() -> None:
     assert pair.server._order is not None
     ahead = pair.server._order._ahead
     assert MAX_AHEAD == len(ahead)
-    assert 2 == ahead[0].urgency
+    assert (2, False) == ahead[0]
 
 
 def test_what_a_server_needs_to_be_understood_goes_first() -> None:

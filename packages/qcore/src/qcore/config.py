@@ -6,10 +6,10 @@ transport parameters is read back from their encoding and enforced.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from qtls.light_dataclass import dataclass, field
 from qwire.constants import (
     TP_INITIAL_SOURCE_CONNECTION_ID,
     TP_RESET_STREAM_AT_07,

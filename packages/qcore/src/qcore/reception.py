@@ -5,11 +5,11 @@ makes connections. RFC 9000 §5.2.2, §6, §8.1, §10.3.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final, TypeAlias, final
 
 from qtls.config import ServerTLS
 from qtls.initial import initial_keys
+from qtls.light_dataclass import replace
 from qtls.retry import integrity_tag
 from qwire.constants import CONNECTION_REFUSED, INVALID_TOKEN, PacketType
 from qwire.errors import DecodeError

@@ -6,10 +6,10 @@ what belongs to nobody to `Reception`. RFC 9000 §5.2.
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
 from qtls.config import ClientTLS, ServerTLS
+from qtls.light_dataclass import replace
 from qtls.resumption import Session
 from qwire.constants import RESET_TOKEN_SIZE
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from qhttp3.errors import MalformedMessage as MalformedMessage
     from qhttp3.errors import UsageError as UsageError
     from qhttp3.errors import error_name as error_name
-    from qhttp3.frames import RawFrame as RawFrame
     from qhttp3.observer import Observer as Observer
     from qhttp3.priority import Priority as Priority
     from qhttp3.qpack.policy import EncoderPolicy as EncoderPolicy
     from qhttp3.qpack.policy import Insert as Insert
+    from qhttp3.raw_frame import RawFrame as RawFrame
     from qhttp3.settings import H3Settings as H3Settings
     from qhttp3.settings import Setting as Setting
     from qhttp3.transport import StreamTransport as StreamTransport
@@ -70,7 +70,7 @@ _PLACES: Final = {
     "MalformedMessage": "qhttp3.errors",
     "Observer": "qhttp3.observer",
     "Priority": "qhttp3.priority",
-    "RawFrame": "qhttp3.frames",
+    "RawFrame": "qhttp3.raw_frame",
     "Response": "qhttp3.aio.client",
     "SessionRefused": "qhttp3.aio.webtransport",
     "WebTransportSession": "qhttp3.aio.webtransport",

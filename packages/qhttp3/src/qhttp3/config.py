@@ -6,14 +6,16 @@ The limits the engine enforces are read from ``settings``, the very entries that
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from qhttp3.frames import RawFrame
+from qhttp3.light_dataclass import dataclass, field
 from qhttp3.outgoing import DEFAULT_PSEUDO_ORDER
 from qhttp3.qpack import EncoderPolicy
 from qhttp3.settings import H3Settings
+
+if TYPE_CHECKING:
+    from qhttp3.raw_frame import RawFrame
 
 DEFAULT_SETTINGS: Final = H3Settings.build(
     qpack_max_table_capacity=4096,

@@ -128,7 +128,8 @@ class ControlPlane:
                 self._observer.parameters_set(True, settings.pairs())
         payload = settings.encode()
         reserved = self._config.control_frames
-        if self.local.open(frames.frame(frames.SETTINGS, payload) + frames.encode_all(reserved)):
+        behind = b"".join([frame.encode() for frame in reserved])
+        if self.local.open(frames.frame(frames.SETTINGS, payload) + behind):
             self._report(frames.SETTINGS, len(payload))
             for frame in reserved:
                 self._report(frame.type, len(frame.payload))

@@ -6,8 +6,6 @@ RFC 9218 §7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import quicvarint
@@ -29,31 +27,6 @@ HTTP2_FRAMES: Final = frozenset((0x02, 0x06, 0x08, 0x09))
 CONTROL_FRAMES: Final = frozenset(
     (CANCEL_PUSH, SETTINGS, GOAWAY, MAX_PUSH_ID, PRIORITY_UPDATE, PRIORITY_UPDATE_PUSH)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RawFrame:
-    """A frame given as bytes, for what the engine has no use for: reserved frames (RFC 9114 §7.2.8).
-
-    ``type_size`` is the size of the type on the wire: 1, 2, 4, 8, or 0 for the shortest.
-    """
-
-    type: int
-    payload: bytes = b""
-    type_size: int = 0
-
-    def __reduce__(self) -> tuple[Callable[..., RawFrame], tuple[int, bytes, int]]:
-        return RawFrame, (self.type, self.payload, self.type_size)
-
-    def encode(self) -> bytes:
-        """Give the bytes on the wire."""
-        out = bytearray()
-        if self.type_size:
-            quicvarint.append_sized(out, self.type, self.type_size)
-        else:
-            quicvarint.append(out, self.type)
-        quicvarint.append(out, len(self.payload))
-        return bytes(out + self.payload)
 
 
 def frame(frame_type: int, payload: bytes) -> bytes:
@@ -79,11 +52,6 @@ def frame_with_id(frame_type: int, identifier: int, rest: bytes = b"") -> bytes:
     out = bytearray()
     quicvarint.append(out, identifier)
     return frame(frame_type, bytes(out + rest))
-
-
-def encode_all(frames: Iterable[RawFrame]) -> bytes:
-    """Encode raw frames one after another."""
-    return b"".join([item.encode() for item in frames])
 
 
 def parse_frame_header(data: bytes, position: int) -> tuple[int, int, int]:

@@ -385,7 +385,7 @@ class RequestStream:
         section = self._encoder.encode_again(self.stream_id, fields)
         if section is None:
             section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
-        is_last = self._encoder.policy.instructions_last
+        is_last = self._encoder.instructions_last
         if not is_last:
             self._send_instructions()
         if self._observer is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from qhttp3.events import Field
-from qhttp3.priority import DEFAULT_URGENCY, Priority, parse_priority
+from qhttp3.priority_field import DEFAULT_URGENCY, read_priority
 from qhttp3.request_stream import Phase
 from qhttp3.request_table import RequestTable
 from qhttp3.transport import StreamTransport
@@ -33,13 +33,13 @@ class ResponseOrder:
     def __init__(self, transport: StreamTransport, requests: RequestTable) -> None:
         self.transport = transport
         self._requests = requests
-        self._ahead: dict[int, Priority] = {}
+        self._ahead: dict[int, tuple[int, bool]] = {}
 
     def on_request(self, stream_id: int, fields: list[Field]) -> None:
         """The head of a request has arrived; what PRIORITY_UPDATE has said before counts more than its field."""
         ahead = self._ahead.pop(stream_id, None) if self._ahead else None
         if ahead is not None:
-            self.transport.set_priority(stream_id, ahead.urgency, ahead.incremental)
+            self.transport.set_priority(stream_id, ahead[0], ahead[1])
             return
         value = b""
         is_tunnel = False
@@ -49,8 +49,8 @@ class ResponseOrder:
             elif name == b":method":
                 is_tunnel = content == b"CONNECT"
         if value:
-            priority = parse_priority(value)
-            self.transport.set_priority(stream_id, priority.urgency, priority.incremental)
+            urgency, incremental = read_priority(value)
+            self.transport.set_priority(stream_id, urgency, incremental)
         else:
             # Nobody waits for the end of a tunnel, so that it must not hold up all others.
             self.transport.set_priority(stream_id, DEFAULT_URGENCY, is_tunnel)
@@ -59,9 +59,9 @@ class ResponseOrder:
         """PRIORITY_UPDATE: of a request under way, or of one that is still to come."""
         request = self._requests.get(stream_id)
         if request is not None and request.phase is not Phase.HEAD:
-            priority = parse_priority(value)
-            self.transport.set_priority(stream_id, priority.urgency, priority.incremental)
+            urgency, incremental = read_priority(value)
+            self.transport.set_priority(stream_id, urgency, incremental)
         elif (request is not None or self._requests.is_new(stream_id)) and (
             stream_id in self._ahead or len(self._ahead) < MAX_AHEAD
         ):
-            self._ahead[stream_id] = parse_priority(value)
+            self._ahead[stream_id] = read_priority(value)

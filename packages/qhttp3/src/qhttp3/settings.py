@@ -7,11 +7,11 @@ outside. RFC 9114 §7.2.4, RFC 9204 §5, RFC 9220, RFC 9297 §2.1.1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final, final
 
 import quicvarint
 from qhttp3.errors import H3_FRAME_ERROR, H3_SETTINGS_ERROR, ConnectionViolation
+from qhttp3.light_dataclass import dataclass, field
 from qhttp3.values import Value
 
 QPACK_MAX_TABLE_CAPACITY: Final = 0x01
@@ -38,7 +38,7 @@ class Setting(Value):
         self.value_size: Final = value_size
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, init=False)
 class H3Settings:
     """The entries of a SETTINGS frame in wire order.
 

@@ -8,8 +8,8 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from qhttp3.config import H3Config, StreamKind
-from qhttp3.frames import RawFrame
 from qhttp3.qpack import EncoderPolicy, Insert
+from qhttp3.raw_frame import RawFrame
 from qhttp3.settings import H3Settings
 from qhttp3.settings import Setting as WireSetting
 

@@ -6,15 +6,15 @@ made once per content and shared.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from .client_hello import DEFAULT_CIPHERS, ClientHelloBuilder, DefaultHello
 from .constants import SECP256R1, SECP384R1, X25519, X25519MLKEM768
 from .key_exchange import IMPLEMENTED
+from .light_dataclass import dataclass, field
 from .resumption import SessionStore
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ __all__ = ["ClientTLS", "KeyLog", "ServerTLS"]
 KeyLog = Callable[[str], None]
 
 DEFAULT_GROUPS: Final = (X25519MLKEM768, X25519, SECP256R1, SECP384R1)
+
+
+def _new_ticket_keys() -> tuple[bytes, ...]:
+    return (os.urandom(32),)
 
 
 def _replay_window() -> ReplayGuard:
@@ -94,7 +98,7 @@ class ServerTLS:
     alpn: tuple[str, ...] = ()
     client_auth: Literal["none", "request", "require"] = "none"
     client_ca: Trust = field(default=None, repr=False)
-    ticket_keys: tuple[bytes, ...] = field(default_factory=lambda: (secrets.token_bytes(32),), repr=False)
+    ticket_keys: tuple[bytes, ...] = field(default_factory=_new_ticket_keys, repr=False)
     ticket_lifetime: float = 86_400.0
     tickets: int = 2
     early_data: bool = False

@@ -5,9 +5,9 @@ A ``Session`` is one ticket with what must be remembered beside it. RFC 8446 §4
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from .light_dataclass import dataclass, field
 from .protection import suite_parameters
 
 __all__ = ["MemorySessionStore", "Session", "SessionStore", "obfuscated_age"]
@@ -16,7 +16,7 @@ __all__ = ["MemorySessionStore", "Session", "SessionStore", "obfuscated_age"]
 MAX_LIFETIME: Final = 604_800.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """A ticket and the state it stands for. Use each at most once. RFC 8446 §C.4."""
 

@@ -7,7 +7,6 @@ from typing import Self
 
 from qwire.constants import CONNECTION_REFUSED
 
-from ..admission import MAX_WAITING
 from ..batch import Address
 from .connection import Connection, ConnectionOwner
 from .signal import Signal
@@ -17,6 +16,9 @@ class Listener(ConnectionOwner):
     """Iterate over it to accept connections; each has completed its handshake."""
 
     def __init__(self, addresses: Sequence[Address], stop: Callable[[], None]) -> None:
+        from ..admission import MAX_WAITING  # loaded by now, and not before somebody serves
+
+        self._max_waiting = MAX_WAITING
         self._addresses = list(addresses)
         self._stop = stop
         self._waiting: deque[Connection] = deque()
@@ -73,7 +75,7 @@ class Listener(ConnectionOwner):
     # Reports of connections
 
     def on_accepted(self, connection: Connection) -> bool:
-        if self._is_closed or len(self._waiting) >= MAX_WAITING:
+        if self._is_closed or len(self._waiting) >= self._max_waiting:
             connection.engine.close(CONNECTION_REFUSED, "not accepted in time", application=False)
             return False
         self._open.add(connection)

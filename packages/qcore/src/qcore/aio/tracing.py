@@ -7,11 +7,11 @@ only when a trace is asked for.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache, partial
 from typing import Final, TypeAlias, TypeVar
 
 from qtls import ClientTLS, ServerTLS
+from qtls.light_dataclass import replace
 
 from ..config import QuicConfig
 from ..errors import UsageError

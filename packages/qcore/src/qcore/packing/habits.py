@@ -4,8 +4,9 @@ Data that the packer, the receivers of acknowledgements and the socket's driver 
 own way. RFC 9000 leaves all of it to the implementation.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from qtls.light_dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ minimum that RFC 9000 asks for, and go through the same packer as any other choi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, Protocol, TypeAlias, final
 
+from qtls.light_dataclass import dataclass, field
 from qtls.values import Value
 from qwire.frames import CryptoFrame
 

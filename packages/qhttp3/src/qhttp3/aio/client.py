@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -27,11 +26,12 @@ from qhttp3.aio.response import ClientExchange, Informational, Response
 from qhttp3.config import H3Config
 from qhttp3.errors import H3_NO_ERROR, H3_REQUEST_CANCELLED, GoingAway
 from qhttp3.events import Field
-from qhttp3.priority import Priority
+from qhttp3.light_dataclass import replace
 from qtls.config import ClientTLS
 
 if TYPE_CHECKING:
     from qhttp3.aio.webtransport import WebTransportSession
+    from qhttp3.priority import Priority
 
 __all__ = ["Client", "Connector", "Content", "Dialed", "Dialer", "Informational", "Response"]
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from qcore.admission import Admit
 from qcore.aio.connection import Connection
 from qcore.aio.endpoint import Endpoint
 from qcore.aio.endpoint import serve_on as serve_quic_on
@@ -21,7 +19,11 @@ from qcore.config import QuicConfig
 from qhttp3.aio.server_connection import Handler, Request, ServerConnection
 from qhttp3.config import H3Config
 from qhttp3.errors import H3_NO_ERROR
+from qhttp3.light_dataclass import replace
 from qtls.config import ServerTLS
+
+if TYPE_CHECKING:
+    from qcore.admission import Admit
 
 __all__ = [
     "DEFAULT_DRAIN",

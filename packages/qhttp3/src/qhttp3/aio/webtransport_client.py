@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 from qhttp3.aio.client import Connector, open_exchange
 from qhttp3.aio.connection import H3Connection
@@ -14,6 +13,7 @@ from qhttp3.aio.patience import Patience
 from qhttp3.aio.request import Target
 from qhttp3.aio.webtransport import SessionRefused, WebTransportSession
 from qhttp3.events import Field
+from qhttp3.light_dataclass import replace
 from qhttp3.protocol_list import encode_protocols, parse_protocols
 from qhttp3.webtransport import DRAFT_02_REQUEST, PROTOCOL, PROTOCOLS, TOKEN, token_for, with_webtransport
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from qcore.batch import Address
@@ -14,6 +13,7 @@ from qcore.errors import QuicError
 from qhttp3.aio.server import DEFAULT_DRAIN, Request, Server, serve
 from qhttp3.aio.webtransport import WebTransportSession
 from qhttp3.config import H3Config
+from qhttp3.light_dataclass import replace
 from qhttp3.webtransport import DEFAULT_SESSIONS, with_webtransport
 from qtls.config import ServerTLS
 

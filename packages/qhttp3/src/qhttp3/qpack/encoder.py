@@ -40,6 +40,7 @@ class Encoder(instructions.DecoderInstructionSink):
         "_capacity_due",
         "_drain_index",
         "_drain_size",
+        "_inserts_at_once",
         "_known_received",
         "_lines",
         "_max_blocked",
@@ -50,12 +51,18 @@ class Encoder(instructions.DecoderInstructionSink):
         "_partial",
         "_sections",
         "_seen",
+        "_sensitive",
+        "instructions_last",
         "policy",
         "table",
     )
 
     def __init__(self, policy: EncoderPolicy | None = None) -> None:
-        self.policy = policy if policy is not None else EncoderPolicy()
+        self.policy = policy = policy if policy is not None else EncoderPolicy()
+        # What is asked for with every section is kept here.
+        self.instructions_last = policy.instructions_last
+        self._sensitive = policy.sensitive
+        self._inserts_at_once = policy.insert is Insert.EVERYTHING
         self.table = DynamicTable()
         self._max_entries = 0
         self._max_blocked = 0
@@ -72,7 +79,7 @@ class Encoder(instructions.DecoderInstructionSink):
         self._seen: dict[Field | bytes, None] = {}
         self._sections: dict[tuple[Field, ...], tuple[bytes, int, list[Entry]]] = {}
         # The shared lines carry no N bit and no secret; an encoder with ideas of its own keeps its own.
-        self._lines = _LINES if self.policy.sensitive <= _SECRETS else {}
+        self._lines = _LINES if self._sensitive <= _SECRETS else {}
         self._output = bytearray()
         self._partial = b""
 
@@ -228,7 +235,7 @@ class Encoder(instructions.DecoderInstructionSink):
             parts.append(b"")
             if entry.index >= required:
                 required = entry.index + 1
-        sensitive = self.policy.sensitive
+        sensitive = self._sensitive
         for position, entry, named in references:
             relative = required - entry.index - 1
             parts[position] = (
@@ -256,7 +263,7 @@ class Encoder(instructions.DecoderInstructionSink):
         # A line without dynamic references.
         name, value = field
         index = INDEX_BY_FIELD.get(field)
-        is_sensitive = name in self.policy.sensitive
+        is_sensitive = name in self._sensitive
         if index is not None:
             line = field_lines.indexed_static(index)
         else:
@@ -277,11 +284,11 @@ class Encoder(instructions.DecoderInstructionSink):
     def _is_worth_inserting(self, field: Field) -> bool:
         policy = self.policy
         name = field[0]
-        if name in policy.sensitive or name in policy.never:
+        if name in self._sensitive or name in policy.never:
             return False
         if policy.only is not None and name not in policy.only:
             return False
-        if policy.insert is Insert.EVERYTHING:
+        if self._inserts_at_once:
             return True
         seen = self._seen
         if field in seen:

@@ -5,9 +5,9 @@ RFC 9204 §2.1 leaves all of this to the encoder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from functools import partial
+
+from qhttp3.light_dataclass import dataclass
 
 
 class Insert(Enum):
@@ -44,18 +44,3 @@ class EncoderPolicy:
     draining: float = 0.25
     eager_capacity: bool = False
     instructions_last: bool = False
-
-    def __reduce__(self) -> tuple[partial[EncoderPolicy], tuple[()]]:
-        values = partial(
-            EncoderPolicy,
-            insert=self.insert,
-            only=self.only,
-            never=self.never,
-            sensitive=self.sensitive,
-            capacity=self.capacity,
-            may_block=self.may_block,
-            draining=self.draining,
-            eager_capacity=self.eager_capacity,
-            instructions_last=self.instructions_last,
-        )
-        return values, ()
