@@ -59,6 +59,7 @@ SERVING: Final = (
     "qcore.tokens",
     "qhttp3.response_order",
     "qtls.server",
+    "qtls.server_states",
 )
 
 

@@ -6,20 +6,22 @@ import itertools
 
 import pytest
 
-from qtls.constants import UNEXPECTED_MESSAGE, Level
-from qtls.errors import LocalAlert
-from qtls.states import (
+from qtls.client_states import (
     CLIENT_ACCEPTS,
     CLIENT_LEVELS,
     CLIENT_NEXT,
+    ClientInput,
+    ClientState,
+    advance_client,
+)
+from qtls.constants import UNEXPECTED_MESSAGE, Level
+from qtls.errors import LocalAlert
+from qtls.server_states import (
     SERVER_ACCEPTS,
     SERVER_LEVELS,
     SERVER_NEXT,
-    ClientInput,
-    ClientState,
     ServerInput,
     ServerState,
-    advance_client,
     advance_server,
 )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from . import extensions
 from .client_hellos import ClientHellos
 from .client_offer import Offer
+from .client_states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
 from .config import ClientTLS
 from .constants import (
     CERTIFICATE_REQUEST,
@@ -52,7 +53,6 @@ from .messages.server_hello import ServerHello
 from .names import ascii_host
 from .protection import SUITES, sealer_from_secret, suite_parameters
 from .resumption import Session
-from .states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
 
 if TYPE_CHECKING:
     from .ech_client import ClientEch

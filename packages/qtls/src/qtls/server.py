@@ -60,8 +60,8 @@ from .server_choice import (
     choose_group,
     choose_suite,
 )
+from .server_states import SERVER_ACCEPTS, SERVER_LEVELS, ServerInput, ServerState, advance_server, refuse
 from .signatures import CLIENT_CONTEXT, SERVER_CONTEXT
-from .states import SERVER_ACCEPTS, SERVER_LEVELS, ServerInput, ServerState, advance_server, refuse
 from .tickets import TicketState, seal_ticket
 from .verification import load_certificates, verify_client
 
