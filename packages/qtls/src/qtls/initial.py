@@ -5,6 +5,7 @@ Usable alone: a destination connection ID and a version are all it takes. RFC 90
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, final
 
 from .constants import AES_128_GCM_SHA256, QUIC_VERSION_1, QUIC_VERSION_2
@@ -12,10 +13,9 @@ from .hkdf import label_info
 from .mac import MacKey
 from .protection import Opener, Sealer, opener_from_secret, sealer_from_secret
 
-# HKDF-Extract with a salt is a MAC under it, RFC 5869 §2.2.
-SALTS: Final[dict[int, MacKey]] = {
-    QUIC_VERSION_1: MacKey("sha256", bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a")),
-    QUIC_VERSION_2: MacKey("sha256", bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9")),
+SALTS: Final[dict[int, bytes]] = {
+    QUIC_VERSION_1: bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a"),
+    QUIC_VERSION_2: bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9"),
 }
 # HKDF-Expand-Label of one block hashes the structure and a counter, RFC 5869 §2.3.
 CLIENT_IN: Final = label_info(b"client in", b"", 32) + b"\x01"
@@ -33,7 +33,7 @@ class InitialKeys:
         if salt is None:
             raise ValueError(f"QUIC version 0x{version:08x} has no known Initial salt")
         self.version: int = version
-        self._secret = MacKey("sha256", salt.digest(destination_cid))
+        self._secret = MacKey("sha256", _salted(salt).digest(destination_cid))
         self._client_sealer: Sealer | None = None
         self._client_opener: Opener | None = None
         self._server_sealer: Sealer | None = None
@@ -85,3 +85,9 @@ def initial_keys(destination_cid: bytes, version: int) -> InitialKeys:
         ValueError: a version whose salt is not known.
     """
     return InitialKeys(destination_cid, version)
+
+
+@cache
+def _salted(salt: bytes) -> MacKey:
+    """HKDF-Extract with a salt is a MAC under it, RFC 5869 §2.2."""
+    return MacKey("sha256", salt)

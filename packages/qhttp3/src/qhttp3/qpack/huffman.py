@@ -25,6 +25,8 @@ def encode(data: bytes) -> bytes:
     found = _ENCODED.get(data)
     if found is not None:
         return found
+    if not _BITS:
+        _BITS[:] = [format(CODES[symbol], f"0{LENGTHS[symbol]}b") for symbol in range(EOS)]
     bits = "".join([_BITS[byte] for byte in data])
     missing = -len(bits) & 7
     encoded = int(bits + _PADDING[missing], 2).to_bytes((len(bits) + missing) >> 3, "big") if bits else b""
@@ -103,7 +105,7 @@ def _compute(state: int, byte: int) -> tuple[int, bytes]:
     return step
 
 
-_BITS: Final = [format(CODES[symbol], f"0{LENGTHS[symbol]}b") for symbol in range(EOS)]
+_BITS: Final[list[str]] = []
 _PADDING: Final = ["1" * count for count in range(8)]
 _TREE: Final[list[list[int]]] = []
 _ACCEPTING: Final[set[int]] = set()
