@@ -4,6 +4,8 @@ Frozen and picklable, so that one configuration serves any number of connections
 transport parameters is read back from their encoding and enforced.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from functools import cached_property

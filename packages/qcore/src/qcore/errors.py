@@ -4,6 +4,8 @@
 catches it. `UsageError` is a mistake of the caller: it is raised before anything has changed.
 """
 
+from __future__ import annotations
+
 import errno
 from typing import TypeVar
 

@@ -4,6 +4,8 @@
 something to `read`, once, until a read has emptied the stream.
 """
 
+from __future__ import annotations
+
 from typing import Final, TypeAlias, final
 
 from qtls.resumption import Session

@@ -39,7 +39,7 @@ X25519_SIZE: Final = 32
 
 # What has no shares, or none on a curve: nobody may put anything into these.
 NO_SHARES: Final[dict[int, bytes]] = {}
-NO_CURVE_KEYS: Final[dict[int, "EllipticCurvePrivateKey"]] = {}
+NO_CURVE_KEYS: Final[dict[int, EllipticCurvePrivateKey]] = {}
 
 Random = Callable[[int], bytes]
 

@@ -1,5 +1,7 @@
 """`CloseInfo`: how a connection ended."""
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qtls.values import Value

@@ -4,6 +4,8 @@ What happens to it is its `Life`'s affair; streams and datagrams are a `StreamTa
 RFC 9000 §10.
 """
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -30,14 +32,14 @@ class ConnectionOwner:
 
     __slots__ = ()
 
-    def on_accepted(self, connection: "Connection") -> bool:
+    def on_accepted(self, connection: Connection) -> bool:
         """A connection that arrived has completed its handshake; tells whether a task was woken."""
         return False
 
     def on_token(self, token: bytes) -> None:
         """A token for a later connection to the same server."""
 
-    def on_ended(self, connection: "Connection") -> None:
+    def on_ended(self, connection: Connection) -> None:
         """The connection has ended."""
 
 
@@ -77,7 +79,7 @@ class Connection(Life, StreamHost):
         """What the two sides agreed on: alpn, version, peer_certificates, resumed, early_accepted, ..."""
         return self.engine.info
 
-    def stats(self) -> "ConnectionStats":
+    def stats(self) -> ConnectionStats:
         """Counters and estimates of this moment."""
         return self.engine.stats()
 

@@ -3,6 +3,8 @@
 Everything else a connection can end with is in `qcore.errors`.
 """
 
+from __future__ import annotations
+
 from ..errors import QuicError
 
 

@@ -1,5 +1,7 @@
 """`Listener`: connections that arrive at an endpoint."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence

@@ -3,6 +3,8 @@
 A client adds a path with a socket of its own, probes it, and switches to it; the server follows. RFC 9000 §9.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import socket
@@ -31,7 +33,7 @@ class Path:
         is_closed: it is given up.
     """
 
-    def __init__(self, table: "PathTable", path_id: int, number: int, local: Address) -> None:
+    def __init__(self, table: PathTable, path_id: int, number: int, local: Address) -> None:
         self.id = path_id
         self.local = local
         self.is_validated = not path_id

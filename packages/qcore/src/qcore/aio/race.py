@@ -1,5 +1,7 @@
 """Attempts that start one after the other and run side by side until one succeeds. RFC 8305 §5."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence

@@ -5,6 +5,8 @@ one costs one step. A resolver that is slow about one family does not hold up th
 reach a resolver.
 """
 
+from __future__ import annotations
+
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence

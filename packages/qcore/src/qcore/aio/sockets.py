@@ -4,6 +4,8 @@ Owns socket options and nothing else: no event loop, no reading, no writing. Wha
 a socket without segmentation offload, ECN or large buffers is slower, not broken.
 """
 
+from __future__ import annotations
+
 import socket
 import sys
 import threading

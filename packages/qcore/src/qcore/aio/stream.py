@@ -5,6 +5,8 @@ bytes: reading takes bytes only in the step that returns them, and writing takes
 then waits for room. RFC 9000 §2.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 from typing import Protocol, Self

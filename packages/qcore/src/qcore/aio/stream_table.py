@@ -3,6 +3,8 @@
 What a connection uses unless a protocol is attached to it instead.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Final

@@ -5,6 +5,8 @@ callable ``make(directory: str, is_client: bool) -> Observer``, called once for 
 only when a trace is asked for.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, partial

@@ -4,6 +4,8 @@ The same interface as `PolledSocket` on top of `create_datagram_endpoint`: one s
 offload, no ECN. Datagrams that arrive in one turn of the loop are delivered together.
 """
 
+from __future__ import annotations
+
 import asyncio
 import socket
 from collections.abc import Sequence

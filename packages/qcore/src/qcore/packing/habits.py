@@ -4,6 +4,8 @@ Data that the packer, the receivers of acknowledgements and the socket's driver 
 own way. RFC 9000 leaves all of it to the implementation.
 """
 
+from __future__ import annotations
+
 from typing import Literal
 
 from qtls.light_dataclass import dataclass

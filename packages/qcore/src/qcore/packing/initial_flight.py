@@ -5,6 +5,8 @@ ClientHello into datagrams; it is asked once per flight and places, it does not 
 minimum that RFC 9000 asks for, and go through the same packer as any other choice.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, Literal, Protocol, TypeAlias, final
