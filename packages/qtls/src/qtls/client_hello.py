@@ -48,7 +48,6 @@ from .constants import (
     X25519MLKEM768,
 )
 from .key_exchange import KeyShares
-from .outer_parameters import reduced_parameters
 from .resumption import Session, obfuscated_age
 from .values import Value
 
@@ -291,6 +290,8 @@ class DefaultHello(Value):
             entries.append((EXT_COMPRESS_CERTIFICATE, vector8(algorithms)))
         parameters = context.transport_parameters
         if context.ech is not None and context.ech.role is EchRole.OUTER:
+            from .outer_parameters import reduced_parameters
+
             parameters = reduced_parameters(parameters)
         entries.append((EXT_QUIC_TRANSPORT_PARAMETERS, parameters))
         if context.ech is not None:

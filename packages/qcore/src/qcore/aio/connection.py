@@ -17,12 +17,13 @@ from ..errors import UsageError
 from .close_info import CloseInfo
 from .driver import Driver
 from .life import EventProtocol, Life
-from .path import Path
-from .stream import ReceiveStream, SendStream, Stream, StreamHost
-from .stream_table import StreamTable
+from .stream_host import StreamHost
 
 if TYPE_CHECKING:
     from ..stats import ConnectionStats
+    from .path import Path
+    from .stream import ReceiveStream, SendStream, Stream
+    from .stream_table import StreamTable
 
 __all__ = ["CloseInfo", "Connection", "ConnectionOwner", "EventProtocol"]
 
@@ -189,6 +190,8 @@ class Connection(Life, StreamHost):
 
     def _streams(self) -> StreamTable:
         if self._table is None:
+            from .stream_table import StreamTable  # protocols such as HTTP/3 do without
+
             table = StreamTable(self)
             self.attach(table)
             self._table = table

@@ -3,7 +3,9 @@
 What every wake-up passes through, apart from what users call. RFC 9000 §10.
 """
 
-from typing import Any, Final, Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from qwire.compiling import mypyc_attr
 from qwire.constants import INTERNAL_ERROR
@@ -29,8 +31,10 @@ from ..events import (
 from .close_info import CloseInfo
 from .driver import Driven, Driver
 from .errors import Unreachable
-from .path import PathTable
 from .signal import Signal
+
+if TYPE_CHECKING:
+    from .path import PathTable
 
 # What paths hear of.
 PATH_EVENTS: Final = (
@@ -106,6 +110,8 @@ class Life(Driven):
     def _path_table(self) -> PathTable:
         """The paths of a client, once somebody has to do with more than one."""
         if self._paths is None:
+            from .path import PathTable
+
             self._paths = PathTable(self, self._driver, self.ended_by, self._driver.address)
         return self._paths
 

@@ -25,7 +25,8 @@ from ..events import (
     StreamWritable,
 )
 from .signal import Signal
-from .stream import BaseStream, ReceiveStream, SendStream, Stream, StreamHost
+from .stream import BaseStream, ReceiveStream, SendStream, Stream
+from .stream_host import StreamHost
 
 # Datagrams that wait for the application, a few bursts; beyond it the oldest go, as they would on a full link.
 MAX_DATAGRAMS: Final = 1024

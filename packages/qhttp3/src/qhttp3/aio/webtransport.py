@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Self
 import quicvarint
 from qcore.aio.connection import CloseInfo
 from qcore.aio.signal import Signal
-from qcore.aio.stream import ReceiveStream, SendStream, Stream, StreamHost
+from qcore.aio.stream import ReceiveStream, SendStream, Stream
+from qcore.aio.stream_host import StreamHost
 from qcore.aio.stream_table import StreamTable
 from qcore.engine.progress import ConnectionInfo
 from qcore.errors import ApplicationError, QuicError
