@@ -132,8 +132,11 @@ class Driver(SocketOwner):
         self._last = now
         return now
 
-    def dial(self, driven: Driven) -> None:
-        """Drive one more engine, of a client that is about to begin."""
+    def dial(self, driven: Driven, with_early_data: bool) -> None:
+        """Drive one more engine, of a client that is about to begin; its first flight leaves at once.
+
+        With early data it leaves within this turn of the loop, so that the data can share it.
+        """
         self._driven[driven.engine] = driven
         if self._dialling:
             self._dialling.add(driven)
@@ -144,7 +147,10 @@ class Driver(SocketOwner):
                 self._stepwise.add(driven)
             else:
                 self._stepwise = {driven}
-        self.wake(driven)
+        if with_early_data or self._is_delivering:
+            self.wake(driven)
+        else:
+            self.flush(driven)
 
     def dialled(self, driven: Driven) -> None:
         """A client's handshake is complete: errors of the socket do not concern it any more."""
@@ -222,7 +228,7 @@ class Driver(SocketOwner):
 
     def _take(self, datagrams: Sequence[Datagram]) -> None:
         now = self.now()
-        woken = False
+        woken = has_finished = False
         touched = self._router.receive(datagrams, now)
         self._is_delivering = True
         try:
@@ -231,7 +237,11 @@ class Driver(SocketOwner):
                 if driven is None:
                     driven = self._driven[engine] = self._adopt(engine)
                 self._enqueue(driven)
-                if self._deliver(driven):
+                if engine.is_established and driven in self._dialling:
+                    # The server waits for a Finished. Tasks that hear of it have to begin yet.
+                    self.dialled(driven)
+                    has_finished = True
+                elif self._deliver(driven):
                     woken = True
             for engine in self._router.accepted():
                 driven = self._driven.get(engine)
@@ -239,7 +249,7 @@ class Driver(SocketOwner):
                     woken = True
         finally:
             self._is_delivering = False
-        if woken:
+        if woken and not has_finished:
             self._schedule_flush()
         else:
             self._flush()

@@ -217,9 +217,10 @@ class Endpoint:
             observer=dial.observers() if dial.observers else None,
         )
         connection = Connection(engine, self._driver, dial)
-        self._driver.dial(connection)
+        begins_early = dial.early and engine.can_send_early
+        self._driver.dial(connection, begins_early)
         try:
-            if not (dial.early and engine.can_send_early):
+            if not begins_early:
                 await connection.handshake()
                 self._driver.dialled(connection)
         except BaseException:
