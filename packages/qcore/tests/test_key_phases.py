@@ -19,7 +19,7 @@ def keys(secret: bytes, confidentiality_limit: int = 1 << 23, integrity_limit: i
     parameters = SuiteParameters(
         AES_128_GCM_SHA256, "sha256", 32, 16, True, confidentiality_limit, integrity_limit
     )
-    return PacketKeys(parameters, secret, labels_of(VERSION_1), None)
+    return PacketKeys(parameters, secret, labels_of(VERSION_1))
 
 
 class End:

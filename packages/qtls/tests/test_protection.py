@@ -200,7 +200,10 @@ def test_keys_are_the_same_after_a_rest(suite: int) -> None:
     secret = bytes(suite_parameters(suite).hash_size)
     sealer = sealer_from_secret(suite, secret, QUIC_VERSION_1)
     opener = opener_from_secret(suite, secret, QUIC_VERSION_1)
+    assert sealer.is_at_rest
+    assert opener.is_at_rest
     sealed, masks = sealer.seal(7, b"header", b"payload"), sealer.masks(bytes(32))
+    assert b"payload" == opener.open(7, b"header", sealed)
     run = sealer.protect_run(7, 2, [b"header"], [b"payload"])
     for keys in (sealer, opener):
         assert not keys.is_at_rest

@@ -17,7 +17,7 @@ from .crafting import Cheat, confirmed_pair, craft
 def wear_out(pair: Pair, *, confidentiality: int = 1 << 23, integrity: int = 1 << 52) -> None:
     """Give both sides keys with other limits."""
     parameters = SuiteParameters(AES_128_GCM_SHA256, "sha256", 32, 16, True, confidentiality, integrity)
-    up, down = (PacketKeys(parameters, secret * 32, labels_of(VERSION_1), None) for secret in (b"u", b"d"))
+    up, down = (PacketKeys(parameters, secret * 32, labels_of(VERSION_1)) for secret in (b"u", b"d"))
     assert pair.server is not None
     pair.client.parts.spaces[APPLICATION].phases = KeyPhases(Sealer(up), Opener(down))
     pair.server.parts.spaces[APPLICATION].phases = KeyPhases(Sealer(down), Opener(up))

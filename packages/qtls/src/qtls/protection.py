@@ -143,15 +143,84 @@ def labels_of(quic_version: int) -> Labels:
 
 
 @final
+class PacketKeys:
+    """One traffic secret and what is derived from it, all at once, for the first packet.
+
+    Not when the secret becomes known: then the peer waits for what is sent under keys that were there before.
+    """
+
+    __slots__ = ("_fresh", "_fresh_header_key", "iv", "labels", "parameters", "secret")
+
+    def __init__(self, parameters: SuiteParameters, secret: bytes, labels: Labels) -> None:
+        self.parameters = parameters
+        self.secret = secret
+        self.labels = labels
+        self.iv = -1
+        self._fresh_header_key = b""
+        self._fresh: AESGCM | ChaCha20Poly1305 | None = None
+
+    def aead(self) -> AESGCM | ChaCha20Poly1305:
+        """A context of the AEAD, which takes 2.6 KB. Not kept here; `iv` is known then."""
+        if self.iv < 0:
+            self._derive()
+        fresh = self._fresh
+        self._fresh = None
+        return fresh or self._make_aead(MacKey(self.parameters.hash_name, self.secret))
+
+    def header_key(self) -> bytes:
+        """The key of header protection. Not kept here."""
+        if self.iv < 0:
+            self._derive()
+        fresh = self._fresh_header_key
+        self._fresh_header_key = b""
+        return fresh or self._make_header_key(MacKey(self.parameters.hash_name, self.secret))
+
+    def _derive(self) -> None:
+        """RFC 9001 §5.1; the secret is set up once as a key of HMAC."""
+        secret = MacKey(self.parameters.hash_name, self.secret)
+        self.iv = int.from_bytes(secret.digest(self.labels.iv)[:IV_SIZE], "big")
+        self._fresh_header_key = self._make_header_key(secret)
+        self._fresh = self._make_aead(secret)
+
+    def _make_aead(self, secret: MacKey) -> AESGCM | ChaCha20Poly1305:
+        size = self.parameters.key_size
+        key = secret.digest(self.labels.key_32 if size == 32 else self.labels.key_16)[:size]
+        return AESGCM(key) if self.parameters.is_aes else ChaCha20Poly1305(key)
+
+    def _make_header_key(self, secret: MacKey) -> bytes:
+        size = self.parameters.key_size
+        return secret.digest(self.labels.header_32 if size == 32 else self.labels.header_16)[:size]
+
+    def next(self) -> PacketKeys:
+        """Keys of the next generation, of which that of header protection is not used. RFC 9001 §6.1."""
+        size = self.parameters.hash_size
+        info = self.labels.update_48 if size == 48 else self.labels.update_32
+        return PacketKeys(self.parameters, mac(self.parameters.hash_name, self.secret, info), self.labels)
+
+
+@final
+class SingleBlocks(Cipher[ECB]):
+    """AES without a mode, as header protection uses it. RFC 9001 §5.4.3.
+
+    `Cipher` asks of each key anew what holds for all of these.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self.algorithm = AES(key)
+        self.mode = SINGLE_BLOCKS
+
+
+@final
 class HeaderProtection:
     """Makes header-protection masks, RFC 9001 §5.4. Lives through key updates."""
 
-    __slots__ = ("_cipher", "_is_aes", "_key")
+    __slots__ = ("_cipher", "_is_aes", "_key", "_keys")
 
-    def __init__(self, parameters: SuiteParameters, key: bytes) -> None:
-        self._is_aes = parameters.is_aes
-        self._key = key
-        self._cipher: CipherContext | None = None  # made for the first mask: what seals tokens needs none
+    def __init__(self, keys: PacketKeys) -> None:
+        self._is_aes = keys.parameters.is_aes
+        self._keys: PacketKeys | None = keys  # until the first mask
+        self._key = b""
+        self._cipher: CipherContext | None = None
 
     def rest(self) -> None:
         """Let go of the cipher's context; the next mask makes another."""
@@ -160,65 +229,35 @@ class HeaderProtection:
     def masks(self, samples: bytes) -> bytes:
         if len(samples) & 15:
             raise ValueError("samples are 16 bytes each")
-        if self._is_aes:
-            cipher = self._cipher
-            if cipher is None:
-                cipher = self._cipher = Cipher(AES(self._key), SINGLE_BLOCKS).encryptor()
-            return cipher.update(samples)
-        if len(samples) == SAMPLE_SIZE:
-            return self._chacha_mask(samples)
-        # RFC 9001 §5.4.4: the sample is block counter and nonce, so there is no run of blocks to share.
-        return b"".join(
-            [self._chacha_mask(samples[start : start + 16]) for start in range(0, len(samples), SAMPLE_SIZE)]
-        )
-
-    def _chacha_mask(self, sample: bytes) -> bytes:
         cipher = self._cipher
         if cipher is None:
-            cipher = self._cipher = Cipher(ChaCha20(self._key, ZEROS), None).encryptor()
+            cipher = self._cipher = self._make()
+        if self._is_aes:
+            return cipher.update(samples)
+        if len(samples) == SAMPLE_SIZE:
+            return self._chacha_mask(cipher, samples)
+        # RFC 9001 §5.4.4: the sample is block counter and nonce, so there is no run of blocks to share.
+        return b"".join(
+            [
+                self._chacha_mask(cipher, samples[start : start + SAMPLE_SIZE])
+                for start in range(0, len(samples), SAMPLE_SIZE)
+            ]
+        )
+
+    def _make(self) -> CipherContext:
+        keys = self._keys
+        if keys is not None:
+            self._key = keys.header_key()
+            self._keys = None
+        return (
+            SingleBlocks(self._key).encryptor()
+            if self._is_aes
+            else Cipher(ChaCha20(self._key, ZEROS), None).encryptor()
+        )
+
+    def _chacha_mask(self, cipher: CipherContext, sample: bytes) -> bytes:
         cipher.reset_nonce(sample)
         return cipher.update(ZEROS)
-
-
-@final
-class PacketKeys:
-    """One traffic secret and what was derived from it."""
-
-    __slots__ = ("_fresh", "header", "iv", "labels", "parameters", "secret")
-
-    def __init__(
-        self, parameters: SuiteParameters, secret: bytes, labels: Labels, header: HeaderProtection | None
-    ) -> None:
-        key = MacKey(parameters.hash_name, secret)
-        self.parameters = parameters
-        self.secret = secret
-        self.labels = labels
-        self.iv = int.from_bytes(key.digest(labels.iv)[:IV_SIZE], "big")
-        if header is None:
-            size = parameters.key_size
-            info = labels.header_32 if size == 32 else labels.header_16
-            header = HeaderProtection(parameters, key.digest(info)[:size])
-        self.header = header
-        self._fresh: AESGCM | ChaCha20Poly1305 | None = self._aead(key)
-
-    def aead(self) -> AESGCM | ChaCha20Poly1305:
-        """A context of the AEAD, which takes 2.6 KB. Not kept here."""
-        fresh = self._fresh
-        self._fresh = None
-        return fresh or self._aead(MacKey(self.parameters.hash_name, self.secret))
-
-    def _aead(self, secret: MacKey) -> AESGCM | ChaCha20Poly1305:
-        parameters = self.parameters
-        size = parameters.key_size
-        key = secret.digest(self.labels.key_32 if size == 32 else self.labels.key_16)[:size]
-        return AESGCM(key) if parameters.is_aes else ChaCha20Poly1305(key)
-
-    def next(self) -> PacketKeys:
-        """Keys of the next generation; header protection stays. RFC 9001 §6.1."""
-        size = self.parameters.hash_size
-        info = self.labels.update_48 if size == 48 else self.labels.update_32
-        secret = mac(self.parameters.hash_name, self.secret, info)
-        return PacketKeys(self.parameters, secret, self.labels, self.header)
 
 
 @final
@@ -227,11 +266,11 @@ class Sealer:
 
     __slots__ = ("_aead", "_header", "_iv", "_keys", "confidentiality_limit", "suite")
 
-    def __init__(self, keys: PacketKeys) -> None:
+    def __init__(self, keys: PacketKeys, header: HeaderProtection | None = None) -> None:
         self._keys = keys
-        self._aead: AESGCM | ChaCha20Poly1305 | None = keys.aead()
-        self._iv = keys.iv
-        self._header = keys.header
+        self._header = header or HeaderProtection(keys)
+        self._aead: AESGCM | ChaCha20Poly1305 | None = None
+        self._iv = 0
         self.suite: int = keys.parameters.suite
         self.confidentiality_limit: int = keys.parameters.confidentiality_limit
 
@@ -239,12 +278,12 @@ class Sealer:
         """Ciphertext of ``payload`` followed by the 16-byte tag; ``header`` is authenticated as it stands."""
         aead = self._aead
         if aead is None:
-            aead = self._aead = self._keys.aead()
+            aead = self._prepare()
         return aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing was sealed since `rest`."""
+        """Whether nothing was sealed since `rest`, or ever."""
         return self._aead is None
 
     def rest(self) -> None:
@@ -262,7 +301,7 @@ class Sealer:
         """
         aead = self._aead
         if aead is None:
-            aead = self._aead = self._keys.aead()
+            aead = self._prepare()
         ciphertext = aead.encrypt((self._iv ^ packet_number).to_bytes(12, "big"), payload, header)
         start = SAMPLE_OFFSET - number_size
         mask = self._header.masks(ciphertext[start : start + SAMPLE_SIZE])
@@ -288,7 +327,7 @@ class Sealer:
         """
         aead = self._aead
         if aead is None:
-            aead = self._aead = self._keys.aead()
+            aead = self._prepare()
         encrypt = aead.encrypt
         iv = self._iv
         number = first_number
@@ -330,7 +369,13 @@ class Sealer:
 
     def next(self) -> Sealer:
         """The sealer after a key update, RFC 9001 §6.1."""
-        return Sealer(self._keys.next())
+        return Sealer(self._keys.next(), self._header)
+
+    def _prepare(self) -> AESGCM | ChaCha20Poly1305:
+        keys = self._keys
+        aead = self._aead = keys.aead()
+        self._iv = keys.iv
+        return aead
 
     def __repr__(self) -> str:
         return f"Sealer(suite=0x{self.suite:04x})"
@@ -342,11 +387,11 @@ class Opener:
 
     __slots__ = ("_aead", "_header", "_iv", "_keys", "integrity_limit", "suite")
 
-    def __init__(self, keys: PacketKeys) -> None:
+    def __init__(self, keys: PacketKeys, header: HeaderProtection | None = None) -> None:
         self._keys = keys
-        self._aead: AESGCM | ChaCha20Poly1305 | None = keys.aead()
-        self._iv = keys.iv
-        self._header = keys.header
+        self._header = header or HeaderProtection(keys)
+        self._aead: AESGCM | ChaCha20Poly1305 | None = None
+        self._iv = 0
         self.suite: int = keys.parameters.suite
         self.integrity_limit: int = keys.parameters.integrity_limit
 
@@ -356,7 +401,7 @@ class Opener:
             return None
         aead = self._aead
         if aead is None:
-            aead = self._aead = self._keys.aead()
+            aead = self._prepare()
         try:
             return aead.decrypt((self._iv ^ packet_number).to_bytes(12, "big"), ciphertext, header)
         except InvalidTag:
@@ -389,7 +434,7 @@ class Opener:
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether nothing was opened since `rest`."""
+        """Whether nothing was opened since `rest`, or ever."""
         return self._aead is None
 
     def rest(self) -> None:
@@ -403,7 +448,13 @@ class Opener:
 
     def next(self) -> Opener:
         """The opener after a key update, RFC 9001 §6.1."""
-        return Opener(self._keys.next())
+        return Opener(self._keys.next(), self._header)
+
+    def _prepare(self) -> AESGCM | ChaCha20Poly1305:
+        keys = self._keys
+        aead = self._aead = keys.aead()
+        self._iv = keys.iv
+        return aead
 
     def __repr__(self) -> str:
         return f"Opener(suite=0x{self.suite:04x})"
@@ -415,7 +466,7 @@ def sealer_from_secret(suite: int, secret: bytes, quic_version: int) -> Sealer:
     Raises:
         ValueError: unknown suite or QUIC version.
     """
-    return Sealer(PacketKeys(suite_parameters(suite), secret, labels_of(quic_version), None))
+    return Sealer(PacketKeys(suite_parameters(suite), secret, labels_of(quic_version)))
 
 
 def opener_from_secret(suite: int, secret: bytes, quic_version: int) -> Opener:
@@ -424,4 +475,4 @@ def opener_from_secret(suite: int, secret: bytes, quic_version: int) -> Opener:
     Raises:
         ValueError: unknown suite or QUIC version.
     """
-    return Opener(PacketKeys(suite_parameters(suite), secret, labels_of(quic_version), None))
+    return Opener(PacketKeys(suite_parameters(suite), secret, labels_of(quic_version)))
