@@ -101,6 +101,24 @@ def test_an_acknowledgement_travels_with_the_answer(loopback: Loopback) -> None:
     run(main())
 
 
+def test_each_flight_of_a_client_leaves_before_anything_else_is_done(
+    server_tls: ServerTLS, client_tls: ClientTLS
+) -> None:
+    async def main() -> None:
+        async with Endpoint.open((HOST, 0)) as there, Endpoint.open((HOST, 0)) as here:
+            there.listen(tls=server_tls)
+            dialling = asyncio.create_task(here.connect(HOST, there.address[1], tls=client_tls))
+            await asyncio.sleep(0)
+            (driven,) = here._driver._driven.values()
+            hello = driven.engine.stats().datagrams_sent
+            assert hello > 0
+
+            client = await dialling
+            assert client.stats().datagrams_sent > hello  # the Finished did not wait for this task
+
+    run(main())
+
+
 def test_writes_of_one_turn_leave_together(loopback: Loopback) -> None:
     async def main() -> None:
         async with loopback() as (client, _):
