@@ -19,7 +19,10 @@ from ..packet_space import PacketSpace
 from ..packing.initial_flight import FlightReason
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 
-LEVELS: Final = (Level.INITIAL, Level.HANDSHAKE, Level.APPLICATION)
+# By space; members of an Enum of another package are looked up once.
+LEVELS: Final = [Level.INITIAL, Level.HANDSHAKE, Level.APPLICATION]
+INITIAL_LEVEL: Final = Level.INITIAL
+APPLICATION_LEVEL: Final = Level.APPLICATION
 SPACES: Final = {Level.INITIAL: INITIAL, Level.HANDSHAKE: HANDSHAKE, Level.APPLICATION: APPLICATION}
 
 # bad_certificate to unknown_ca, and certificate_required: RFC 8446 §6.2.
@@ -101,13 +104,14 @@ class Handshake:
         others: list[TlsEvent] = []
         for event in events:
             if isinstance(event, SendCrypto):
-                if self.holds_tickets and event.level is Level.APPLICATION:
+                level = event.level
+                if self.holds_tickets and level is APPLICATION_LEVEL:
                     self._held = [*self._held, event.data]
                     continue
-                stream = self.spaces[SPACES[event.level]].crypto
+                stream = self.spaces[SPACES[level]].crypto
                 base = stream.sent_size
                 stream.send(event.data)
-                if base and event.level is Level.INITIAL and self.lay_out is not None:
+                if base and level is INITIAL_LEVEL and self.lay_out is not None:
                     self._lay_out_again(self.lay_out, stream, base, event.data)
             else:
                 others.append(event)

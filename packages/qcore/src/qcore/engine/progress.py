@@ -35,6 +35,9 @@ TokenMaker = Callable[[Address], bytes]
 # Seconds that an application which has not sent anything holds up the tickets. neqo keeps a ticket together with the
 # SETTINGS of HTTP/3, and throws away one that comes before them.
 TICKET_DELAY: Final = 0.05
+# Looked up once, as members of an Enum of another package.
+HANDSHAKE_LEVEL: Final = Level.HANDSHAKE
+EARLY_LEVEL: Final = Level.EARLY
 LEVEL_NAMES: Final = {
     Level.INITIAL: "initial",
     Level.EARLY: "0rtt",
@@ -192,21 +195,22 @@ class Progress:
         if self._observer is not None:
             name = LEVEL_NAMES[event.level]
             self._observer.keys_installed(now, name, event.sealer is not None, event.opener is not None)
-        if event.level is Level.HANDSHAKE:
+        level, sealer, opener = event.level, event.sealer, event.opener
+        if level is HANDSHAKE_LEVEL:
             space = parts.spaces[HANDSHAKE]
-            space.sealer = event.sealer or space.sealer
-            space.opener = event.opener or space.opener
+            space.sealer = sealer or space.sealer
+            space.opener = opener or space.opener
             parts.recovery.set_handshake_keys()
             if not parts.is_client and application.early_opener is None:
                 parts.receiver.end_early()  # the ClientHello is answered, and 0-RTT not taken
             # RFC 9369 §4.1: until its ServerHello a server may still speak the version of the first flight.
             parts.receiver.is_version_change_allowed = False
-        elif event.level is Level.EARLY:
-            application.early_sealer = event.sealer
-            application.early_opener = event.opener
-        elif event.level is Level.APPLICATION:
-            self._sealer = event.sealer or self._sealer
-            self._opener = event.opener or self._opener
+        elif level is EARLY_LEVEL:
+            application.early_sealer = sealer
+            application.early_opener = opener
+        else:
+            self._sealer = sealer or self._sealer
+            self._opener = opener or self._opener
             application.sealer = self._sealer if self._opener is None else None
             if self._sealer is not None and self._opener is not None and application.phases is None:
                 application.phases = KeyPhases(

@@ -17,7 +17,7 @@ from qwire.packet_number import expand
 from ..batch import Datagram
 from ..errors import TransportError
 from ..packet_space import PacketSpace
-from ..packing.builder import ONE_RTT, SAMPLE_OFFSET, SAMPLE_SIZE
+from ..packing.builder import INITIAL_TYPE, ONE_RTT, SAMPLE_OFFSET, SAMPLE_SIZE, ZERO_RTT
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 
 # Packets for which keys are still to come. Peers keep 10 to 32; more than one flight is not worth the memory.
@@ -227,7 +227,7 @@ class PacketReceiver:
             self._drop(error.reason)
             return None, len(data)
         end = header.end
-        is_early = header.packet_type is PacketType.ZERO_RTT
+        is_early = header.packet_type is ZERO_RTT
         if is_early and not self.takes_early:
             self._drop("0-RTT is not accepted, or over")
             return None, end
@@ -236,7 +236,7 @@ class PacketReceiver:
         if (
             self.first_opener is not None
             and header.version == self.early_version
-            and header.packet_type is PacketType.INITIAL
+            and header.packet_type is INITIAL_TYPE
         ):
             # RFC 9369 §4.1: these keys are kept until a Handshake packet shows that the client follows.
             opener = self.first_opener
@@ -287,7 +287,7 @@ class PacketReceiver:
     def _is_early(self, data: bytes) -> bool:
         if not data[0] & 0x80 or int.from_bytes(data[1:5], "big") != self.early_version:
             return False
-        return long_packet_type(data[0], self.early_version) is PacketType.ZERO_RTT
+        return long_packet_type(data[0], self.early_version) is ZERO_RTT
 
     def take_waiting(self) -> list[WaitingPacket]:
         """Packets that waited for keys, to be tried again."""

@@ -25,6 +25,8 @@ SAMPLE_SIZE: Final = 16
 LONG_HEADER_SIZE: Final = 7
 # Looked up once: a member of an Enum of another package costs more than a frame header.
 ONE_RTT: Final = PacketType.ONE_RTT
+ZERO_RTT: Final = PacketType.ZERO_RTT
+INITIAL_TYPE: Final = PacketType.INITIAL
 # A larger amount of data is not cut to leave less than this at the end of a packet: it would cost the peer as
 # much work as a full frame.
 SMALLEST_CUT: Final = 32
@@ -168,7 +170,7 @@ class PacketBuilder:
         if self.packet_type is ONE_RTT:
             return 1 + len(self.destination_cid) + self.packet_number_size
         size = LONG_HEADER_SIZE + len(self.destination_cid) + len(self.source_cid) + self.length_size
-        if self.packet_type is PacketType.INITIAL:
+        if self.packet_type is INITIAL_TYPE:
             size += token_size(self.token)
         return size + self.packet_number_size
 

@@ -14,7 +14,7 @@ from qwire.packet_number import encoded_size
 from ..ackhandler.sent import SentPacketHandler
 from ..key_phases import KeyPhases
 from ..spaces import APPLICATION, INITIAL
-from .builder import ONE_RTT, TAG_SIZE, PacketBuilder
+from .builder import ONE_RTT, TAG_SIZE, ZERO_RTT, PacketBuilder
 from .habits import PacketHabits
 
 # Random bits are drawn for so many packets at a time, eight per byte.
@@ -140,7 +140,7 @@ class PacketHeaders:
             sealer=sealer,
             destination_cid=self.destination_cid,
             source_cid=self.source_cid,
-            version=self.early_version if packet_type is PacketType.ZERO_RTT else self.version,
+            version=self.early_version if packet_type is ZERO_RTT else self.version,
             token=self.token if space == INITIAL else b"",
             length_size=self._initial_length_size if space == INITIAL else 2,
             key_phase=key_phase,

@@ -16,7 +16,16 @@ from ..ackhandler.send_mode import SendMode
 from ..ackhandler.sent import SentPacketHandler
 from ..packet_space import PacketSpace
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
-from .builder import LONG_HEADER_SIZE, MIN_INITIAL_SIZE, TAG_SIZE, PacketBuilder, token_size
+from .builder import (
+    INITIAL_TYPE,
+    LONG_HEADER_SIZE,
+    MIN_INITIAL_SIZE,
+    ONE_RTT,
+    TAG_SIZE,
+    ZERO_RTT,
+    PacketBuilder,
+    token_size,
+)
 from .datagram import DatagramWriter, PackedDatagram
 from .flight import FlightPlanner
 from .headers import PacketHeaders
@@ -194,7 +203,7 @@ class Packer:
 
     def _may_join(self, first: PacketBuilder, space: PacketSpace) -> bool:
         """Whether a packet of a space may follow the first one of a datagram."""
-        if first.packet_type is not PacketType.INITIAL:
+        if first.packet_type is not INITIAL_TYPE:
             return True
         if space.index == APPLICATION:
             habits = self.habits
@@ -236,11 +245,11 @@ class Packer:
         if index != APPLICATION:
             sealer, packet_type = space.sealer, LONG_TYPES[index]
         elif space.phases is not None:
-            sealer, packet_type = space.phases.sealer, PacketType.ONE_RTT
+            sealer, packet_type = space.phases.sealer, ONE_RTT
         elif space.sealer is not None:
-            sealer, packet_type = space.sealer, PacketType.ONE_RTT
+            sealer, packet_type = space.sealer, ONE_RTT
         else:
-            sealer, packet_type = space.early_sealer, PacketType.ZERO_RTT
+            sealer, packet_type = space.early_sealer, ZERO_RTT
             sources = self.early_sources
         if (mode is SendMode.ACK_ONLY or mode is SendMode.PACED) and self._recovery.is_stranded(index):
             mode = SendMode.ANY
@@ -253,7 +262,7 @@ class Packer:
         builder = self._begin(space, packet_type, sealer, now, size - used)
         if builder.limit < 1:
             return None
-        if packet_type is not PacketType.ZERO_RTT:
+        if packet_type is not ZERO_RTT:
             space.received.write_frames(builder)
         if (
             self.habits.repeats_hello
@@ -285,7 +294,7 @@ class Packer:
             if self.is_client and self._has_skips:
                 self._recovery.skip_packet_numbers(index, self._policy.packet_number_skip(self._initials))
             self._initials += 1
-        elif packet_type is PacketType.ZERO_RTT:
+        elif packet_type is ZERO_RTT:
             self._newest_hello = -1  # it stands between that Initial and the next, and sizes are as ever
         return builder
 
@@ -301,7 +310,7 @@ class Packer:
         self, space: PacketSpace, sources: Sequence[FrameSource], mode: SendMode, packet_type: PacketType
     ) -> bool:
         index = space.index
-        if packet_type is not PacketType.ZERO_RTT and space.received.has_frames(index):
+        if packet_type is not ZERO_RTT and space.received.has_frames(index):
             return True
         if mode is SendMode.ACK_ONLY or mode is SendMode.PACED:
             return False
@@ -348,11 +357,11 @@ class Packer:
             used -= last.total_size()
             last.omit_last_length()
             used += last.total_size()
-        if first.packet_type is PacketType.INITIAL:
+        if first.packet_type is INITIAL_TYPE:
             if self.is_client:
                 short = size - used
                 if self._policy.padding == "datagram":
-                    if last.packet_type is PacketType.ONE_RTT and short > 0:
+                    if last.packet_type is ONE_RTT and short > 0:
                         last.limit += short
                         last.pad(short)
                     else:
@@ -365,7 +374,7 @@ class Packer:
                 short = min(MIN_INITIAL_SIZE, limit) - used
                 if short > 0:
                     first.pad(short)
-        elif first.packet_type is PacketType.ONE_RTT and first.is_path_probe:
+        elif first.packet_type is ONE_RTT and first.is_path_probe:
             # RFC 9000 §8.2.1: probes of a path show that it carries full-sized datagrams.
             short = min(MIN_INITIAL_SIZE, limit) - used
             if short > 0:
@@ -388,7 +397,7 @@ class Packer:
             index = space.index
             sealer, packet_type = space.sealer, LONG_TYPES[index]
             if index == APPLICATION and space.phases is not None:
-                sealer, packet_type = space.phases.sealer, PacketType.ONE_RTT
+                sealer, packet_type = space.phases.sealer, ONE_RTT
             if frame is None or sealer is None:
                 continue
             size = limit

@@ -8,13 +8,12 @@ be different. RFC 9000 §17.3.1.
 from typing import Final, final
 
 from qtls.protection import Sealer
-from qwire.constants import PacketType
 from qwire.headers import short_header
 
 from ..ackhandler.history import SentPacket
 from ..observer import Observer
 from ..spaces import APPLICATION
-from .builder import TAG_SIZE
+from .builder import ONE_RTT, TAG_SIZE
 from .source import FrameSource
 
 # RFC 9000 A.2: up to so many numbers above the largest acknowledged one, a packet number fits 1 to 4 bytes.
@@ -85,6 +84,6 @@ def pack_run(
     if observer is not None:
         for packet, single in zip(sent, frames, strict=True):
             observer.packet_sent(
-                now, PacketType.ONE_RTT, packet.packet_number, packet.size, [single], destination_cid, b""
+                now, ONE_RTT, packet.packet_number, packet.size, [single], destination_cid, b""
             )
     return PacketRun(datagrams, sent, total)
