@@ -152,12 +152,6 @@ class Driver(SocketOwner):
         else:
             self.flush(driven)
 
-    def dialled(self, driven: Driven) -> None:
-        """A client's handshake is complete: errors of the socket do not concern it any more."""
-        self._dialling.discard(driven)
-        if not self._dialling:
-            self._dialling = NOBODY
-
     def wake(self, driven: Driven) -> None:
         """A verb was used on the engine: look at it before the loop waits again."""
         if not driven.is_queued:
@@ -239,7 +233,7 @@ class Driver(SocketOwner):
                 self._enqueue(driven)
                 if engine.is_established and driven in self._dialling:
                     # The server waits for a Finished. Tasks that hear of it have to begin yet.
-                    self.dialled(driven)
+                    self._end_dial(driven)
                     has_finished = True
                 elif self._deliver(driven):
                     woken = True
@@ -253,6 +247,12 @@ class Driver(SocketOwner):
             self._schedule_flush()
         else:
             self._flush()
+
+    def _end_dial(self, driven: Driven) -> None:
+        """A client's handshake is complete: errors of the socket do not concern it any more."""
+        self._dialling.discard(driven)
+        if not self._dialling:
+            self._dialling = NOBODY
 
     def on_writable(self) -> None:
         self._is_blocked = False

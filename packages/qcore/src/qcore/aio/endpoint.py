@@ -222,7 +222,6 @@ class Endpoint:
         try:
             if not begins_early:
                 await connection.handshake()
-                self._driver.dialled(connection)
         except BaseException:
             connection.abort()
             raise
