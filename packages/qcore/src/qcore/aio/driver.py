@@ -222,7 +222,7 @@ class Driver(SocketOwner):
 
     def _take(self, datagrams: Sequence[Datagram]) -> None:
         now = self.now()
-        woken = has_finished = False
+        woken = False
         touched = self._router.receive(datagrams, now)
         self._is_delivering = True
         try:
@@ -232,10 +232,8 @@ class Driver(SocketOwner):
                     driven = self._driven[engine] = self._adopt(engine)
                 self._enqueue(driven)
                 if engine.is_established and driven in self._dialling:
-                    # The server waits for a Finished. Tasks that hear of it have to begin yet.
-                    self._end_dial(driven)
-                    has_finished = True
-                elif self._deliver(driven):
+                    self._end_dial(driven, now)
+                if self._deliver(driven):
                     woken = True
             for engine in self._router.accepted():
                 driven = self._driven.get(engine)
@@ -243,16 +241,22 @@ class Driver(SocketOwner):
                     woken = True
         finally:
             self._is_delivering = False
-        if woken and not has_finished:
+        if woken:
             self._schedule_flush()
         else:
             self._flush()
 
-    def _end_dial(self, driven: Driven) -> None:
-        """A client's handshake is complete: errors of the socket do not concern it any more."""
+    def _end_dial(self, driven: Driven, now: float) -> None:
+        """A client's handshake is complete: errors of the socket do not concern it any more.
+
+        Its Finished, which the server waits for, leaves before anybody hears of that.
+        """
         self._dialling.discard(driven)
         if not self._dialling:
             self._dialling = NOBODY
+        self._transmit(driven, now)
+        if self._batch.count:
+            self._send()
 
     def on_writable(self) -> None:
         self._is_blocked = False
