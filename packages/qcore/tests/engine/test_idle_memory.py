@@ -1,6 +1,7 @@
 """What a connection holds while it has nothing to do."""
 
 import gc
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -93,6 +94,12 @@ def test_packets_without_an_answer_are_forgotten_at_rest() -> None:
     assert 200_000 == len(pair.received["client", stream])
 
 
+def holds_something(shared: dict[Any, Any] | list[Any] | set[Any]) -> bool:
+    if isinstance(shared, list):  # some have a place for each space
+        return any(each not in (0, None, math.inf) for each in shared)
+    return bool(shared)
+
+
 def test_nobody_has_put_anything_into_what_connections_share() -> None:
     pair = idle_pair()
     stream = pair.client.open_stream()
@@ -107,7 +114,7 @@ def test_nobody_has_put_anything_into_what_connections_share() -> None:
     }
 
     assert len(shared) > 20
-    assert {} == {name: value for name, value in shared.items() if any(value)}
+    assert {} == {name: value for name, value in shared.items() if holds_something(value)}
 
 
 @pytest.mark.parametrize("side", ["client", "server"])

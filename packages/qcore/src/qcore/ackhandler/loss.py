@@ -8,6 +8,7 @@ RFC 9002 §6.1, §7.6.
 import math
 from typing import Final, final
 
+from ..spaces import COUNT
 from .history import SentHistory, SentPacket
 from .rtt import GRANULARITY, RttEstimator
 
@@ -18,6 +19,8 @@ MAX_PACKET_THRESHOLD: Final = 64
 MAX_TIME_THRESHOLD: Final = 2.0
 TIME_THRESHOLD_STEP: Final = 1 / 8
 PERSISTENT_CONGESTION_THRESHOLD: Final = 3  # RFC 9002 §7.6.1
+# Of connections that lose nothing: nobody may put anything into it.
+NO_RUNS: Final = [math.inf] * COUNT
 
 
 @final
@@ -33,11 +36,11 @@ class LossDetector:
 
     __slots__ = ("_run_starts", "packet_threshold", "span", "time_threshold")
 
-    def __init__(self, spaces: int) -> None:
+    def __init__(self) -> None:
         self.packet_threshold = PACKET_THRESHOLD
         self.time_threshold = TIME_THRESHOLD
         self.span = 0.0
-        self._run_starts = [math.inf] * spaces
+        self._run_starts = NO_RUNS
 
     def delay(self, rtt: RttEstimator) -> float:
         """How old a packet gets before it is lost by time. RFC 9002 §6.1.2."""
@@ -51,7 +54,8 @@ class LossDetector:
         self.span = 0.0
         if history.passed_acked:
             history.passed_acked = False
-            self._run_starts[space] = math.inf
+            if self._run_starts[space] != math.inf:
+                self._begin_run(space, math.inf)
         head = history.head
         packets = history.packets
         largest = history.largest_acked
@@ -83,10 +87,17 @@ class LossDetector:
                 history.loss_time = packet.sent_time + delay
                 break
             index += 1
-        self._run_starts[space] = run_start
+        if run_start != self._run_starts[space]:
+            self._begin_run(space, run_start)
         if index == head:
             return []
         return history.take_head(index - head)
+
+    def _begin_run(self, space: int, start: float) -> None:
+        """Everything sent since `start` was lost; nothing in a row if it is math.inf."""
+        if self._run_starts is NO_RUNS:
+            self._run_starts = NO_RUNS.copy()
+        self._run_starts[space] = start
 
     def is_persistent(self, rtt: RttEstimator, max_ack_delay: float) -> bool:
         """Whether the last losses span so much time that the path must have changed. RFC 9002 §7.6.1."""
@@ -94,7 +105,7 @@ class LossDetector:
 
     def on_persistent_congestion(self) -> None:
         """It was reacted to: what is lost next begins another span."""
-        self._run_starts = [math.inf] * len(self._run_starts)
+        self._run_starts = NO_RUNS
 
     def on_late(self, distance: int) -> None:
         """A packet was declared lost and has arrived, `distance` numbers behind the largest acknowledged one."""
@@ -107,4 +118,4 @@ class LossDetector:
         """Another path: thresholds as at the start."""
         self.packet_threshold = PACKET_THRESHOLD
         self.time_threshold = TIME_THRESHOLD
-        self._run_starts = [math.inf] * len(self._run_starts)
+        self._run_starts = NO_RUNS

@@ -19,6 +19,8 @@ MAX_BACKOFF: Final = 16
 # RFC 9002 §6.2.3: how often a handshake is helped along before its probe timeout. Once makes good a lost packet, four
 # times the third of all packets; a peer that repeats itself without end gets no more than that.
 MAX_HURRIES: Final = 4
+# What connections share that owe no probes: nobody may put anything into it.
+NONE_OWED: Final = [0] * COUNT
 
 
 @final
@@ -62,7 +64,7 @@ class ProbeTimer:
     def __init__(self, is_client: bool, per_timeout: int = PROBES_PER_TIMEOUT) -> None:
         self._is_client = is_client
         self._per_timeout = per_timeout
-        self._owed = [0] * COUNT
+        self._owed = NONE_OWED
         self._expired_at = -math.inf
         self._hurries = MAX_HURRIES
         self._hurried_at = -math.inf
@@ -179,7 +181,7 @@ class ProbeTimer:
 
     def cancel(self) -> None:
         """Nothing is owed."""
-        self._owed = [0] * COUNT
+        self._owed = NONE_OWED
         self.total = 0
 
     def on_space_discarded(self, space: int) -> None:
@@ -192,5 +194,10 @@ class ProbeTimer:
             self.has_handshake_keys = True
 
     def _owe(self, space: int, count: int) -> None:
-        self.total += count - self._owed[space]
+        more = count - self._owed[space]
+        if not more:
+            return
+        self.total += more
+        if self._owed is NONE_OWED:
+            self._owed = NONE_OWED.copy()
         self._owed[space] = count

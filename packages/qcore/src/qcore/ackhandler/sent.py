@@ -105,7 +105,7 @@ class SentPacketHandler:
         self.spurious_count = 0
         self._numbers = list(numbers)
         self.ecn = ecn
-        self._loss = LossDetector(COUNT)
+        self._loss = LossDetector()
         self._histories = [SentHistory() for _ in range(COUNT)]
         self._unanswerable = UnanswerablePackets()
         self._probes = ProbeTimer(is_client, probes_per_timeout)

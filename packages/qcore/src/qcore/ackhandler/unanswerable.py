@@ -13,6 +13,9 @@ PING_AFTER: Final = 32
 # Packets of a space that elicit nothing and are remembered, the newest ones: to hear that an ACK has arrived only saves
 # repeating it. Some 800 bytes each.
 MAX_UNANSWERABLE: Final = 256
+# What connections share that have sent no such packet yet: nobody may put anything into these.
+NONE_IN_A_ROW: Final = [0] * COUNT
+NONE_KEPT: Final[list[list[SentPacket] | None]] = [None] * COUNT
 
 
 @final
@@ -22,13 +25,17 @@ class UnanswerablePackets:
     __slots__ = ("_in_a_row", "_kept")
 
     def __init__(self) -> None:
-        self._in_a_row = [0] * COUNT
-        self._kept: list[list[SentPacket] | None] = [None] * COUNT
+        self._in_a_row = NONE_IN_A_ROW
+        self._kept = NONE_KEPT
 
     def add(self, packet: SentPacket) -> SentPacket | None:
         """One more was sent; returns the one that is to be forgotten for it, if there is one."""
         space = packet.space
+        if self._in_a_row is NONE_IN_A_ROW:
+            self._in_a_row = NONE_IN_A_ROW.copy()
         self._in_a_row[space] += 1
+        if self._kept is NONE_KEPT:
+            self._kept = NONE_KEPT.copy()
         kept = self._kept[space]
         if kept is None:
             kept = self._kept[space] = []
@@ -37,7 +44,8 @@ class UnanswerablePackets:
 
     def interrupt(self, space: int) -> None:
         """A packet was sent that has to be acknowledged."""
-        self._in_a_row[space] = 0
+        if self._in_a_row[space]:
+            self._in_a_row[space] = 0
 
     def needs_ping(self, space: int) -> bool:
         """Whether the next packet should elicit an answer, since none has for long."""
@@ -46,5 +54,7 @@ class UnanswerablePackets:
     def take(self, space: int) -> list[SentPacket]:
         """Remember none of a space any more; those that were, oldest first."""
         kept = self._kept[space]
+        if kept is None:
+            return []
         self._kept[space] = None
-        return kept or []
+        return kept
