@@ -206,8 +206,13 @@ class Router:
 
     # Datagrams
 
-    def receive(self, datagrams: Sequence[Datagram], now: float) -> list[QuicEngine]:
-        """Give each datagram to its engine; returns the engines that got any."""
+    def receive(
+        self, datagrams: Sequence[Datagram], now: float, *, settles: bool = False
+    ) -> list[QuicEngine]:
+        """Give each datagram to its engine; returns the engines that got any, which `settles` means.
+
+        See `QuicEngine.receive`.
+        """
         groups: dict[QuicEngine, list[Datagram]] = {}
         reception = self._reception
         for datagram in datagrams:
@@ -225,7 +230,7 @@ class Router:
             else:
                 group.append(datagram)
         for engine, group in groups.items():
-            engine.receive(group, now)
+            engine.receive(group, now, settles=settles)
             if engine.parts.local_ids.has_changes:
                 self._update_ids(engine)
             if (

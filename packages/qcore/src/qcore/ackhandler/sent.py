@@ -213,13 +213,33 @@ class SentPacketHandler:
 
     # What the peer says
 
-    def on_ack(self, space: int, frame: AckFrame, now: float, held_for: float = 0.0) -> AckOutcome:
+    def can_wait(self, frame: AckFrame) -> bool:
+        """Whether what an ACK of 1-RTT packets changes can wait for what is about to be sent.
+
+        No packet is lost by it, since it leaves none behind, and there is none to probe for; `send_mode` tells whether
+        the window lacks what it makes free.
+        """
+        history = self._histories[APPLICATION]
+        first, last = frame.ranges[0]
+        return (
+            first <= history.base + history.head
+            and last < history.next_number
+            and self._probes.is_confirmed
+            and not history.lost_numbers
+            and not self.congestion.samples_delivery
+        )
+
+    def on_ack(
+        self, space: int, frame: AckFrame, now: float, held_for: float = 0.0, in_flight: int = -1
+    ) -> AckOutcome:
         """Take an ACK frame.
 
         RFC 9002 appendix A.7.
 
         Args:
+            now: when it arrived.
             held_for: seconds that it waited here for keys, which are no part of a round trip (§5.3).
+            in_flight: what `bytes_in_flight` was then, if it has changed since.
 
         Raises:
             TransportError: it acknowledges a packet that was never sent (RFC 9000 §13.1).
@@ -247,7 +267,8 @@ class SentPacketHandler:
             return outcome
         congestion = self.congestion
         old_state = congestion.state if self.observer is not None else ""
-        in_flight_before = self.bytes_in_flight
+        if in_flight < 0:
+            in_flight = self.bytes_in_flight
         outcome.take(acked, congestion.recovery_start)
         history.ack_eliciting -= outcome.eliciting
         self.bytes_in_flight -= outcome.acked_bytes
@@ -279,7 +300,7 @@ class SentPacketHandler:
                 now,
                 rtt_sample,
                 self.rtt.smoothed,
-                in_flight_before,
+                in_flight,
             )
         if space == HANDSHAKE:
             # RFC 9002 §6.2.2.1: only a server that has validated us can read, and answer, Handshake packets.

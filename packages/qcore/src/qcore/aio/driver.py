@@ -223,7 +223,7 @@ class Driver(SocketOwner):
     def _take(self, datagrams: Sequence[Datagram]) -> None:
         now = self.now()
         woken = False
-        touched = self._router.receive(datagrams, now)
+        touched = self._router.receive(datagrams, now, settles=True)
         self._is_delivering = True
         try:
             for engine in touched:
@@ -365,7 +365,9 @@ class Driver(SocketOwner):
             self._set_timer()
 
     def _settle(self, driven: Driven, now: float) -> None:
-        """Behind a turn: hand out the events of one engine, and set its alarm."""
+        """Behind a turn: have one engine do what could wait, hand out its events, and set its alarm."""
+        if driven.engine.settle(now):
+            self.wake(driven)
         self._deliver(driven)
         if driven.engine.is_terminated:
             self._release(driven)

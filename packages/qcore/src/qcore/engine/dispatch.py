@@ -39,6 +39,7 @@ from qwire.frames import (
 from ..errors import TransportError
 from ..paths.path import Path
 from ..spaces import APPLICATION, INITIAL
+from .acknowledgements import Acknowledgements
 from .parts import Parts
 from .receiving import OpenedPacket
 
@@ -70,6 +71,7 @@ class FrameDispatcher:
     """
 
     __slots__ = (
+        "_acknowledgements",
         "_is_client",
         "_parts",
         "_recovery",
@@ -83,7 +85,7 @@ class FrameDispatcher:
         "validated",
     )
 
-    def __init__(self, parts: Parts, is_client: bool) -> None:
+    def __init__(self, parts: Parts, acknowledgements: Acknowledgements, is_client: bool) -> None:
         self.tls_events = NO_TLS_EVENTS
         self.close: ConnectionCloseFrame | None = None
         self.handshake_done = False
@@ -92,6 +94,7 @@ class FrameDispatcher:
         self.ack_eliciting = False
         self.is_probing = False
         self._parts = parts
+        self._acknowledgements = acknowledgements
         self._streams = parts.streams
         self._recovery = parts.recovery
         self._is_client = is_client
@@ -114,7 +117,7 @@ class FrameDispatcher:
                 self._streams.receive_stream(frame)  # type: ignore[arg-type]  # kind is the exact type
             elif kind is ACK:
                 is_probing = False
-                self._on_ack(packet.space, frame, now)  # type: ignore[arg-type]  # as above
+                self._acknowledgements.receive(packet.space, frame, path, now)  # type: ignore[arg-type]  # as above
             elif kind is DATAGRAM:
                 ack_eliciting = True
                 is_probing = False
@@ -127,27 +130,6 @@ class FrameDispatcher:
                 self._dispatch_rare(packet, frame, path, destination_cid, now)
         self.ack_eliciting = ack_eliciting
         self.is_probing = is_probing
-
-    def _on_ack(self, space: int, frame: AckFrame, now: float) -> None:
-        parts = self._parts
-        outcome = self._recovery.on_ack(space, frame, now, parts.receiver.held_for)
-        phases = parts.spaces[space].phases
-        if phases is not None:
-            phases.on_acked(frame.ranges[0][1])
-        path = parts.paths.active
-        mtu = path.mtu
-        if mtu is not None and space == APPLICATION:
-            if outcome.acked:
-                mtu.on_packets_acked(outcome.largest_acked_size)
-            lost_size = self._recovery.largest_lost_size
-            if lost_size:
-                self._recovery.largest_lost_size = 0
-                mtu.on_packets_lost(lost_size, now)
-            if mtu.current != parts.datagram_size:
-                parts.follow_mtu(now)
-        rtt = self._recovery.rtt
-        if rtt.has_sample:
-            parts.flow.smoothed_rtt = rtt.smoothed
 
     def _dispatch_rare(
         self, packet: OpenedPacket, frame: Frame, path: Path, destination_cid: bytes, now: float

@@ -32,6 +32,7 @@ from ..events import Event
 from ..ids.generator import ConnectionIdGenerator
 from ..observer import Observer
 from ..spaces import APPLICATION, INITIAL
+from .acknowledgements import Acknowledgements
 from .closing import Closing
 from .deadlines import gather
 from .ending import Ending
@@ -86,7 +87,8 @@ class QuicEngine:
         patience = min(silence, config.handshake_timeout) if silence else config.handshake_timeout
         self._timers.handshake = now + patience
         self._progress = Progress(parts, opening.negotiation, self._lifecycle, self._observer, new_token)
-        self._transmitter = Transmitter(parts)
+        acknowledgements = Acknowledgements(parts)
+        self._transmitter = Transmitter(parts, acknowledgements)
         self._restart = Restart(parts, opening.negotiation, opening.restart_tls, self._observer)
         self._ending = Ending(parts, self._lifecycle, self._timers, self._observer)
         self.paths = Mobility(
@@ -99,6 +101,7 @@ class QuicEngine:
         )
         self._intake = Intake(
             parts,
+            acknowledgements,
             negotiation=opening.negotiation,
             lifecycle=self._lifecycle,
             progress=self._progress,
@@ -233,14 +236,22 @@ class QuicEngine:
 
     # Input
 
-    def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
-        """Take datagrams that arrived together."""
+    def receive(self, datagrams: Sequence[Datagram], now: float, *, settles: bool = False) -> None:
+        """Take datagrams that arrived together.
+
+        Args:
+            settles: `settle` will be called, so that what changes nothing about the answer can wait for it.
+        """
         self._now = now
         state = self._lifecycle.state
         if state is not State.CLOSED and state is not State.DRAINING:
-            self._intake.receive(datagrams, now)
+            self._intake.receive(datagrams, now, settles)
             if self._observer is not None:
                 self._report_keys(now)
+
+    def settle(self, now: float) -> bool:
+        """Do what `receive` has put off, once the answer has left; whether there is more to send because of it."""
+        return self._lifecycle.is_open and self._intake.settle(now)
 
     def _report_keys(self, now: float) -> None:
         """Tell the observer of 1-RTT keys that have changed since the last time."""
@@ -265,6 +276,7 @@ class QuicEngine:
     def next_timeout(self) -> float:
         """When `handle_timeout` wants to be called; `math.inf` for never."""
         if self._lifecycle.is_open:
+            self._intake.settle(self._now)
             gather(self._timers, self.parts, self._lifecycle, self._transmitter, self._progress)
         return self._timers.next()
 

@@ -20,6 +20,7 @@ from ..observer import Observer
 from ..packing.builder import MIN_INITIAL_SIZE
 from ..paths.path import Path
 from ..spaces import APPLICATION, HANDSHAKE
+from .acknowledgements import Acknowledgements
 from .bulk import RunReceiver
 from .dispatch import NO_TLS_EVENTS, NO_TOKENS, FrameDispatcher
 from .ending import Ending
@@ -45,6 +46,7 @@ class Intake:
     """
 
     __slots__ = (
+        "_acknowledgements",
         "_dispatcher",
         "_ending",
         "_lifecycle",
@@ -63,6 +65,7 @@ class Intake:
     def __init__(
         self,
         parts: Parts,
+        acknowledgements: Acknowledgements,
         *,
         negotiation: Negotiation,
         lifecycle: Lifecycle,
@@ -76,6 +79,7 @@ class Intake:
         self.count = 0
         self.size = 0
         self._parts = parts
+        self._acknowledgements = acknowledgements
         self._negotiation = negotiation
         self._lifecycle = lifecycle
         self._progress = progress
@@ -83,11 +87,13 @@ class Intake:
         self._restart = restart
         self._ending = ending
         self._observer = observer
-        self._dispatcher = FrameDispatcher(parts, parts.is_client)
+        self._dispatcher = FrameDispatcher(parts, acknowledgements, parts.is_client)
         self._runs = RunReceiver(parts, observer)
 
-    def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
+    def receive(self, datagrams: Sequence[Datagram], now: float, settles: bool) -> None:
         """Take datagrams that arrived together; a violation in one ends the connection."""
+        self.settle(now)
+        self._acknowledgements.may_wait = settles
         parts = self._parts
         parts.receiver.prepare(datagrams, parts.pto(), parts.recovery.next_packet_number(APPLICATION))
         size = 0
@@ -115,6 +121,18 @@ class Intake:
         self.size += size
         if self._observer is not None:
             self._observer.datagrams_received(now, len(datagrams), size)
+
+    def settle(self, now: float) -> bool:
+        """Take what was put off; whether there is something to send because of it."""
+        acknowledgements = self._acknowledgements
+        if not acknowledgements.is_waiting:
+            return False
+        try:
+            acknowledgements.catch_up()
+        except TransportError as error:
+            self._ending.fail(error, now)
+            return True
+        return acknowledgements.has_answer(now)
 
     def _receive_run(self, datagrams: Sequence[Datagram], start: int, now: float) -> int:
         """The packets of bulk transfer from `start` on."""

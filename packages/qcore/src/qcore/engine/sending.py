@@ -17,6 +17,7 @@ from ..packing.datagram import PackedDatagram, protect
 from ..paths.mtu import BASE_SIZE
 from ..paths.path import MAX_RESPONSES, Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
+from .acknowledgements import Acknowledgements
 from .parts import Parts
 
 # Bytes of probes of paths, and of answers to them, beyond the congestion window: what one path may be owed. Somebody
@@ -40,6 +41,7 @@ class Transmitter:
     """
 
     __slots__ = (
+        "_acknowledgements",
         "_parts",
         "_pending",
         "last_pass",
@@ -48,19 +50,20 @@ class Transmitter:
         "sent_handshake",
     )
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, acknowledgements: Acknowledgements) -> None:
         self.pacing_deadline = math.inf
         self.last_pass = -math.inf
         self.sent_handshake = False
         self.sent_ack_eliciting = False
         self._parts = parts
+        self._acknowledgements = acknowledgements
         self._pending: list[PackedDatagram] = []
 
     def transmit(self, now: float, batch: SendBatch) -> int:
         """Add what may be sent now to the batch; returns the number of datagrams.
 
         Raises:
-            TransportError: AEAD_LIMIT_REACHED, before anything is packed.
+            TransportError: AEAD_LIMIT_REACHED, before anything is packed; an ACK that was put off is wrong.
             FlightError: the layout of the first flight does not fit.
         """
         parts = self._parts
@@ -85,6 +88,9 @@ class Transmitter:
             least = 1 if parts.is_client or parts.spaces[INITIAL].is_discarded else MIN_INITIAL_SIZE
             recovery.set_amplification_blocked(budget < least)
             mode = recovery.send_mode(now)
+            if mode is not SendMode.ANY and self._acknowledgements.is_waiting:
+                self._acknowledgements.catch_up()  # it may make room in the window, or answer for what is to be probed
+                continue
             if mode is SendMode.NONE:
                 break
             if mode is SendMode.ANY:
