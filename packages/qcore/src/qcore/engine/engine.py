@@ -47,6 +47,7 @@ from .timers import TimerTable, is_due
 
 if TYPE_CHECKING:
     from ..stats import ConnectionStats
+    from .reports import Reports
 
 
 @final
@@ -74,10 +75,13 @@ class QuicEngine:
         self.parts = parts
         self.observer = observer
         self._observer: Observer | None = None
+        self._reports: Reports | None = None
         if observer is not None:
             from .guard import Guard  # most connections are not watched
+            from .reports import Reports
 
             self._observer = Guard(observer)
+            self._reports = Reports(parts, self._observer)
         parts.packer.writer.observer = parts.recovery.observer = self._observer
         self._negotiation = opening.negotiation
         self._lifecycle = Lifecycle()
@@ -113,8 +117,8 @@ class QuicEngine:
         self._now = now  # the latest time that was told, for verbs, which have no clock
         self._sent_count = 0
         self._sent_size = 0
-        self._generation = 0
-        self._report_start(now)
+        if self._reports is not None:
+            self._reports.start(opening.negotiation, now)
         self._progress.obey(opening.tls_events, now)
 
     @classmethod
@@ -246,19 +250,12 @@ class QuicEngine:
         state = self._lifecycle.state
         if state is not State.CLOSED and state is not State.DRAINING:
             self._intake.receive(datagrams, now, settles)
-            if self._observer is not None:
-                self._report_keys(now)
+            if self._reports is not None:
+                self._reports.keys(now)
 
     def settle(self, now: float) -> bool:
         """Do what `receive` has put off, once the answer has left; whether there is more to send because of it."""
         return self._lifecycle.is_open and self._intake.settle(now)
-
-    def _report_keys(self, now: float) -> None:
-        """Tell the observer of 1-RTT keys that have changed since the last time."""
-        phases = self.parts.spaces[APPLICATION].phases
-        if phases is not None and phases.generation != self._generation and self._observer is not None:
-            self._generation = phases.generation
-            self._observer.keys_updated(now, phases.generation, phases.peer_generation < phases.generation)
 
     def _on_client_parameters(self, data: bytes, now: float, reset_token: Callable[[bytes], bytes]) -> bytes:
         """Server: the ClientHello is read; obey the client's parameters and give ours."""
@@ -357,8 +354,8 @@ class QuicEngine:
             except TransportError as error:
                 self._ending.fail(error, now)
             self._after_sending(now)
-            if self._observer is not None:
-                self._report_keys(now)
+            if self._reports is not None:
+                self._reports.keys(now)
         frames = self._ending.take_frames(now)
         if frames is not None:
             self._transmitter.transmit_close(now, batch, frames)
@@ -497,17 +494,3 @@ class QuicEngine:
     def _require_open(self) -> None:
         if not self._lifecycle.is_open:
             raise ConnectionClosed("the connection is closed")
-
-    def _report_start(self, now: float) -> None:
-        if self._observer is not None:
-            parts, negotiation = self.parts, self._negotiation
-            self._observer.connection_started(
-                now,
-                self.is_client,
-                negotiation.local_cid,
-                parts.packer.headers.destination_cid,
-                negotiation.version,
-                parts.paths.active.address,
-            )
-            if self.is_client:
-                self._observer.parameters_set(now, True, parts.parameters)
