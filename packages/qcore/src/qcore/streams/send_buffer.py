@@ -12,7 +12,7 @@ from qwire.compiling import mypyc_attr
 
 from .ranges import RangeSet
 
-# Writes smaller than this are gathered, so that many small ones do not cost an object each.
+# Writes smaller than this are gathered behind others, so that many small ones do not cost an object each.
 SMALL_WRITE: Final = 2048
 # Gathered writes become a chunk at this size.
 GATHERED: Final = 16 * 1024
@@ -80,7 +80,8 @@ class SendBuffer:
         """Queue bytes behind all others; large ones are not copied."""
         size = len(data)
         self.end += size
-        if size < SMALL_WRITE:
+        # What is alone goes as it is: most messages are written once.
+        if size < SMALL_WRITE and (self._tail or self._chunks):
             self._tail += data
             if len(self._tail) >= GATHERED:
                 self._flush()
