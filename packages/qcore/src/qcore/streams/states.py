@@ -91,13 +91,24 @@ SEND_OVER: Final = frozenset((SendState.DATA_RECVD, SendState.RESET_RECVD))
 RECEIVE_OVER: Final = frozenset((ReceiveState.DATA_READ, ReceiveState.RESET_READ))
 
 
+# The same by state and then by what happened, which saves making a pair for every frame.
+_AFTER_SEND: Final = {
+    state: {happened: following for (before, happened), following in NEXT_SEND.items() if before is state}
+    for state in SendState
+}
+_AFTER_RECEIVE: Final = {
+    state: {happened: following for (before, happened), following in NEXT_RECEIVE.items() if before is state}
+    for state in ReceiveState
+}
+
+
 def advance_send(state: SendState, happened: SendInput) -> SendState:
     """The next state of a sending half.
 
     Raises:
         ValueError: the figure has no such arrow.
     """
-    following = NEXT_SEND.get((state, happened))
+    following = _AFTER_SEND[state].get(happened)
     if following is None:
         raise ValueError(f"a sending half in state '{state.value}' cannot see '{happened.value}'")
     return following
@@ -109,7 +120,7 @@ def advance_receive(state: ReceiveState, happened: ReceiveInput) -> ReceiveState
     Raises:
         ValueError: the figure has no such arrow.
     """
-    following = NEXT_RECEIVE.get((state, happened))
+    following = _AFTER_RECEIVE[state].get(happened)
     if following is None:
         raise ValueError(f"a receiving half in state '{state.value}' cannot see '{happened.value}'")
     return following
