@@ -308,10 +308,11 @@ class StreamManager(FrameSource):
 
     def receive_stream(self, frame: StreamFrame) -> None:
         """STREAM, RFC 9000 §19.8."""
-        stream = self._streams.get(frame.stream_id)
+        stream_id = frame.stream_id
+        stream = self._streams.get(stream_id)
         receive = None if stream is None else stream.receive
         if stream is None or receive is None:
-            stream = self._stream_of(frame.stream_id, frame, sending=False)
+            stream = self._stream_of(stream_id, frame, sending=False)
             receive = None if stream is None else stream.receive
             if stream is None or receive is None:
                 return

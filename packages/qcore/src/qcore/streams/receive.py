@@ -89,9 +89,11 @@ class ReceiveStream:
             TransportError: FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR; PROTOCOL_VIOLATION for deliberate fragments.
         """
         data = frame.data
-        stop = frame.offset + len(data)
-        if self.final_size >= 0 or frame.fin:
-            self._check_final_size(stop, frame.fin, frame)
+        offset = frame.offset
+        fin = frame.fin
+        stop = offset + len(data)
+        if self.final_size >= 0 or fin:
+            self._check_final_size(stop, fin, frame)
         if stop > self.highest:
             if stop > self.window.limit:
                 raise TransportError(
@@ -101,7 +103,7 @@ class ReceiveStream:
                 )
             flow.check_received(stop - self.highest, frame)
             self.highest = stop
-        if frame.fin and self.final_size < 0:
+        if fin and self.final_size < 0:
             self.final_size = stop
             self.state = advance_receive(self.state, ReceiveInput.FIN)
         if self.state is not ReceiveState.RECV and self.state is not ReceiveState.SIZE_KNOWN:
@@ -109,7 +111,7 @@ class ReceiveStream:
         if self.is_stopped:
             self._give_up(flow)
             return
-        if not self.reassembler.add(frame.offset, data):
+        if not self.reassembler.add(offset, data):
             raise TransportError(
                 PROTOCOL_VIOLATION, frame.type, f"more than {MAX_GAPS} gaps on stream {self.stream_id}"
             )
