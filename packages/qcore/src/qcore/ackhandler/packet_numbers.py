@@ -14,7 +14,7 @@ from typing import Final, final
 FIRST_SKIP_PERIOD: Final = 256
 MAX_SKIP_PERIOD: Final = 131_072
 RANDOM_BYTES: Final = 8
-NEVER: Final = 1 << 62
+NEVER: Final = (1 << 62) - 1
 
 
 @final

@@ -15,7 +15,8 @@ INITIAL_WINDOW_BYTES: Final = 14_720  # RFC 9002 §7.2
 MINIMUM_WINDOW_DATAGRAMS: Final = 2  # RFC 9002 §7.2
 # 10 Gbit/s over 50 ms. Beyond it a peer that acknowledges fast could make us hold too much.
 MAXIMUM_WINDOW: Final = 1 << 26
-UNLIMITED: Final = 1 << 62
+# The largest integer that compiled code handles without making an object.
+UNLIMITED: Final = (1 << 62) - 1
 # RFC 9002 §7.7 suggests 1.25. Slow start needs 2, or pacing would keep the window from doubling each round trip.
 PACING_GAIN: Final = 1.25
 SLOW_START_PACING_GAIN: Final = 2.0

@@ -35,7 +35,7 @@ NOMINAL_RTT: Final = 0.001
 MULTIPLIER: Final = 1_103_515_245
 INCREMENT: Final = 12_345
 DRAW_MASK: Final = 0x7FFF_FFFF
-UNREACHABLE: Final = 1 << 62
+UNREACHABLE: Final = (1 << 62) - 1
 
 
 @final
