@@ -57,8 +57,10 @@ class Packer:
 
     __slots__ = (
         "_flight",
+        "_handshake",
         "_has_number_sizes",
         "_has_skips",
+        "_initial",
         "_initial_size",
         "_initials",
         "_is_ipv6",
@@ -90,6 +92,8 @@ class Packer:
         habits = policy.habits
         self.is_client = is_client
         self.spaces = spaces
+        self._initial = spaces[INITIAL]
+        self._handshake = spaces[HANDSHAKE]
         self.headers = PacketHeaders(recovery, habits, policy.length_size, random)
         self.writer = DatagramWriter()
         self.one_rtt = OneRttPacker(
@@ -235,7 +239,7 @@ class Packer:
 
     def _is_settled(self) -> bool:
         """Whether only 1-RTT packets are left."""
-        return self.spaces[INITIAL].is_discarded and self.spaces[HANDSHAKE].is_discarded
+        return self._handshake.is_discarded and self._initial.is_discarded
 
     def _pack_space(
         self, space: PacketSpace, now: float, mode: SendMode, size: int, used: int, acks_only: bool = False
