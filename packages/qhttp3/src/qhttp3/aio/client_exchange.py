@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final, final
 
@@ -48,7 +49,15 @@ class ClientExchange(Exchange):
         """
         while not self.status:
             self.raise_error()
-            await self._patience.wait(self.changed)
+            # As `Patience.wait`, without a coroutine of its own: every request passes here.
+            future = self._patience.begin(self.changed)
+            try:
+                await future
+            except (asyncio.CancelledError, TimeoutError):
+                self.changed.unsubscribe(future)
+                raise
+            finally:
+                self._patience.end(future)
 
     async def wait_change(self) -> None:
         """As for every exchange, for no longer than the client has patience.

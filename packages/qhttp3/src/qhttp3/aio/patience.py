@@ -34,22 +34,29 @@ class Patience:
         Raises:
             TimeoutError: there was none.
         """
-        if self.seconds is None:
-            await signal.wait()
-            return
-        loop = asyncio.get_running_loop()
-        future = signal.subscribe(loop)
-        deadline = loop.time() + self.seconds
-        self._deadlines[future] = deadline
-        if self._timer is None:
-            self._timer = loop.call_at(deadline, self._on_timer)
+        future = self.begin(signal)
         try:
             await future
         except (asyncio.CancelledError, TimeoutError):
             signal.unsubscribe(future)
             raise
         finally:
-            self._deadlines.pop(future, None)
+            self.end(future)
+
+    def begin(self, signal: Signal) -> asyncio.Future[None]:
+        """What `wait` waits for; whoever does so without it, to save a coroutine, does the rest of it, too."""
+        loop = asyncio.get_running_loop()
+        future = signal.subscribe(loop)
+        if self.seconds is not None:
+            deadline = loop.time() + self.seconds
+            self._deadlines[future] = deadline
+            if self._timer is None:
+                self._timer = loop.call_at(deadline, self._on_timer)
+        return future
+
+    def end(self, future: asyncio.Future[None]) -> None:
+        """A wait is over, however it ended."""
+        self._deadlines.pop(future, None)
 
     def close(self) -> None:
         """Wait no more; for when nobody does."""
