@@ -20,7 +20,7 @@ from qhttp3.aio.client_exchange import start_exchange
 from qhttp3.aio.connection import H3Connection
 from qhttp3.aio.fields import FieldsInput, encode_fields
 from qhttp3.aio.patience import Patience
-from qhttp3.aio.request import Content, Target, request_fields, send_body
+from qhttp3.aio.request import Content, Target, plain_request, request_fields, send_body
 from qhttp3.aio.request_error import RequestError
 from qhttp3.aio.response import ClientExchange, Informational, Response
 from qhttp3.config import H3Config
@@ -193,8 +193,11 @@ class Client:
         """
         if self._is_closed:
             raise RuntimeError("the client is closed")
-        target = Target.parse(url)
-        fields = request_fields(method, target, headers, content, priority)
+        if headers or content is not None or priority is not None:
+            target = Target.parse(url)
+            fields = request_fields(method, target, headers, content, priority)
+        else:
+            target, fields = plain_request(method, url)
         ending = None if trailers is None else encode_fields(trailers)
         origin = self._origin(target)
         has_more = trailers is not None or not (content is None or content in (b"", ""))

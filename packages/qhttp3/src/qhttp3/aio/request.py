@@ -86,6 +86,17 @@ def request_fields(
 
 
 @lru_cache(maxsize=KEPT_TARGETS)
+def plain_request(method: str, url: str) -> tuple[Target, Sequence[Field]]:
+    """Where a request leads, and its head, if nothing else is to be said: the same few are made again and again.
+
+    Raises:
+        ValueError: the URL is not one of https.
+    """
+    target = Target.parse(url)
+    return target, _pseudo_fields(method, target.authority, target.path)
+
+
+@lru_cache(maxsize=KEPT_TARGETS)
 def _pseudo_fields(method: str, authority: bytes, path: bytes) -> tuple[Field, ...]:
     return (
         (b":method", method.upper().encode("ascii")),
