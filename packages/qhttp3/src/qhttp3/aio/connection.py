@@ -46,6 +46,13 @@ from qhttp3.events import (
 )
 from qhttp3.webtransport import is_offered
 
+# What most events are, looked up once: names of other modules are looked up each time.
+READABLE: Final = StreamReadable
+FINISHED: Final = StreamFinished
+OPENED: Final = StreamOpened
+ENDED: Final = ConnectionEnded
+HEADERS: Final = HeadersReceived
+DATA: Final = DataReadable
 # A piece of a body handed to the application at once.
 READ_SIZE: Final = 1 << 18
 NO_FIELDS: Final = Headers()
@@ -210,18 +217,18 @@ class H3Connection:
         self._together = FIRST_TOGETHER
         woken = False
         ended: ConnectionEnded | None = None
-        if events and isinstance(events[-1], ConnectionEnded):
+        if events and isinstance(events[-1], ENDED):
             ended = events[-1]
             engine.connection_ended()
         for event in events:
             kind = type(event)
-            if kind is StreamReadable:
+            if kind is READABLE:
                 engine.stream_readable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
-            elif kind is StreamFinished:
+            elif kind is FINISHED:
                 self.undelivered.discard(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
                 if self.sessions is not None:
                     woken = self.sessions.on_finished(event) or woken  # type: ignore[arg-type]  # as above
-            elif kind is StreamOpened:
+            elif kind is OPENED:
                 pass  # it is there when something can be read from it
             elif kind is StreamWritable:
                 engine.stream_writable(event.stream_id)  # type: ignore[union-attr]  # narrowed by `kind`
@@ -269,10 +276,10 @@ class H3Connection:
         woken = False
         for event in events:
             kind = type(event)
-            if kind is HeadersReceived:
+            if kind is HEADERS:
                 woken = self.on_headers(event) or woken  # type: ignore[arg-type]  # narrowed by `kind`
-            elif isinstance(event, DataReadable | BodyWritable):
-                exchange = self.exchanges.get(event.stream_id)
+            elif kind is DATA or isinstance(event, BodyWritable):
+                exchange = self.exchanges.get(event.stream_id)  # type: ignore[union-attr]  # as above
                 woken = (exchange is not None and exchange.changed.notify()) or woken
             elif isinstance(event, TrailersReceived):
                 exchange = self.exchanges.get(event.stream_id)
