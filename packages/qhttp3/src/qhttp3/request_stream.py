@@ -406,7 +406,8 @@ class RequestStream:
     def send_message(self, fields: Sequence[Field], data: bytes) -> int:
         """Send a head and as much of the body as the transport has room for; gives how much that was."""
         size = len(data)
-        if size > JOIN_SIZE or not size or self.transport.send_capacity(self.stream_id) < size:
+        # A small body goes with its head, for whose size nobody asks either.
+        if size > JOIN_SIZE or not size:
             self.send_headers(fields, not size)
             return self.send_data(data, True) if size else 0
         if self._observer is None:
