@@ -445,7 +445,7 @@ def test_unknown_frames_are_not_buffered() -> None:  # rigs M15
     for _ in range(100):
         peer.transport.send(stream_id, b"x" * 60_000)
         peer.pair.run()
-    stream = peer.pair.server._requests.get(stream_id)
+    stream = peer.pair.server._requests.under_way.get(stream_id)
 
     assert stream is not None
     assert 8192 > len(stream._buffer)

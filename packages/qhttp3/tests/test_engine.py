@@ -197,7 +197,7 @@ def test_a_body_that_nobody_reads_stays_in_the_transport() -> None:
     while taken := pair.client.send_data(stream_id, b"x" * 3000):
         sent += taken
         pair.run()
-    stream = pair.server._requests.get(stream_id)
+    stream = pair.server._requests.under_way.get(stream_id)
 
     assert stream is not None
     assert 4096 >= len(stream._buffer)

@@ -124,6 +124,11 @@ class DatagramQueue(FrameSource):
         else:
             self._received = [frame.data]
 
+    @property
+    def has_events(self) -> bool:
+        """Whether `drain_events` would give any."""
+        return bool(self._events) or bool(self._received)
+
     def drain_events(self) -> list[Event]:
         """What happened since the last call."""
         if not self._events and not self._received:

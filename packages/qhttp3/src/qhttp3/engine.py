@@ -72,6 +72,7 @@ class H3Engine:
         self._observer = observer
         self._events: list[H3Event] = []
         self._requests = RequestTable()
+        self._under_way = self._requests.under_way
         takes_sessions = is_offered(self.config.settings)
         self._sessions = SessionStreams(transport, self._events.append) if takes_sessions else None
         self._order = None if is_client else _response_order(transport, self._requests)
@@ -109,7 +110,7 @@ class H3Engine:
         """Something can be read from a stream."""
         if self._ending.is_closed:
             return
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         try:
             if stream is None:
                 if self._sessions is not None and stream_id in self._sessions:
@@ -134,7 +135,7 @@ class H3Engine:
         if self._sessions is not None and stream_id in self._sessions:
             self._sessions.on_reset(stream_id, code)
             return
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         try:
             if is_unidirectional(stream_id) or self._is_of_session(stream_id):
                 self._plane.on_reset(stream_id)
@@ -161,13 +162,13 @@ class H3Engine:
             except ConnectionViolation as violation:
                 self._ending.fail(violation.code, violation.reason)
             return
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         if stream is None and (
             self._is_of_session(stream_id) if self.is_client else self._requests.is_new(stream_id)
         ):
             # It comes before what it is about is known.
             self.stream_readable(stream_id)
-            stream = self._requests.get(stream_id)
+            stream = self._under_way.get(stream_id)
             if stream is None and self._sessions is not None:
                 self._sessions.on_stopped(stream_id, code)
         if stream is not None and not stream.is_sent:
@@ -177,7 +178,7 @@ class H3Engine:
 
     def stream_writable(self, stream_id: int) -> None:
         """The transport has room again on a stream."""
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         if self._ending.is_closed:
             return
         if stream is not None:
@@ -207,7 +208,7 @@ class H3Engine:
             return
         if self._observer is not None:
             self._observer.datagram_parsed(stream_id, len(data))
-        if self._requests.get(stream_id) is not None:
+        if self._under_way.get(stream_id) is not None:
             self._events.append(HttpDatagramReceived(stream_id, data))
 
     def connection_ended(self) -> None:
@@ -262,7 +263,7 @@ class H3Engine:
 
     def has_request(self, stream_id: int) -> bool:
         """Whether a request is under way, in either direction."""
-        return self._requests.get(stream_id) is not None
+        return self._under_way.get(stream_id) is not None
 
     def may_have_request(self, stream_id: int) -> bool:
         """Whether a request is under way, or has not arrived yet."""
@@ -270,7 +271,7 @@ class H3Engine:
 
     def is_sent(self, stream_id: int) -> bool:
         """Whether our half of a request is complete or given up."""
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         return stream is None or stream.is_sent
 
     @property
@@ -371,7 +372,7 @@ class H3Engine:
         An empty result without end means to wait for `DataReadable`, unless the request failed, which an event
         tells. A request that is over counts as ended.
         """
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         if stream is None:
             return b"", True
         if self._ending.is_closed:
@@ -387,14 +388,14 @@ class H3Engine:
 
     def stop_reading(self, stream_id: int, code: int = H3_NO_ERROR) -> None:
         """Want no more of a message; what we send goes on (RFC 9114 §4.1)."""
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         if stream is not None and not self._ending.is_closed:
             stream.stop_reading(code)
             self._forget_if_done(stream)
 
     def cancel(self, stream_id: int, code: int = H3_REQUEST_CANCELLED) -> None:
         """Give up a request in both directions."""
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         if stream is not None:
             self._requests.finish(stream)
             if not self._ending.is_closed:
@@ -478,7 +479,7 @@ class H3Engine:
         return self._sessions is not None and stream_id & 3 == 1
 
     def _stream(self, stream_id: int) -> RequestStream:
-        stream = self._requests.get(stream_id)
+        stream = self._under_way.get(stream_id)
         if stream is None or self._ending.is_closed or self._is_ended:
             raise UsageError(f"no request on stream {stream_id}, or it is over")
         return stream
@@ -486,7 +487,7 @@ class H3Engine:
     def _read_peer_stream(self, stream_id: int) -> None:
         goaway = self._plane.goaway_received
         for blocked_id in self._plane.read(stream_id):
-            stream = self._requests.get(blocked_id)
+            stream = self._under_way.get(blocked_id)
             if stream is not None:
                 try:
                     stream.on_unblocked()

@@ -19,25 +19,22 @@ class RequestTable:
 
     Attributes:
         next_id: Above every request seen.
+        under_way: Those that are, by stream id; only the table changes it.
     """
 
-    __slots__ = ("_credit", "_skipped", "_streams", "next_id")
+    __slots__ = ("_credit", "_skipped", "next_id", "under_way")
 
     def __init__(self) -> None:
         self.next_id = 0
-        self._streams: dict[int, RequestStream] = {}
+        self.under_way: dict[int, RequestStream] = {}
         self._skipped: dict[int, None] = {}  # ids below next_id that have not been seen
         self._credit = ABANDON_CREDIT
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return len(self.under_way)
 
     def __iter__(self) -> Iterator[RequestStream]:
-        return iter(list(self._streams.values()))
-
-    def get(self, stream_id: int) -> RequestStream | None:
-        """Give a request that is under way."""
-        return self._streams.get(stream_id)
+        return iter(list(self.under_way.values()))
 
     def is_new(self, stream_id: int) -> bool:
         """Whether a stream id has not been seen before."""
@@ -55,23 +52,23 @@ class RequestTable:
 
     def add(self, stream: RequestStream) -> None:
         """Add a request."""
-        self._streams[stream.stream_id] = stream
+        self.under_way[stream.stream_id] = stream
 
     def finish(self, stream: RequestStream) -> None:
         """Remove a request that was completed."""
-        if self._streams.pop(stream.stream_id, None) is not None and self._credit < ABANDON_CREDIT:
+        if self.under_way.pop(stream.stream_id, None) is not None and self._credit < ABANDON_CREDIT:
             self._credit += 1
 
     def abandon(self, stream: RequestStream) -> bool:
         """Remove a request that ended early; False if there were too many of them."""
-        self._streams.pop(stream.stream_id, None)
+        self.under_way.pop(stream.stream_id, None)
         self._credit -= 1
         return self._credit >= 0
 
     def from_id(self, identifier: int) -> list[RequestStream]:
         """Give the requests with an id or a larger one."""
-        return [stream for stream_id, stream in self._streams.items() if stream_id >= identifier]
+        return [stream for stream_id, stream in self.under_way.items() if stream_id >= identifier]
 
     def clear(self) -> None:
         """Forget all requests under way."""
-        self._streams.clear()
+        self.under_way.clear()

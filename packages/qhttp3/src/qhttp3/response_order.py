@@ -57,7 +57,7 @@ class ResponseOrder:
 
     def on_update(self, stream_id: int, value: bytes) -> None:
         """PRIORITY_UPDATE: of a request under way, or of one that is still to come."""
-        request = self._requests.get(stream_id)
+        request = self._requests.under_way.get(stream_id)
         if request is not None and request.phase is not Phase.HEAD:
             urgency, incremental = read_priority(value)
             self.transport.set_priority(stream_id, urgency, incremental)

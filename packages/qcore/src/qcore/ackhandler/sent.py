@@ -49,6 +49,7 @@ class SentPacketHandler:
         spurious_count: of these, packets that were acknowledged after all.
         rtt, congestion, pacer: the parts that hold the state of the path.
         ecn: what is known of marks on it; None if none are sent.
+        peer_max_ack_delay: the longest that the peer delays acknowledgements, in seconds.
         observer: may be exchanged or removed at any time.
 
     Args:
@@ -65,7 +66,6 @@ class SentPacketHandler:
         "_is_deadline_stale",
         "_is_loss_deadline",
         "_loss",
-        "_max_ack_delay",
         "_numbers",
         "_probes",
         "_reporter",
@@ -78,6 +78,7 @@ class SentPacketHandler:
         "lost_count",
         "observer",
         "pacer",
+        "peer_max_ack_delay",
         "rtt",
         "spurious_count",
     )
@@ -111,7 +112,7 @@ class SentPacketHandler:
         self._probes = ProbeTimer(is_client, probes_per_timeout)
         self._skip_before_probe = skip_before_probe
         self._exponent = ACK_DELAY_EXPONENT
-        self._max_ack_delay = MAX_ACK_DELAY
+        self.peer_max_ack_delay = MAX_ACK_DELAY
         self._is_deadline_stale = False
         self._deadline = math.inf
         self._is_loss_deadline = False
@@ -122,7 +123,7 @@ class SentPacketHandler:
 
     def next_packet_number(self, space: int) -> int:
         """The number of the next packet; asking does not use it up."""
-        return self._numbers[space].peek()
+        return self._numbers[space].next_number
 
     def take_packet_number(self, space: int) -> int:
         """Use a number up before its packet is reported.
@@ -321,14 +322,9 @@ class SentPacketHandler:
         self._exponent = exponent
         self.set_max_ack_delay(max_delay)
 
-    @property
-    def peer_max_ack_delay(self) -> float:
-        """The longest that the peer delays acknowledgements, in seconds."""
-        return self._max_ack_delay
-
     def set_max_ack_delay(self, max_delay: float) -> None:
         """The peer delays acknowledgements so long, in seconds, by its own account or on our wish."""
-        self._max_ack_delay = max_delay
+        self.peer_max_ack_delay = max_delay
         self._is_deadline_stale = True
 
     # Timers
@@ -523,11 +519,11 @@ class SentPacketHandler:
             return 0.0
         delay = (wire_delay << self._exponent) * 0.000_001
         # Until the handshake is confirmed, a peer may lack keys and take longer than it promised.
-        return self._max_ack_delay if self._probes.is_confirmed and delay > self._max_ack_delay else delay
+        return self.peer_max_ack_delay if self._probes.is_confirmed and delay > self.peer_max_ack_delay else delay
 
     def _take_late(self, history: SentHistory, ranges: Sequence[tuple[int, int]], now: float) -> None:
         """Find packets that were declared lost too early."""
-        horizon = now - LATE_PTOS * self.rtt.pto(self._max_ack_delay)
+        horizon = now - LATE_PTOS * self.rtt.pto(self.peer_max_ack_delay)
         for number, sent_time in history.take_late(ranges, horizon):
             self.spurious_count += 1
             self._loss.on_late(history.largest_acked - number)
@@ -566,7 +562,7 @@ class SentPacketHandler:
         if count:
             self.lost_count += count
             self.congestion.on_lost(lost_bytes, count, newest_time, now)
-            if self._loss.is_persistent(self.rtt, self._max_ack_delay):
+            if self._loss.is_persistent(self.rtt, self.peer_max_ack_delay):
                 self._loss.on_persistent_congestion()
                 self.congestion.on_persistent_congestion()
                 self.rtt.on_persistent_congestion()
@@ -584,7 +580,7 @@ class SentPacketHandler:
                 earliest = history.loss_time
         self._is_loss_deadline = earliest != math.inf
         if not self._is_loss_deadline:
-            earliest = self._probes.deadline(self._histories, self.rtt, self._max_ack_delay)
+            earliest = self._probes.deadline(self._histories, self.rtt, self.peer_max_ack_delay)
         self._deadline = earliest
 
     def _on_probe_timeout(self, now: float) -> None:

@@ -75,7 +75,7 @@ class QuicEngine:
         self.parts = parts
         self.observer = observer
         self._observer: Observer | None = None
-        self._reports: Reports | None = None
+        self._reports: "Reports | None" = None
         if observer is not None:
             from .guard import Guard  # most connections are not watched
             from .reports import Reports
@@ -91,7 +91,7 @@ class QuicEngine:
         patience = min(silence, config.handshake_timeout) if silence else config.handshake_timeout
         self._timers.handshake = now + patience
         self._progress = Progress(parts, opening.negotiation, self._lifecycle, self._observer, new_token)
-        acknowledgements = Acknowledgements(parts)
+        self._acknowledgements = acknowledgements = Acknowledgements(parts)
         self._transmitter = Transmitter(parts, acknowledgements)
         self._restart = Restart(parts, opening.negotiation, opening.restart_tls, self._observer)
         self._ending = Ending(parts, self._lifecycle, self._timers, self._observer)
@@ -255,7 +255,7 @@ class QuicEngine:
 
     def settle(self, now: float) -> bool:
         """Do what `receive` has put off, once the answer has left; whether there is more to send because of it."""
-        return self._lifecycle.is_open and self._intake.settle(now)
+        return self._acknowledgements.is_waiting and self._lifecycle.is_open and self._intake.settle(now)
 
     def _on_client_parameters(self, data: bytes, now: float, reset_token: Callable[[bytes], bytes]) -> bytes:
         """Server: the ClientHello is read; obey the client's parameters and give ours."""
@@ -273,7 +273,8 @@ class QuicEngine:
     def next_timeout(self) -> float:
         """When `handle_timeout` wants to be called; `math.inf` for never."""
         if self._lifecycle.is_open:
-            self._intake.settle(self._now)
+            if self._acknowledgements.is_waiting:
+                self._intake.settle(self._now)
             gather(self._timers, self.parts, self._lifecycle, self._transmitter, self._progress)
         return self._timers.next()
 
@@ -380,8 +381,9 @@ class QuicEngine:
         progress.events = []
         if parts.streams.has_events:
             events += parts.streams.drain_events()
-        events += parts.datagrams.drain_events()
-        ended = self._ending.take_event()
+        if parts.datagrams.has_events:
+            events += parts.datagrams.drain_events()
+        ended = None if self._lifecycle.is_open else self._ending.take_event()
         if ended is not None:
             events.append(ended)
         return events

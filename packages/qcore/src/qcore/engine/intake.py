@@ -92,7 +92,8 @@ class Intake:
 
     def receive(self, datagrams: Sequence[Datagram], now: float, settles: bool) -> None:
         """Take datagrams that arrived together; a violation in one ends the connection."""
-        self.settle(now)
+        if self._acknowledgements.is_waiting:
+            self.settle(now)
         self._acknowledgements.may_wait = settles
         parts = self._parts
         parts.receiver.prepare(datagrams, parts.pto(), parts.recovery.next_packet_number(APPLICATION))
@@ -123,10 +124,8 @@ class Intake:
             self._observer.datagrams_received(now, len(datagrams), size)
 
     def settle(self, now: float) -> bool:
-        """Take what was put off; whether there is something to send because of it."""
+        """Take the ACK that was put off; whether there is something to send because of it."""
         acknowledgements = self._acknowledgements
-        if not acknowledgements.is_waiting:
-            return False
         try:
             acknowledgements.catch_up()
         except TransportError as error:

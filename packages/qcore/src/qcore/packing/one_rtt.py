@@ -80,7 +80,7 @@ class OneRttPacker:
         if phases is None:
             return None
         may_send = mode is not SendMode.ACK_ONLY and mode is not SendMode.PACED
-        owes_probe = may_send and self._recovery.probes_owed(APPLICATION) > 0
+        owes_probe = mode is SendMode.PROBE and self._recovery.probes_owed(APPLICATION) > 0
         while True:
             active = self._active if may_send else NOBODY
             is_fresh = active is None

@@ -93,7 +93,8 @@ class Outgoing:
         """There may be something new to send on a stream."""
         if stream.is_scheduled or stream.is_parked:
             return
-        readiness = send.readiness(self._flow.credit)
+        flow = self._flow
+        readiness = send.readiness(flow.send_limit - flow.sent)
         if readiness == READY:
             self._scheduler.add(stream)
         else:
@@ -146,7 +147,7 @@ class Outgoing:
 
     def has_frames(self) -> bool:
         """Whether there is anything that may be sent now."""
-        if self._next_ready() is not None:
+        if (self._scheduler.filled or self._parked) and self._next_ready() is not None:
             return True
         return (bool(self._owing) and self._is_owing()) or self._owes_limits()
 
@@ -171,19 +172,20 @@ class Outgoing:
             return
         flow = self._flow
         scheduler = self._scheduler
-        while True:
+        while scheduler.filled or self._parked:
             stream = self._next_ready()
             if stream is None:
                 break
             send = stream.send
             assert send is not None
-            fresh = send.write_frame(builder, self._owner, flow.credit)
+            fresh = send.write_frame(builder, self._owner, flow.send_limit - flow.sent)
             if fresh == NO_ROOM:
                 return
             flow.sent += fresh
             if send.reliable_size >= 0 and fresh and send.can_tell_reset:
                 self.owe(stream, OWES_RESET)
-            scheduler.rotate()
+            if scheduler.count > 1:
+                scheduler.rotate()
             if builder.room < SMALLEST_FRAME:
                 return
         if self._owing:  # a stream that met its limit just now

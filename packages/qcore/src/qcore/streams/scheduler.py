@@ -92,24 +92,28 @@ NO_LEVELS: Final[list[Level | None]] = [None] * LEVELS
 class Scheduler:
     """A queue of streams per urgency, made when it is first needed.
 
+    Attributes:
+        count: streams that wait.
+        filled: a bit for each level that has some.
+
     Args:
         by_number: no stream takes turns, whatever its priority says.
     """
 
-    __slots__ = ("_by_number", "_count", "_filled", "_levels")
+    __slots__ = ("_by_number", "_levels", "count", "filled")
 
     def __init__(self, by_number: bool = False) -> None:
         self._by_number = by_number
         self._levels = NO_LEVELS
-        self._filled = 0  # a bit for each level that has streams
-        self._count = 0
+        self.filled = 0
+        self.count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def _first(self) -> Level | None:
         """The most urgent level that has streams."""
-        filled = self._filled
+        filled = self.filled
         return self._levels[(filled & -filled).bit_length() - 1] if filled else None
 
     def _put(self, stream: Stream) -> None:
@@ -118,24 +122,27 @@ class Scheduler:
             if self._levels is NO_LEVELS:
                 self._levels = NO_LEVELS.copy()
             level = self._levels[stream.urgency] = Level()
-            self._filled |= 1 << stream.urgency
+            self.filled |= 1 << stream.urgency
         level.add(stream, self._by_number or not stream.incremental)
 
     def _drop(self, urgency: int) -> None:
         """Forget a level in which nobody waits: it takes up to a KiB."""
         self._levels[urgency] = None
-        self._filled &= ~(1 << urgency)
+        self.filled &= ~(1 << urgency)
 
     def add(self, stream: Stream) -> None:
         """Have a stream wait for its turn, unless it does."""
         if not stream.is_scheduled:
             stream.is_scheduled = True
             self._put(stream)
-            self._count += 1
+            self.count += 1
 
     def head(self) -> Stream | None:
         """The stream whose turn it is."""
-        level = self._first()
+        filled = self.filled
+        if not filled:
+            return None
+        level = self._levels[(filled & -filled).bit_length() - 1]  # as `_first`, which is a call
         return None if level is None else level.head()
 
     def pop(self) -> None:
@@ -144,21 +151,21 @@ class Scheduler:
         if level is not None:
             stream = level.pop()
             stream.is_scheduled = False
-            self._count -= 1
+            self.count -= 1
             if level.is_empty:
                 self._drop(stream.urgency)
 
     @property
     def takes_turns(self) -> bool:
         """Whether the stream whose turn it is has to let another one go on after a while."""
-        if self._count < 2:
+        if self.count < 2:
             return False
         level = self._first()
         return level is not None and level.takes_turns
 
     def rotate(self) -> None:
         """The stream whose turn it is had it; where streams take turns, the next one follows."""
-        if self._count > 1:
+        if self.count > 1:
             level = self._first()
             if level is not None and level.takes_turns:
                 level.rotate()
@@ -185,5 +192,5 @@ class Scheduler:
                 for stream in level.streams():
                     stream.is_scheduled = False
         self._levels = NO_LEVELS
-        self._filled = 0
-        self._count = 0
+        self.filled = 0
+        self.count = 0

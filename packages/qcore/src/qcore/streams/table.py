@@ -106,7 +106,7 @@ class StreamTable:
             raise StreamLimitReached(f"the peer allows {local.limit} {kind} streams")
         opened = stream_id(kind_of(self._is_client, bidirectional), local.opened)
         local.opened += 1
-        return self._create(opened)
+        return self._create(opened, True)
 
     def of_verb(self, stream_id: int, *, sending: bool) -> Stream | None:
         """The stream of a verb; None if it is closed and forgotten.
@@ -166,10 +166,9 @@ class StreamTable:
             return None, False
         if not self.peer[which].admit(index, frame):
             return None, False
-        return self._create(stream_id), True
+        return self._create(stream_id, False), True
 
-    def _create(self, stream_id: int) -> Stream:
-        is_local = self.is_local(stream_id)
+    def _create(self, stream_id: int, is_local: bool) -> Stream:
         is_bidi = is_bidirectional(stream_id)
         send: SendStream | None = None
         receive: ReceiveStream | None = None
