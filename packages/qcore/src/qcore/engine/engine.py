@@ -75,13 +75,12 @@ class QuicEngine:
         self.parts = parts
         self.observer = observer
         self._observer: Observer | None = None
-        self._reports: "Reports | None" = None
+        self._reports: Reports | None = None
         if observer is not None:
-            from .guard import Guard  # most connections are not watched
-            from .reports import Reports
+            from . import guard, reports  # most connections are not watched
 
-            self._observer = Guard(observer)
-            self._reports = Reports(parts, self._observer)
+            self._observer = guard.Guard(observer)
+            self._reports = reports.Reports(parts, self._observer)
         parts.packer.writer.observer = parts.recovery.observer = self._observer
         self._negotiation = opening.negotiation
         self._lifecycle = Lifecycle()
