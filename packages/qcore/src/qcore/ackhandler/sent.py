@@ -519,7 +519,11 @@ class SentPacketHandler:
             return 0.0
         delay = (wire_delay << self._exponent) * 0.000_001
         # Until the handshake is confirmed, a peer may lack keys and take longer than it promised.
-        return self.peer_max_ack_delay if self._probes.is_confirmed and delay > self.peer_max_ack_delay else delay
+        return (
+            self.peer_max_ack_delay
+            if self._probes.is_confirmed and delay > self.peer_max_ack_delay
+            else delay
+        )
 
     def _take_late(self, history: SentHistory, ranges: Sequence[tuple[int, int]], now: float) -> None:
         """Find packets that were declared lost too early."""
