@@ -119,10 +119,10 @@ def main(
 
 
 def _build(console: Console) -> Path | None:
-    with console.status("Building compiled wheels, if they are not there yet"):
+    with console.status("Looking for compiled wheels") as status:
         try:
-            built = compiled.build()
-        except (subprocess.CalledProcessError, OSError) as error:
+            built = compiled.build(lambda step: status.update(f"Building {step}"))
+        except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
             console.print(f"no compiled row: {error}", highlight=False)
             return None
     if built is None:
