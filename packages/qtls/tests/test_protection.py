@@ -174,6 +174,17 @@ def test_a_run_of_packets_is_what_it_is_packet_by_packet(suite: int, version: in
     ]
     assert [] == sealer.protect_run(first, number_size, [], [])
 
+    opener = opener_from_secret(suite, bytes(suite_parameters(suite).hash_size), version)
+    masks = opener.masks(b"".join([packet[10:26] for packet in expected]))
+    assert payloads == opener.open_run(expected, first, 6, masks, 0x5C, 0x40)
+    assert [] == opener.open_run(expected, first, 6, masks, 0x5C, 0x44)
+    assert [] == opener.open_run(expected, first + 1, 6, masks, 0x5C, 0x40)
+    for end in (0, 6, -1):  # first byte, packet number and tag of the third
+        changed = bytearray(expected[2])
+        changed[end] ^= 1
+        packets = [*expected[:2], bytes(changed), *expected[3:]]
+        assert payloads[:2] == opener.open_run(packets, first, 6, masks, 0x5C, 0x40)
+
 
 @SUITES
 @pytest.mark.parametrize("number_size", [1, 2, 3, 4])

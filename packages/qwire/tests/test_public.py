@@ -18,7 +18,7 @@ FRAMES = """
     HandshakeDoneFrame ImmediateAckFrame KNOWN_FRAME_TYPES MaxDataFrame MaxStreamDataFrame MaxStreamsFrame
     NewConnectionIdFrame NewTokenFrame PaddingFrame PathChallengeFrame PathResponseFrame PingFrame
     ResetStreamAtFrame ResetStreamFrame RetireConnectionIdFrame StopSendingFrame StreamDataBlockedFrame
-    StreamFrame StreamsBlockedFrame allowed_frame_types parse_frames parse_sole_stream
+    StreamFrame StreamsBlockedFrame allowed_frame_types parse_frames parse_sole_stream parse_stream_run
 """
 
 

@@ -155,10 +155,6 @@ class ConnectionFlow(FrameSource):
         self._blocked_due = False
         self._blocked_at = -1
 
-    def has_room(self, size: int) -> bool:
-        """Whether so many more bytes are within what was advertised."""
-        return self.received + size <= self.window.limit
-
     def check_received(self, size: int, frame: Frame) -> None:
         """Count bytes that the peer has newly sent on some stream.
 

@@ -215,10 +215,20 @@ class Router:
         """
         groups: dict[QuicEngine, list[Datagram]] = {}
         reception = self._reception
+        group: list[Datagram] | None = None
+        # In bulk transfer datagram after datagram has the same connection ID, which need not be looked up.
+        size = self._cid_sizes[0] if len(datagrams) > 1 and self._cid_sizes and not self._by_local else 0
+        last = b""
         for datagram in datagrams:
-            if not datagram.data:
+            data = datagram.data
+            if not data:
+                continue
+            cid = data[1 : 1 + size] if size and data[0] < 0x80 else b""
+            if group is not None and cid and cid == last:
+                group.append(datagram)
                 continue
             engine = self._find(datagram)
+            last = cid if cid and self._by_cid.get(cid) is engine else b""
             if engine is None:
                 newcomer = reception.receive(datagram, now) if reception is not None else None
                 if reception is not None and newcomer is not None:
@@ -226,7 +236,7 @@ class Router:
                 continue
             group = groups.get(engine)
             if group is None:
-                groups[engine] = [datagram]
+                group = groups[engine] = [datagram]
             else:
                 group.append(datagram)
         for engine, group in groups.items():

@@ -1,8 +1,6 @@
 """The receiving half. RFC 9000 §3.2, §4.5."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from qcore.errors import TransportError
 from qcore.flow_control import ConnectionFlow
@@ -242,44 +240,3 @@ def test_stop_with_known_end_tells_nobody(is_complete: bool) -> None:
     assert not half.stream.stop(5, half.flow)
     assert half.stream.is_over
     assert half.flow.received == half.flow.consumed
-
-
-PIECES = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6), st.booleans()), max_size=8)
-
-
-@given(st.lists(PIECES, max_size=4), st.sampled_from([20, 1000]), st.booleans())
-def test_a_run_of_frames_is_taken_as_its_frames_are(
-    runs: list[list[tuple[int, int, bool]]], window: int, is_stopped: bool
-) -> None:
-    content = bytes(range(40))
-    one_by_one, together = Half(window), Half(window)
-    for run in runs:
-        at = together.stream.reassembler.offset
-        frames = []
-        for index, (gap, size, fin) in enumerate(run):
-            start = at if index % 3 else max(at + gap - 4, 0)
-            frames.append(StreamFrame(4, start, content[start : start + size], fin and index == len(run) - 1))
-            at = start + len(frames[-1].data)
-        answers: list[object] = []
-        for half, whole in ((one_by_one, False), (together, True)):
-            try:
-                if whole and frames:
-                    half.stream.receive_run(frames, half.flow)
-                else:
-                    for frame in frames:
-                        half.stream.receive(frame, half.flow)
-                answers.append(half.read(5))
-            except TransportError as error:
-                answers.append(str(error))
-        assert answers[0] == answers[1]
-        if isinstance(answers[0], str):
-            return
-        if is_stopped:
-            for half in (one_by_one, together):
-                half.stream.stop(1, half.flow)
-        assert one_by_one.stream.state is together.stream.state
-        assert (one_by_one.stream.highest, one_by_one.flow.received, one_by_one.flow.consumed) == (
-            together.stream.highest,
-            together.flow.received,
-            together.flow.consumed,
-        )

@@ -407,6 +407,57 @@ class Opener:
         except InvalidTag:
             return None
 
+    def open_run(
+        self,
+        packets: Sequence[bytes],
+        first_number: int,
+        number_at: int,
+        masks: bytes,
+        checked_bits: int,
+        expected_bits: int,
+    ) -> list[bytes]:
+        """Payloads of 1-RTT packets of which the numbers follow one another, up to the first that is different.
+
+        What ends the run is for `unprotect` and `open` to look at: its number is not the next one, its first byte is
+        not as expected, or it does not authenticate. RFC 9001 §5.3, §5.4.
+
+        Args:
+            packets: datagrams with a short header, at least 20 bytes each from the packet number on.
+            first_number: packet number of the first.
+            number_at: where the packet number is in each.
+            masks: what `masks` gave for them, 16 bytes each.
+            checked_bits, expected_bits: what must be in the first byte, header protection removed.
+        """
+        aead = self._aead
+        if aead is None:
+            aead = self._aead = self._keys.aead()
+        decrypt = aead.decrypt
+        iv = self._iv
+        number = first_number
+        at = 0
+        payloads: list[bytes] = []
+        for data in packets:
+            first = data[0] ^ masks[at] & SHORT_HEADER_BITS
+            if first & checked_bits != expected_bits:
+                break
+            size = (first & 3) + 1
+            stop = number_at + size
+            if size == 2:  # of bulk transfer
+                low = (data[number_at] ^ masks[at + 1]) << 8 | data[number_at + 1] ^ masks[at + 2]
+            else:
+                mask = int.from_bytes(masks[at + 1 : at + 1 + size], "big")
+                low = int.from_bytes(data[number_at:stop], "big") ^ mask
+            if low != number & (1 << 8 * size) - 1:
+                break
+            header = BYTES[first] + data[1:number_at] + low.to_bytes(size, "big")
+            try:
+                payloads.append(decrypt((iv ^ number).to_bytes(12, "big"), data[stop:], header))
+            except InvalidTag:
+                break
+            number += 1
+            at += SAMPLE_SIZE
+        return payloads
+
     def unprotect(self, data: bytes, start: int, number_at: int, mask: bytes = b"") -> bytes:
         """The header of a packet without header protection, packet number included. RFC 9001 §5.4.
 

@@ -14,6 +14,7 @@ from qwire.frames import (
     StreamFrame,
     parse_frames,
     parse_sole_stream,
+    parse_stream_run,
 )
 
 
@@ -80,3 +81,43 @@ def test_data_beyond_the_last_offset_is_left_to_the_parser() -> None:  # RFC 900
     assert parse_sole_stream(payload) is None
     with pytest.raises(DecodeError, match="beyond"):
         parse_frames(payload)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 4, 100]), st.booleans(), st.integers(30, 90), st.booleans(), st.booleans()
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_a_run_of_frames_says_what_each_says(
+    shape: list[tuple[int, bool, int, bool, bool]], ends_otherwise: bool
+) -> None:
+    content = bytes(range(100)) * 20
+    stops = {0: 0, 4: 70, 100: 17_000}
+    frames = []
+    for stream_id, continues, size, fin, has_length in shape:
+        offset = stops[stream_id] if continues else stops[stream_id] + 1
+        start = offset % 100
+        frames.append(StreamFrame(stream_id, offset, content[start : start + size], fin, has_length))
+        stops[stream_id] = offset + size
+    payloads = [frame.encode() for frame in frames]
+    if ends_otherwise:
+        payloads += [b"\x01" + bytes(40), StreamFrame(0, 0, content[:50], False).encode()]
+
+    joined: list[StreamFrame] = []
+    for frame in frames:
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and not last.fin
+            and (last.stream_id, last.offset + len(last.data)) == (frame.stream_id, frame.offset)
+        ):
+            joined[-1] = StreamFrame(
+                last.stream_id, last.offset, last.data + frame.data, frame.fin, last.has_length
+            )
+        else:
+            joined.append(frame)
+    assert (joined, len(frames)) == parse_stream_run(payloads)

@@ -301,8 +301,11 @@ class PolledSocket(UdpSocket):
         if size <= segment_size:
             datagrams.append(Datagram(bytes(buffer[:size]), address, ecn))
             return
-        for start in range(0, size, segment_size):
-            datagrams.append(Datagram(bytes(buffer[start : min(start + segment_size, size)]), address, ecn))
+        data = bytes(buffer[:size])  # cheaper to cut up than the view
+        datagrams += [
+            Datagram(data[start : start + segment_size], address, ecn)
+            for start in range(0, size, segment_size)
+        ]
 
     def send(self, batch: SendBatch) -> bool:
         if self._unsent:

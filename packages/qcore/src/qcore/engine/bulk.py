@@ -8,14 +8,14 @@ of another kind ends the run and goes the ordinary way. RFC 9000 §17.3.1.
 from collections.abc import Sequence
 from typing import Final, final
 
-from qwire.frames import StreamFrame, parse_sole_stream
+from qwire.frames import parse_sole_stream, parse_stream_run
 
 from ..batch import Datagram
 from ..observer import Observer
 from ..packing.builder import ONE_RTT, SAMPLE_SIZE
 from ..spaces import APPLICATION
 from .parts import Parts
-from .receiving import LOW_BYTES, OpenedPacket, low_bytes
+from .receiving import OpenedPacket
 
 # First byte of a short header without protection: fixed bit, reserved bits, and what tells apart.
 RESERVED_BITS: Final = 0x18
@@ -30,12 +30,17 @@ class RunReceiver:
 
     Attributes:
         opened: the packet that ended the last run, if its protection is off already.
+        size: bytes of the datagrams of the last run.
     """
 
-    __slots__ = ("_observer", "_parts", "opened")
+    __slots__ = ("_ahead", "_number", "_observer", "_parts", "opened", "size")
 
     def __init__(self, parts: Parts, observer: Observer | None) -> None:
         self.opened: OpenedPacket | None = None
+        self.size = 0
+        # Payloads of the packets behind the one that ended the last run, and the number of the first.
+        self._ahead: list[bytes] = []
+        self._number = 0
         self._parts = parts
         self._observer = observer
 
@@ -48,57 +53,77 @@ class RunReceiver:
         parts = self._parts
         self.opened = None
         space = parts.spaces[APPLICATION]
-        phases = space.phases
-        masks = parts.receiver.run_masks
-        if phases is None or not masks or not space.can_open_application or parts.receiver.waiting:
-            return 0
-        path = parts.paths.active
-        address = path.address
-        ecn = datagrams[start].ecn
-        opener = phases.opener
-        number_at = 1 + parts.receiver.cid_size
-        fixed_bit = FIXED_BIT if parts.receiver.requires_fixed_bit else 0
-        checked_bits = fixed_bit | RESERVED_BITS | KEY_PHASE
-        expected_bits = fixed_bit | (KEY_PHASE if phases.peer_generation & 1 else 0)
         number = space.largest_received + 1
-        frames: list[StreamFrame] = []
-        size = 0
-        for index in range(start, len(datagrams)):
-            datagram = datagrams[index]
-            data = datagram.data
-            if datagram.ecn != ecn or datagram.address != address or datagram.local != path.local:
-                break
-            at = index * SAMPLE_SIZE
-            header = opener.unprotect(data, 0, number_at, masks[at : at + SAMPLE_SIZE])
-            first = header[0]
-            if first & checked_bits != expected_bits:
-                break
-            number_size = (first & 3) + 1
-            if low_bytes(header, number_size) != number & LOW_BYTES[number_size]:
-                break
-            payload = opener.open(number, header, data[number_at + number_size :])
-            if payload is None:
-                break
-            frame = parse_sole_stream(payload)
-            if frame is None:
-                self.opened = OpenedPacket(ONE_RTT, APPLICATION, number, payload, None, len(data), first)
-                break
-            if self._observer is not None:
-                self._observer.packet_received(
-                    now, ONE_RTT, number, len(data), [frame], data[1:number_at], b""
-                )
-            frames.append(frame)
-            size += len(data)
-            number += 1
-        count = len(frames)
+        payloads = self._ahead
+        if not payloads or not start or number != self._number:
+            payloads = self._open(datagrams, start, number)
+        if not payloads:
+            return 0
+        frames, count = parse_stream_run(payloads)
+        if count < len(payloads):
+            data = datagrams[start + count].data
+            self.opened = OpenedPacket(
+                ONE_RTT, APPLICATION, number + count, payloads[count], None, len(data), data[0]
+            )
+        self._ahead = payloads[count + 1 :]
+        self._number = number + count + 1
         if count:
-            path.on_received(size)
-            space.largest_received = number - 1
-            space.received.on_run_received(count, now, ecn)
+            run = datagrams[start : start + count]
+            if self._observer is not None:
+                self._tell(self._observer, run, payloads, number, now)
+            self.size = sum([len(datagram.data) for datagram in run])
+            parts.paths.active.on_received(self.size)
+            space.largest_received = number + count - 1
+            space.received.on_run_received(count, now, run[0].ecn)
             parts.idle.on_received(now)
             # RFC 9000 §17.4: the client turns the spin bit, the server reflects it.
-            spin = datagrams[start + count - 1].data[0] & SPIN_BIT != 0
+            spin = run[-1].data[0] & SPIN_BIT != 0
             parts.packer.headers.spin = spin != parts.is_client
             parts.packer.headers.destination_cid = parts.remote_ids.current_cid
-            parts.streams.receive_run(frames)
+            for frame in frames:
+                parts.streams.receive_stream(frame)
         return count
+
+    def _open(self, datagrams: Sequence[Datagram], start: int, number: int) -> list[bytes]:
+        """Payloads of the packets from `start` on, whatever is in them, as far as they share what a run does."""
+        parts = self._parts
+        space = parts.spaces[APPLICATION]
+        phases = space.phases
+        receiver = parts.receiver
+        masks = receiver.run_masks
+        if phases is None or not masks or not space.can_open_application or receiver.waiting:
+            return []
+        first = datagrams[start]
+        path = parts.paths.active
+        if first.address != path.address or first.local != path.local:
+            return []
+        packets: list[bytes] = []
+        for index in range(start, len(datagrams)):
+            datagram = datagrams[index]
+            # What was read at once has the same address object.
+            if datagram.address is not first.address and datagram.address != first.address:
+                break
+            if datagram.ecn != first.ecn or datagram.local != first.local:
+                break
+            packets.append(datagram.data)
+        fixed_bit = FIXED_BIT if receiver.requires_fixed_bit else 0
+        return phases.opener.open_run(
+            packets,
+            number,
+            1 + receiver.cid_size,
+            masks[start * SAMPLE_SIZE :] if start else masks,
+            fixed_bit | RESERVED_BITS | KEY_PHASE,
+            fixed_bit | (KEY_PHASE if phases.peer_generation & 1 else 0),
+        )
+
+    def _tell(
+        self, observer: Observer, run: Sequence[Datagram], payloads: Sequence[bytes], number: int, now: float
+    ) -> None:
+        """Show an observer the packets of a run."""
+        number_at = 1 + self._parts.receiver.cid_size
+        for datagram, payload in zip(run, payloads, strict=False):
+            frame = parse_sole_stream(payload)
+            if frame is not None:
+                cid = datagram.data[1:number_at]
+                observer.packet_received(now, ONE_RTT, number, len(datagram.data), [frame], cid, b"")
+            number += 1

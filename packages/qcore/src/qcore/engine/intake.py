@@ -104,7 +104,7 @@ class Intake:
             if self._lifecycle.is_open and len(datagrams) > 1:
                 count = self._receive_run(datagrams, index, now)
                 if count:
-                    size += sum([len(datagram.data) for datagram in datagrams[index : index + count]])
+                    size += self._runs.size
                     index += count
                     if index == len(datagrams):
                         break

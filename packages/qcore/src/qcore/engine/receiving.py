@@ -39,7 +39,7 @@ SPACE_OF: Final = {
 class OpenedPacket:
     """A packet whose protection is off."""
 
-    __slots__ = ("first_byte", "header", "packet_number", "packet_type", "payload", "size", "space", "spin")
+    __slots__ = ("header", "packet_number", "packet_type", "payload", "size", "space", "spin")
 
     def __init__(
         self,
@@ -57,8 +57,7 @@ class OpenedPacket:
         self.payload = payload
         self.header = header
         self.size = size
-        self.first_byte = first_byte
-        self.spin = bool(first_byte & 0x20)
+        self.spin = bool(first_byte & 0x20)  # which has no protection
 
 
 @final
@@ -151,22 +150,20 @@ class PacketReceiver:
         if len(datagrams) < 2:
             return
         at = 1 + self.cid_size + SAMPLE_OFFSET
-        indexes: list[int] = []
-        samples: list[bytes] = []
+        end = at + SAMPLE_SIZE
+        samples = [each.data[at:end] for each in datagrams if len(each.data) >= end and each.data[0] < 0x80]
+        if not samples:
+            return
+        masks = phases.opener.masks(b"".join(samples))
+        if len(samples) == len(datagrams):
+            self.run_masks = masks
+            return
+        self._masks = {}
+        start = 0
         for index, datagram in enumerate(datagrams):
-            data = datagram.data
-            if len(data) >= at + SAMPLE_SIZE and not data[0] & 0x80:
-                indexes.append(index)
-                samples.append(data[at : at + SAMPLE_SIZE])
-        if samples:
-            masks = phases.opener.masks(b"".join(samples))
-            if len(samples) == len(datagrams):
-                self.run_masks = masks
-                return
-            self._masks = {
-                index: masks[number * SAMPLE_SIZE : number * SAMPLE_SIZE + 5]
-                for number, index in enumerate(indexes)
-            }
+            if len(datagram.data) >= end and datagram.data[0] < 0x80:
+                self._masks[index] = masks[start : start + 5]
+                start += SAMPLE_SIZE
 
     def open_next(
         self, datagram: Datagram, position: int, index: int, now: float

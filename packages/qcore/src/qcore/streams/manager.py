@@ -5,7 +5,6 @@ Puts the table of streams, their halves and the outgoing queues together. RFC 90
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, final
 
 from qwire.constants import FRAME_ENCODING_ERROR
@@ -318,25 +317,6 @@ class StreamManager(FrameSource):
                 return
         receive.receive(frame, self._flow)
         self._after_receipt(stream, receive)
-
-    def receive_run(self, frames: Sequence[StreamFrame]) -> None:
-        """STREAM frames of packets that arrived together."""
-        first = 0
-        count = len(frames)
-        while first < count:
-            stream_id = frames[first].stream_id
-            stop = first + 1
-            while stop < count and frames[stop].stream_id == stream_id:
-                stop += 1
-            stream = self._streams.get(stream_id)
-            receive = None if stream is None else stream.receive
-            if stop == first + 1 or stream is None or receive is None:
-                stop = first + 1
-                self.receive_stream(frames[first])
-            else:
-                receive.receive_run(frames[first:stop], self._flow)
-                self._after_receipt(stream, receive)
-            first = stop
 
     def _after_receipt(self, stream: Stream, receive: ReceiveStream) -> None:
         """Tell the application once that there is something to read."""

@@ -80,16 +80,6 @@ class Reassembler:
             self._join_ready()
         return True
 
-    def extend(self, pieces: list[bytes], size: int) -> None:
-        """Take in pieces of `size` bytes in all that follow what has arrived, while nothing waits beyond a gap."""
-        if self._ready:
-            self._ready += pieces
-        else:
-            self._ready = pieces.copy()
-        self.offset += size
-        if len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
-            self._join_ready()
-
     def _insert(self, offset: int, stop: int, data: bytes) -> bool:
         starts = self._starts
         pieces = self._pieces

@@ -4,7 +4,6 @@ Owns reassembly, the final size, the credit given for this stream, and how it en
 §4.5.
 """
 
-from collections.abc import Sequence
 from typing import final
 
 from qwire.constants import (
@@ -117,30 +116,6 @@ class ReceiveStream:
             )
         if self.reassembler.offset == self.final_size and self._reset_at < 0:
             self.state = advance_receive(self.state, ReceiveInput.ALL_DATA)
-
-    def receive_run(self, frames: Sequence[StreamFrame], flow: ConnectionFlow) -> None:
-        """Take in STREAM frames; those that come in order, as in bulk transfer, cost little.
-
-        Raises:
-            TransportError: as `receive`.
-        """
-        reassembler = self.reassembler
-        offset = reassembler.offset
-        pieces: list[bytes] = []
-        if self.state is ReceiveState.RECV and self.highest == offset and not self.is_stopped:
-            for frame in frames:
-                if frame.offset != offset or frame.fin:
-                    break
-                pieces.append(frame.data)
-                offset += len(frame.data)
-        size = offset - reassembler.offset
-        if size and offset <= self.window.limit and flow.has_room(size):
-            flow.check_received(size, frames[0])
-            self.highest = offset
-            reassembler.extend(pieces, size)
-            frames = frames[len(pieces) :]
-        for frame in frames:
-            self.receive(frame, flow)
 
     def _check_final_size(self, stop: int, is_final: bool, frame: Frame) -> None:
         """RFC 9000 §4.5: the final size never changes, and no data lies beyond it."""

@@ -19,7 +19,13 @@ from qwire.frames.flow_control import (
     StreamDataBlockedFrame,
     StreamsBlockedFrame,
 )
-from qwire.frames.parser import KNOWN_FRAME_TYPES, allowed_frame_types, parse_frames, parse_sole_stream
+from qwire.frames.parser import (
+    KNOWN_FRAME_TYPES,
+    allowed_frame_types,
+    parse_frames,
+    parse_sole_stream,
+    parse_stream_run,
+)
 from qwire.frames.stream import ResetStreamAtFrame, ResetStreamFrame, StopSendingFrame, StreamFrame
 
 __all__ = [
@@ -52,4 +58,5 @@ __all__ = [
     "allowed_frame_types",
     "parse_frames",
     "parse_sole_stream",
+    "parse_stream_run",
 ]

@@ -5,6 +5,7 @@ the parsers of their families. RFC 9000 §12.4, table 3.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from qwire.buffer import MAX_VARINT, Reader, varint_at
@@ -212,31 +213,71 @@ def parse_sole_stream(payload: bytes) -> StreamFrame | None:
     Never raises: a payload that is refused here has something else in it, or something wrong, which `parse_frames`
     finds out. RFC 9000 §19.8.
     """
-    end = len(payload)
-    if end < SMALLEST_SOLE_STREAM:
-        return None
-    frame_type = payload[0]
-    if not FRAME_STREAM <= frame_type <= FRAME_STREAM_LAST:
-        return None
-    stream_id = payload[1]
-    position = 2
-    if stream_id >= 0x40:
-        stream_id, position = varint_at(payload, 1)
-    offset = 0
-    if frame_type & STREAM_OFFSET:
-        if payload[position] >> 6 == 2:  # what most of a bulk transfer shows: 16 KiB to 1 GiB
-            offset = int.from_bytes(payload[position : position + 4], "big") & 0x3FFF_FFFF
-            position += 4
-        else:
-            offset, position = varint_at(payload, position)
-    if frame_type & STREAM_LENGTH:
-        size, position = varint_at(payload, position)
-        if position + size != end:
-            return None
-    if offset + end > MAX_VARINT:
-        return None
+    frames, _ = parse_stream_run((payload,))
+    return frames[0] if frames else None
+
+
+def parse_stream_run(payloads: Sequence[bytes]) -> tuple[list[StreamFrame], int]:
+    """The STREAM frames that payloads of bulk transfer consist of, one each, as far as they do. RFC 9000 §19.8.
+
+    Never raises, as `parse_sole_stream`.
+
+    Returns:
+        The frames, of which those that continue one another are made one; and the number of payloads they take.
+    """
+    frames: list[StreamFrame] = []
+    count = 0
+    # The frame that grows: where it starts and stops, and what it has.
+    grown_type = grown_id = first = stop = -1
+    pieces: list[bytes] = []
+    for payload in payloads:
+        end = len(payload)
+        if end < SMALLEST_SOLE_STREAM:
+            break
+        frame_type = payload[0]
+        if not FRAME_STREAM <= frame_type <= FRAME_STREAM_LAST:
+            break
+        stream_id = payload[1]
+        position = 2
+        if stream_id >= 0x40:
+            stream_id, position = varint_at(payload, 1)
+        offset = 0
+        if frame_type & STREAM_OFFSET:
+            if payload[position] >> 6 == 2:  # what most of a bulk transfer shows: 16 KiB to 1 GiB
+                offset = int.from_bytes(payload[position : position + 4], "big") & 0x3FFF_FFFF
+                position += 4
+            else:
+                offset, position = varint_at(payload, position)
+        if frame_type & STREAM_LENGTH:
+            size, position = varint_at(payload, position)
+            if position + size != end:
+                break
+        if offset + end > MAX_VARINT:
+            break
+        count += 1
+        if stream_id != grown_id or offset != stop or grown_type & STREAM_FIN:
+            if pieces:
+                frames.append(_grown(grown_id, first, pieces, grown_type))
+                pieces = []
+            first = offset
+            grown_id = stream_id
+            grown_type = frame_type
+        elif frame_type & STREAM_FIN:
+            grown_type |= STREAM_FIN
+        pieces.append(payload[position:])
+        stop = offset + end - position
+    if pieces:
+        frames.append(_grown(grown_id, first, pieces, grown_type))
+    return frames, count
+
+
+def _grown(stream_id: int, offset: int, pieces: list[bytes], frame_type: int) -> StreamFrame:
     return StreamFrame(
-        stream_id, offset, payload[position:], frame_type & STREAM_FIN != 0, frame_type & STREAM_LENGTH != 0
+        stream_id,
+        offset,
+        pieces[0] if len(pieces) == 1 else b"".join(pieces),
+        frame_type & STREAM_FIN != 0,
+        frame_type & STREAM_LENGTH != 0,
     )
 
 
