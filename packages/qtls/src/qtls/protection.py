@@ -414,7 +414,7 @@ class Opener:
         number_at: int,
         masks: bytes,
         checked_bits: int,
-        expected_bits: int,
+        common_bits: int,
     ) -> list[bytes]:
         """Payloads of 1-RTT packets of which the numbers follow one another, up to the first that is different.
 
@@ -426,7 +426,7 @@ class Opener:
             first_number: packet number of the first.
             number_at: where the packet number is in each.
             masks: what `masks` gave for them, 16 bytes each.
-            checked_bits, expected_bits: what must be in the first byte, header protection removed.
+            checked_bits, common_bits: of the first byte, header protection removed, and what they are in all packets.
         """
         aead = self._aead
         if aead is None:
@@ -438,7 +438,7 @@ class Opener:
         payloads: list[bytes] = []
         for data in packets:
             first = data[0] ^ masks[at] & SHORT_HEADER_BITS
-            if first & checked_bits != expected_bits:
+            if first & checked_bits != common_bits:
                 break
             size = (first & 3) + 1
             stop = number_at + size
