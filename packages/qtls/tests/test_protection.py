@@ -215,16 +215,19 @@ def test_keys_are_the_same_after_a_rest(suite: int) -> None:
     assert opener.is_at_rest
     sealed, masks = sealer.seal(7, b"header", b"payload"), sealer.masks(bytes(32))
     assert b"payload" == opener.open(7, b"header", sealed)
-    run = sealer.protect_run(7, 2, [b"header"], [b"payload"])
+    run = sealer.protect_run(7, 2, [b"\x41CID\0\x07"], [b"payload"])
     for keys in (sealer, opener):
         assert not keys.is_at_rest
         keys.rest()
         assert keys.is_at_rest
         assert masks == keys.masks(bytes(32))
 
-    assert run == sealer.protect_run(7, 2, [b"header"], [b"payload"])
+    assert run == sealer.protect_run(7, 2, [b"\x41CID\0\x07"], [b"payload"])
     sealer.rest()
     assert sealed == sealer.seal(7, b"header", b"payload")
     assert b"payload" == opener.open(7, b"header", sealed)
+    opener.rest()
+    mask = opener.masks(run[0][8:24])
+    assert [b"payload"] == opener.open_run(run, 7, 4, mask, 0, 0)
     assert not sealer.is_at_rest
     assert not opener.is_at_rest

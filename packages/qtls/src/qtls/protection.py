@@ -430,7 +430,7 @@ class Opener:
         """
         aead = self._aead
         if aead is None:
-            aead = self._aead = self._keys.aead()
+            aead = self._prepare()
         decrypt = aead.decrypt
         iv = self._iv
         number = first_number
