@@ -249,11 +249,14 @@ class Driver(SocketOwner):
     def _end_dial(self, driven: Driven, now: float) -> None:
         """A client's handshake is complete: errors of the socket do not concern it any more.
 
-        Its Finished, which the server waits for, leaves before anybody hears of that.
+        Its Finished, which the server waits for, leaves before anybody hears of that; not where packets have the habits
+        of a browser, in which it shares a datagram with the first streams.
         """
         self._dialling.discard(driven)
         if not self._dialling:
             self._dialling = NOBODY
+        if driven.engine.config.initial.habits.answers_each_datagram:
+            return
         self._transmit(driven, now)
         if self._batch.count:
             self._send()
