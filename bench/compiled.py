@@ -32,6 +32,8 @@ FOLDER: Final = ROOT / "build" / "bench-compiled"
 # What the counting wheels do, and the share of each work. Handshakes, single requests and bulk weigh about the same.
 TRAINING: Final = ("handshake", "requests-1", "requests-10", "download", "upload", "datagrams")
 TRAINING_SCALE: Final = 0.1
+# Functions of a package are called by its own modules only: directly, then, and inlined.
+HIDDEN: Final = "-fvisibility=hidden"
 
 
 def digest() -> str:
@@ -94,14 +96,14 @@ def make_wheels(folder: Path, on_step: Callable[[str], None] = lambda _: None) -
         if _is_gcc():
             counts = scratch / "counts"
             on_step("compiled wheels that count")
-            _compile(scratch, pure, scratch / "counting", f"-fprofile-generate={counts}")
+            _compile(scratch, pure, scratch / "counting", f"{HIDDEN} -fprofile-generate={counts}")
             on_step("counting")
             _install(scratch / "counting", scratch / "packages")
             _train(scratch)
             on_step("compiled wheels laid out by the counts")
             # What the training left out is compiled as ever, not for size. No warnings: mypyc has them be errors, and a
             # function without counts gives one.
-            _compile(scratch, pure, folder, f"-fprofile-use={counts} -fprofile-partial-training -w")
+            _compile(scratch, pure, folder, f"{HIDDEN} -fprofile-use={counts} -fprofile-partial-training -w")
         else:
             on_step("compiled wheels")
             _compile(scratch, pure, folder)
