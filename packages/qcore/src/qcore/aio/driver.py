@@ -232,7 +232,7 @@ class Driver(SocketOwner):
                     driven = self._driven[engine] = self._adopt(engine)
                 self._enqueue(driven)
                 if engine.is_established and driven in self._dialling:
-                    self._end_dial(driven, now)
+                    self._end_dial(driven)
                 if self._deliver(driven):
                     woken = True
             for engine in self._router.accepted():
@@ -246,7 +246,7 @@ class Driver(SocketOwner):
         else:
             self._flush()
 
-    def _end_dial(self, driven: Driven, now: float) -> None:
+    def _end_dial(self, driven: Driven) -> None:
         """A client's handshake is complete: errors of the socket do not concern it any more.
 
         Its Finished, which the server waits for, leaves before anybody hears of that; not where packets have the habits
@@ -255,11 +255,8 @@ class Driver(SocketOwner):
         self._dialling.discard(driven)
         if not self._dialling:
             self._dialling = NOBODY
-        if driven.engine.config.initial.habits.answers_each_datagram:
-            return
-        self._transmit(driven, now)
-        if self._batch.count:
-            self._send()
+        if not driven.engine.config.initial.habits.answers_each_datagram:
+            self.send_ahead(driven)
 
     def on_writable(self) -> None:
         self._is_blocked = False
