@@ -29,7 +29,7 @@ COMPILED: Final = ("qcore", "qhttp3", "qtls", "qwire", "quicvarint")
 PURE: Final = ("qlog", "qmimic")
 FOLDER: Final = ROOT / "build" / "bench-compiled"
 
-# What the counting wheels do, and the share of each work. Handshakes, single requests and bulk weigh about the same.
+# What the counting wheels do: dial, ask, and move data both ways, a tenth as much as is measured.
 TRAINING: Final = ("handshake", "requests-1", "requests-10", "download", "upload", "datagrams")
 TRAINING_SCALE: Final = 0.1
 # Functions of a package are called by its own modules only: directly, then, and inlined.
