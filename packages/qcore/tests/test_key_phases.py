@@ -8,7 +8,8 @@ import pytest
 from qcore.errors import TransportError
 from qcore.key_phases import RESERVE, UPDATE_MARGIN, KeyPhases
 from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import Opener, PacketKeys, Sealer, SuiteParameters, labels_of
+from qtls.packet_keys import PacketKeys, SuiteParameters, labels_of
+from qtls.protection import Opener, Sealer
 from qwire.constants import AEAD_LIMIT_REACHED, KEY_UPDATE_ERROR, VERSION_1
 
 PTO: Final = 0.1

@@ -7,7 +7,8 @@ from qcore.key_phases import RESERVE, UPDATE_MARGIN, KeyPhases
 from qcore.spaces import APPLICATION
 from qcore.testing import LinkConfig, Pair
 from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import Opener, PacketKeys, Sealer, SuiteParameters, labels_of
+from qtls.packet_keys import PacketKeys, SuiteParameters, labels_of
+from qtls.protection import Opener, Sealer
 from qwire.constants import AEAD_LIMIT_REACHED, VERSION_1, PacketType
 from qwire.frames import PingFrame
 

@@ -51,7 +51,8 @@ from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
 from .names import ascii_host
-from .protection import SUITES, sealer_from_secret, suite_parameters
+from .packet_keys import SUITES, suite_parameters
+from .protection import sealer_from_secret
 from .resumption import Session
 
 if TYPE_CHECKING:

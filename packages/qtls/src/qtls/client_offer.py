@@ -47,7 +47,7 @@ from .key_exchange import IMPLEMENTED
 from .key_schedule import KeySchedule, Transcript
 from .messages.client_hello import ClientHello
 from .messages.server_hello import ServerHello
-from .protection import SUITES, suite_parameters
+from .packet_keys import SUITES, suite_parameters
 from .resumption import Session
 
 __all__ = ["Offer", "ServerChoice", "bind"]

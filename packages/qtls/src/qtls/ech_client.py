@@ -36,7 +36,7 @@ from .errors import DecodeError
 from .key_schedule import KeySchedule, Transcript
 from .messages.client_hello import ClientHello
 from .messages.server_hello import ServerHello
-from .protection import suite_parameters
+from .packet_keys import suite_parameters
 from .resumption import Session
 
 __all__ = ["ClientEch", "choose_config"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from .light_dataclass import dataclass, field
-from .protection import suite_parameters
+from .packet_keys import suite_parameters
 
 __all__ = ["MemorySessionStore", "Session", "SessionStore", "obfuscated_age"]
 

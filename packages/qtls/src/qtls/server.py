@@ -49,8 +49,9 @@ from .messages.client_hello import ClientHello
 from .messages.new_session_ticket import EARLY_DATA, MAX_LIFETIME, NewSessionTicket
 from .messages.server_hello import RETRY_RANDOM, ServerHello
 from .own_certificate import encode_chain, prove
+from .packet_keys import suite_parameters
 from .peer_certificate import PeerCertificate, open_certificate
-from .protection import opener_from_secret, suite_parameters
+from .protection import opener_from_secret
 from .server_choice import (
     Resumption,
     check_hello,

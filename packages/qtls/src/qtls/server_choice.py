@@ -34,7 +34,7 @@ from .constants import (
 from .errors import LocalAlert
 from .key_schedule import KeySchedule, Transcript
 from .messages.client_hello import ClientHello
-from .protection import SUITES, suite_parameters
+from .packet_keys import SUITES, suite_parameters
 from .tickets import TicketState, open_ticket
 
 __all__ = [
