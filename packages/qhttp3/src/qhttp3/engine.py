@@ -16,8 +16,6 @@ from qhttp3.ending import VIOLATIONS, Ending
 from qhttp3.errors import (
     H3_NO_ERROR,
     H3_REQUEST_CANCELLED,
-    H3_REQUEST_REJECTED,
-    H3_STREAM_CREATION_ERROR,
     ConnectionViolation,
     GoingAway,
     UsageError,
@@ -26,17 +24,16 @@ from qhttp3.events import (
     Field,
     H3Event,
     HttpDatagramReceived,
-    RequestsAvailable,
     SendingStopped,
 )
 from qhttp3.observer import Observer
+from qhttp3.opening import Opening
 from qhttp3.outgoing import asks_for_head, prepare_request, prepare_response, prepare_trailers
-from qhttp3.request_maker import RequestMaker
 from qhttp3.request_stream import RequestStream
 from qhttp3.request_table import RequestTable
 from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings
-from qhttp3.transport import EndedTransport, StreamTransport, is_request_stream, is_unidirectional
+from qhttp3.transport import EndedTransport, StreamTransport, is_unidirectional
 from qhttp3.webtransport import is_offered
 
 if TYPE_CHECKING:
@@ -86,9 +83,10 @@ class H3Engine:
             self._sessions,
             None if self._order is None else self._order.on_update,
         )
-        self._maker = RequestMaker(
+        self._opening = Opening(
             transport,
             is_client,
+            self._requests,
             self._plane,
             self._events.append,
             observer,
@@ -98,7 +96,6 @@ class H3Engine:
         )
         self._ending = Ending(transport, is_client, self._requests, self._events.append, observer)
         self._is_ended = False  # by the transport
-        self._is_short_of_streams = False
 
     # Input
 
@@ -119,7 +116,7 @@ class H3Engine:
                 if is_unidirectional(stream_id):
                     self._read_peer_stream(stream_id)
                     return
-                stream = self._accept(stream_id)
+                stream = self._opening.accept(stream_id)
                 if stream is None:
                     return
             stream.on_readable()
@@ -137,10 +134,10 @@ class H3Engine:
             return
         stream = self._under_way.get(stream_id)
         try:
-            if is_unidirectional(stream_id) or self._is_of_session(stream_id):
+            if is_unidirectional(stream_id) or self._opening.is_of_session(stream_id):
                 self._plane.on_reset(stream_id)
             elif stream is None:
-                stream = self._accept(stream_id)
+                stream = self._opening.accept(stream_id)
         except ConnectionViolation as violation:
             self._ending.fail(violation.code, violation.reason)
         if stream is not None and not stream.is_received:
@@ -164,7 +161,7 @@ class H3Engine:
             return
         stream = self._under_way.get(stream_id)
         if stream is None and (
-            self._is_of_session(stream_id) if self.is_client else self._requests.is_new(stream_id)
+            self._opening.is_of_session(stream_id) if self.is_client else self._requests.is_new(stream_id)
         ):
             # It comes before what it is about is known.
             self.stream_readable(stream_id)
@@ -193,9 +190,8 @@ class H3Engine:
         if not bidirectional:
             if self._plane.is_started:
                 self._plane.start()
-        elif self._is_short_of_streams:
-            self._is_short_of_streams = False
-            self._events.append(RequestsAvailable())
+        else:
+            self._opening.on_streams_available()
 
     def datagram_received(self, datagram: bytes) -> None:
         """A QUIC datagram arrived (RFC 9297)."""
@@ -217,7 +213,7 @@ class H3Engine:
             self._is_ended = True
             self._transport = EndedTransport(self._transport)
             self._plane.replace_transport(self._transport)
-            self._ending.transport = self._maker.transport = self._transport
+            self._ending.transport = self._opening.transport = self._transport
             if self._order is not None:
                 self._order.transport = self._transport
             for stream in self._requests:
@@ -303,13 +299,10 @@ class H3Engine:
         if self._ending.is_closed or self._is_ended or self._plane.goaway_received >= 0:
             raise GoingAway("the connection takes no further requests")
         prepared = prepare_request(fields, self.config.pseudo_order, self._plane.usable_settings)
-        try:
-            stream_id = self._transport.open_stream(True)
-        except RuntimeError:
-            self._is_short_of_streams = True
+        stream = self._opening.open()
+        if stream is None:
             return None
-        self._requests.note(stream_id)
-        stream = self._add(stream_id)
+        stream_id = stream.stream_id
         self._plane.announce(stream_id, prepared, priority_update)
         stream.has_sent_head = True
         stream.is_head_request = asks_for_head(prepared)
@@ -450,33 +443,6 @@ class H3Engine:
         self._requests.clear()
 
     # Inside
-
-    def _accept(self, stream_id: int) -> RequestStream | None:
-        # A stream the peer opened; None if it is over, or refused.
-        if self._is_of_session(stream_id):
-            if self.is_client:
-                self._plane.read_bidirectional(stream_id)
-            return None
-        if not is_request_stream(stream_id):
-            # RFC 9114 §6.1: servers open no bidirectional streams.
-            raise ConnectionViolation(H3_STREAM_CREATION_ERROR, f"stream {stream_id} opened by the server")
-        if self.is_client or not self._requests.is_new(stream_id):
-            return None
-        self._requests.note(stream_id)
-        if 0 <= self._plane.goaway_sent <= stream_id:
-            self._transport.stop_sending(stream_id, H3_REQUEST_REJECTED)
-            self._transport.reset(stream_id, H3_REQUEST_REJECTED)
-            return None
-        return self._add(stream_id)
-
-    def _add(self, stream_id: int) -> RequestStream:
-        stream = self._maker.make(stream_id)
-        self._requests.add(stream)
-        return stream
-
-    def _is_of_session(self, stream_id: int) -> bool:
-        # Whether nothing but a session can have a stream: one that the server has opened.
-        return self._sessions is not None and stream_id & 3 == 1
 
     def _stream(self, stream_id: int) -> RequestStream:
         stream = self._under_way.get(stream_id)
