@@ -13,7 +13,7 @@ from qtls.client_hello import DEFAULT_SIGNATURES
 from qtls.constants import CERTIFICATE_REQUEST, COMPRESSED_CERTIFICATE, EXT_COMPRESS_CERTIFICATE
 from qtls.key_schedule import Transcript
 from qtls.messages import certificate_request, compressed_certificate
-from qtls.own_certificate import answer_request
+from qtls.own_certificate import CertificateRequest
 from qtls.peer_certificate import open_certificate
 
 MakeDuo = Callable[..., Any]
@@ -48,8 +48,8 @@ def test_client_certificate_travels_compressed(
     assert algorithm in extensions.parse_compression(offered)
     assert (own.leaf,) == duo.server_info.peer_certificates
     assert [cert_compression.available()[0]] == [compressed_certificate.parse(raw)[0] for raw in sent]
-    (plain,) = answer_request(own, DEFAULT_SIGNATURES, (), settled())[:1]
-    (packed,) = answer_request(own, DEFAULT_SIGNATURES, (algorithm,), settled())[:1]
+    (plain,) = CertificateRequest(DEFAULT_SIGNATURES, ()).answer(own, settled())[:1]
+    (packed,) = CertificateRequest(DEFAULT_SIGNATURES, (algorithm,)).answer(own, settled())[:1]
     assert len(packed) < len(plain)
     assert open_certificate(plain, ()).chain == open_certificate(packed, (algorithm,)).chain
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from . import extensions
 from .client_hellos import ClientHellos
 from .client_offer import Offer
+from .client_sessions import session_of_ticket, usable_session
 from .client_states import CLIENT_ACCEPTS, CLIENT_LEVELS, ClientInput, ClientState, advance_client, refuse
 from .config import ClientTLS
 from .constants import (
@@ -22,20 +23,16 @@ from .constants import (
     ENCRYPTED_EXTENSIONS,
     EXT_ALPS,
     EXT_ALPS_OLD,
-    EXT_COMPRESS_CERTIFICATE,
     EXT_DELEGATED_CREDENTIALS,
     EXT_EARLY_DATA,
     EXT_ENCRYPTED_CLIENT_HELLO,
     EXT_QUIC_TRANSPORT_PARAMETERS,
-    EXT_SIGNATURE_ALGORITHMS,
     EXT_SIGNED_CERTIFICATE_TIMESTAMP,
     EXT_STATUS_REQUEST,
     EXT_TRUST_ANCHORS,
     FINISHED,
     ILLEGAL_PARAMETER,
-    MISSING_EXTENSION,
     NEW_SESSION_TICKET,
-    PROTOCOL_VIOLATION,
     SERVER_CONTEXT,
     SERVER_HELLO,
     UNSUPPORTED_EXTENSION,
@@ -45,10 +42,9 @@ from .errors import EchRejected, LocalAlert
 from .events import EarlyData, HandshakeDone, NewSession, PeerParameters, SendCrypto, TlsEvent, TlsInfo
 from .handshake import LOG_CLIENT_EARLY, Handshake
 from .key_schedule import KeySchedule
-from .messages import certificate_request, encrypted_extensions, new_session_ticket
+from .messages import encrypted_extensions
 from .messages.certificate import Certificate
 from .messages.client_hello import ClientHello
-from .messages.new_session_ticket import NewSessionTicket
 from .messages.server_hello import ServerHello
 from .names import ascii_host
 from .packet_keys import SUITES, suite_parameters
@@ -57,6 +53,7 @@ from .resumption import Session
 
 if TYPE_CHECKING:
     from .ech_client import ClientEch
+    from .own_certificate import CertificateRequest
     from .peer_certificate import PeerCertificate
     from .trust import TrustStore
 
@@ -91,8 +88,7 @@ class ClientHandshake(Handshake):
         "_peer_parameters",
         "_peer_settings",
         "_psk_schedule",
-        "_request_compression",
-        "_request_signatures",
+        "_request",
         "_resumed",
         "_resumption_hash",
         "_retry",
@@ -140,8 +136,7 @@ class ClientHandshake(Handshake):
         self._peer_parameters = b""
         self._settings_extension = 0
         self._peer_settings: bytes | None = None
-        self._request_signatures: tuple[int, ...] | None = None
-        self._request_compression: tuple[int, ...] = ()
+        self._request: CertificateRequest | None = None
         self._peer: PeerCertificate | None = None
         self._resumption_hash = b""  # of all messages of the handshake
         self.session = session
@@ -169,7 +164,14 @@ class ClientHandshake(Handshake):
             from .verification import warn_unverified
 
             warn_unverified(self._server_name)
-        self.session = self._usable_session()
+        self.session = usable_session(
+            self._config,
+            self.session,
+            self._session_key,
+            self._server_name,
+            self._quic_version,
+            self.wall_clock,
+        )
         self._hellos.prepare(self.session)
         self._state = advance_client(self._state, ClientInput.HELLO_SENT)
         self._send_hello(None)
@@ -197,14 +199,6 @@ class ClientHandshake(Handshake):
             self._on_certificate(raw)
 
     # ClientHello
-
-    def _usable_session(self) -> Session | None:
-        session = self.session
-        if session is None and self._config.sessions is not None:
-            session = self._config.sessions.pop(self._session_key)
-        if session is None or session.suite not in self._config.ciphers:
-            return None
-        return session if session.fits(self._server_name, self._quic_version, self.wall_clock) else None
 
     def _send_hello(self, retry: tuple[int | None, bytes | None] | None) -> None:
         session = self.session
@@ -357,16 +351,9 @@ class ClientHandshake(Handshake):
         self._early_accepted = True
 
     def _on_certificate_request(self, raw: bytes) -> None:
-        context, entries = certificate_request.parse(raw)
-        if context:
-            raise LocalAlert(ILLEGAL_PARAMETER, "CertificateRequest in the handshake has a context")
-        body = dict(entries).get(EXT_SIGNATURE_ALGORITHMS)
-        if body is None:
-            raise LocalAlert(MISSING_EXTENSION, "CertificateRequest without signature_algorithms")
-        self._request_signatures = extensions.parse_uint16_list(body, "signature_algorithms")
-        compression = dict(entries).get(EXT_COMPRESS_CERTIFICATE)
-        if compression is not None:
-            self._request_compression = extensions.parse_compression(compression)
+        from .own_certificate import CertificateRequest  # few servers ask
+
+        self._request = CertificateRequest.parse(raw)
         self._transcript.add(raw)
         self._state = advance_client(self._state, ClientInput.CERTIFICATE_REQUEST)
 
@@ -423,7 +410,7 @@ class ClientHandshake(Handshake):
         self._events.append(HandshakeDone(self._info()))
         # Private keys, handshake secrets and what was negotiated from have done their work.
         self._hellos.release()
-        self._offer = self._retry = self._psk_schedule = None
+        self._offer = self._retry = self._psk_schedule = self._request = None
         self._release(schedule)
 
     def _send_flight(self) -> None:
@@ -433,15 +420,8 @@ class ClientHandshake(Handshake):
             settings = (self._settings_extension, self._config.application_settings)
             flight.append(encrypted_extensions.encode((settings,)))
             self._transcript.add(flight[-1])
-        if self._request_signatures is not None:
-            from .own_certificate import answer_request
-
-            flight += answer_request(
-                self._config.client_cert,
-                self._request_signatures,
-                self._request_compression,
-                self._transcript,
-            )
+        if self._request is not None:
+            flight += self._request.answer(self._config.client_cert, self._transcript)
         flight.append(self._finished(self._client_handshake_secret))
         self._transcript.add(flight[-1])
         self._events.append(SendCrypto(Level.HANDSHAKE, b"".join(flight)))
@@ -468,36 +448,24 @@ class ClientHandshake(Handshake):
         )
 
     def _on_ticket(self, raw: bytes) -> None:
-        ticket = NewSessionTicket.parse(raw)
         schedule = self._schedule
         if schedule is None:
             raise refuse(NEW_SESSION_TICKET, self._state)
-        # RFC 9001 §4.6.1: in QUIC, 0-RTT is limited by flow control alone.
-        if ticket.max_early_data not in (0, new_session_ticket.EARLY_DATA):
-            raise LocalAlert(
-                ILLEGAL_PARAMETER,
-                f"ticket permits {ticket.max_early_data} bytes of 0-RTT",
-                PROTOCOL_VIOLATION,
-            )
-        if ticket.lifetime == 0:
-            return
         chain = self._peer.chain if self._peer is not None else self.session and self.session.certificates
-        secret = schedule.derive(b"res master", self._resumption_hash)
-        schedule.rest()
-        session = Session(
-            ticket=ticket.ticket,
-            secret=schedule.resumption_psk(secret, ticket.nonce),
+        session = session_of_ticket(
+            raw,
+            schedule,
+            self._resumption_hash,
             suite=self._suite,
             alpn=self._alpn,
             server_name=self._server_name,
-            lifetime=float(ticket.lifetime),
-            age_add=ticket.age_add,
             issued_at=self.wall_clock,
             quic_version=self._quic_version,
-            max_early_data=ticket.max_early_data,
             transport_parameters=self._peer_parameters,
             certificates=chain or (),
         )
+        if session is None:
+            return
         if self._config.sessions is not None:
             self._config.sessions.put(self._session_key, session)
         self._events.append(NewSession(session))

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import final
 
-from . import cert_compression
+from . import cert_compression, extensions
 from .certificates import CertificateChain
-from .constants import EXT_SIGNED_CERTIFICATE_TIMESTAMP, EXT_STATUS_REQUEST
+from .constants import (
+    EXT_COMPRESS_CERTIFICATE,
+    EXT_SIGNATURE_ALGORITHMS,
+    EXT_SIGNED_CERTIFICATE_TIMESTAMP,
+    EXT_STATUS_REQUEST,
+    ILLEGAL_PARAMETER,
+    MISSING_EXTENSION,
+)
+from .errors import LocalAlert
 from .extensions import Extension
 from .key_schedule import Transcript
-from .messages import certificate_verify, compressed_certificate
+from .messages import certificate_request, certificate_verify, compressed_certificate
 from .messages.certificate import Certificate
 from .messages.client_hello import ClientHello
 from .signatures import CLIENT_CONTEXT, sign, signed_content
 
-__all__ = ["answer_request", "encode_chain", "prove"]
+__all__ = ["CertificateRequest", "encode_chain", "prove"]
 
 
 def prove(
@@ -32,23 +41,48 @@ def prove(
     return [certificate, proof]
 
 
-def answer_request(
-    chain: CertificateChain | None,
-    signatures: Sequence[int],
-    compression: Sequence[int],
-    transcript: Transcript,
-) -> list[bytes]:
-    """A client's answer to a CertificateRequest: an empty Certificate if it has none that fits.
+@final
+class CertificateRequest:
+    """What a server that asks for a certificate can check, and open."""
 
-    ``signatures`` and ``compression`` are what the server can check and open.
-    """
-    scheme = None if chain is None else next((each for each in chain.schemes if each in signatures), None)
-    if chain is None or scheme is None:
-        empty = Certificate(()).encode()
-        transcript.add(empty)
-        return [empty]
-    certificate = _compressed(Certificate(chain.certificates), compression)
-    return prove(chain, scheme, certificate, CLIENT_CONTEXT, transcript)
+    __slots__ = ("_compression", "_signatures")
+
+    def __init__(self, signatures: tuple[int, ...], compression: tuple[int, ...]) -> None:
+        self._signatures = signatures
+        self._compression = compression
+
+    @classmethod
+    def parse(cls, raw: bytes) -> CertificateRequest:
+        """Read the message ``raw``, header included. RFC 8446 §4.3.2.
+
+        Raises:
+            DecodeError: malformed.
+            LocalAlert: it is none of a handshake.
+        """
+        context, entries = certificate_request.parse(raw)
+        if context:
+            raise LocalAlert(ILLEGAL_PARAMETER, "CertificateRequest in the handshake has a context")
+        bodies = dict(entries)
+        signatures = bodies.get(EXT_SIGNATURE_ALGORITHMS)
+        if signatures is None:
+            raise LocalAlert(MISSING_EXTENSION, "CertificateRequest without signature_algorithms")
+        compression = bodies.get(EXT_COMPRESS_CERTIFICATE)
+        return cls(
+            extensions.parse_uint16_list(signatures, "signature_algorithms"),
+            () if compression is None else extensions.parse_compression(compression),
+        )
+
+    def answer(self, chain: CertificateChain | None, transcript: Transcript) -> list[bytes]:
+        """What a client with this chain sends: an empty Certificate if it has none that fits."""
+        scheme = None
+        if chain is not None:
+            scheme = next((each for each in chain.schemes if each in self._signatures), None)
+        if chain is None or scheme is None:
+            empty = Certificate(()).encode()
+            transcript.add(empty)
+            return [empty]
+        certificate = _compressed(Certificate(chain.certificates), self._compression)
+        return prove(chain, scheme, certificate, CLIENT_CONTEXT, transcript)
 
 
 def encode_chain(chain: CertificateChain, hello: ClientHello) -> bytes:
