@@ -4,6 +4,8 @@ The names here are what applications use. Below them, `qcore.engine`, `qcore.rou
 those who bring their own event loop or a simulated network.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 

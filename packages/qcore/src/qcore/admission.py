@@ -3,6 +3,8 @@
 `Crowd` counts who is there, an `Arrival` is what is known of a newcomer, and a rule makes an `Admission` of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum

@@ -4,6 +4,8 @@ What an engine takes and gives in one call. A `SendRun` has the shape that one s
 segmentation offload: equal sizes, of which only the last may be shorter.
 """
 
+from __future__ import annotations
+
 from typing import Final, TypeAlias, final
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]

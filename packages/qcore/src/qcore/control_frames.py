@@ -3,6 +3,8 @@
 HANDSHAKE_DONE and NEW_TOKEN are repeated until they arrive; a PING is not. RFC 9000 §13.3.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.frames import Frame, HandshakeDoneFrame, NewTokenFrame, PingFrame

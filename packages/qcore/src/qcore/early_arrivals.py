@@ -4,6 +4,8 @@ Kept for a short while, few of them and for few connections, so that reordering 
 nobody can fill the memory with them. RFC 9000 §5.2.2.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from .batch import Address, Datagram

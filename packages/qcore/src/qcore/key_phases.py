@@ -5,6 +5,8 @@ packet that seems to be of their phase, and kept: most connections end before th
 does not tell later ones whether they tried to change the phase (§9.5).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

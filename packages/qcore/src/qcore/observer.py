@@ -4,6 +4,8 @@
 anyway; formats (qlog and others) live in layers above. An observer that raises is detached and reported.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from qwire.compiling import mypyc_attr

@@ -1,5 +1,7 @@
 """What one packet-number space owns: its keys, its CRYPTO stream, and what was received in it. RFC 9000 §12.3."""
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qtls.protection import Opener, Sealer

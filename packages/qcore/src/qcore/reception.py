@@ -4,6 +4,8 @@ Answers what needs no state - Version Negotiation, Retry, refusals, stateless re
 makes connections. RFC 9000 §5.2.2, §6, §8.1, §10.3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias, final
 

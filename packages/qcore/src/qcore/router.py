@@ -4,6 +4,8 @@ Finds the engine for a datagram, makes those of servers that are dialled and of 
 what belongs to nobody to `Reception`. RFC 9000 §5.2.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, final
@@ -55,8 +57,8 @@ class Router:
         token_keys: Sequence[bytes] = (),
         random: Callable[[int], bytes] = os.urandom,
         wall_offset: float = 0.0,
-        hand_on: "HandOn | None" = None,
-        used_tokens: "UsedTokens | None" = None,
+        hand_on: HandOn | None = None,
+        used_tokens: UsedTokens | None = None,
     ) -> None:
         self._random = random
         self._cids = cids or RandomIds(DEFAULT_CID_SIZE, random)
@@ -130,8 +132,8 @@ class Router:
         *,
         tls: ServerTLS,
         config: QuicConfig,
-        admit: "Admit | None" = None,
-        observer_factory: "ObserverFactory | None" = None,
+        admit: Admit | None = None,
+        observer_factory: ObserverFactory | None = None,
         waiting: Callable[[], int] | None = None,
     ) -> None:
         """Serve clients that arrive from now on. 0-RTT is taken if both configurations say so.
@@ -147,7 +149,7 @@ class Router:
         self._reception.listening = Listening(tls, config, admit, observer_factory, waiting or _none_wait)
         self._add_size(self._cids.size)
 
-    def _make_reception(self) -> "Reception":
+    def _make_reception(self) -> Reception:
         from .reception import Reception  # clients do without what belongs to it
         from .tokens import AddressTokens
 
@@ -300,7 +302,7 @@ class Router:
             if self._by_cid.get(cid) is engine:
                 del self._by_cid[cid]
 
-    def _accept(self, reception: "Reception", newcomer: "Newcomer", now: float) -> QuicEngine:
+    def _accept(self, reception: Reception, newcomer: Newcomer, now: float) -> QuicEngine:
         listening = newcomer.listening
         engine = QuicEngine.server(
             newcomer.first,

@@ -4,6 +4,8 @@ A token is an HMAC of the connection ID under a key of the endpoint, so that it 
 RFC 9000 §10.3.
 """
 
+from __future__ import annotations
+
 from hmac import compare_digest
 from typing import Final, final
 

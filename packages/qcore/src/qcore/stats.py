@@ -1,5 +1,7 @@
 """Numbers of a connection at one moment."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 

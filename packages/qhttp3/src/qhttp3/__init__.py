@@ -1,5 +1,7 @@
 """HTTP/3 and QPACK over any stream transport, with an asyncio client and an ASGI server."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 

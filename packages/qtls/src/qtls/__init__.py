@@ -1,5 +1,7 @@
 """TLS 1.3 for QUIC: client and server handshakes and packet protection."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 

@@ -1,5 +1,7 @@
 """AES-128 on single blocks, for whoever hides identifiers in it. FIPS 197."""
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext

@@ -5,6 +5,8 @@ value, most significant first. Values are plain integers, input is ``bytes``, ou
 RFC 9000 §16.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 MAX: Final = 0x3FFF_FFFF_FFFF_FFFF

@@ -5,6 +5,8 @@ same for code that keeps the position itself. They repeat quicvarint's few lines
 a call into another distribution costs ten times the decoding. RFC 9000 §16.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.compiling import mypyc_attr

@@ -3,6 +3,8 @@
 Everything that is compared per packet is a ``Final`` int, so that compiled code sees a constant.
 """
 
+from __future__ import annotations
+
 from enum import Enum
 from typing import Final
 

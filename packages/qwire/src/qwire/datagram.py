@@ -5,6 +5,8 @@ Negotiation takes the rest. What is no packet becomes a part with a reason: some
 zeros after the last packet. RFC 9000 §12.2.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.constants import VERSION_1, VERSION_2, VERSION_NEGOTIATION, PacketType

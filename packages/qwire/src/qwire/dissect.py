@@ -4,6 +4,8 @@ qwire has no keys. A ``KeySource`` opens the packets it can; of the others the h
 understood is reported in ``error`` of the packet, never raised.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -1,5 +1,7 @@
 """What a decoder raises: ``DecodeError`` and its two refinements, whatever the bytes."""
 
+from __future__ import annotations
+
 
 class DecodeError(ValueError):
     """Bytes from outside that break the format.

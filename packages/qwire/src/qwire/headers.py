@@ -5,6 +5,8 @@ tells where the packet number begins and where the packet ends. The writers give
 RFC 9000 §17.2 and §17.3, RFC 9369 §3.2.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.buffer import BYTES, Reader, Writer, append_uint, append_varint, append_varint_sized, varint_size

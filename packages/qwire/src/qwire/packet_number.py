@@ -3,6 +3,8 @@
 RFC 9000 §17.1, appendices A.2 and A.3.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 MAX_PACKET_NUMBER: Final = 0x3FFF_FFFF_FFFF_FFFF  # RFC 9000 §12.3

@@ -1,5 +1,7 @@
 """The value of the transport parameter preferred_address. RFC 9000 §9.6, §18.2."""
 
+from __future__ import annotations
+
 from typing import ClassVar, Final, final
 
 from qwire.buffer import Reader, Writer
@@ -45,7 +47,7 @@ class PreferredAddress(Value):
         self.connection_id: Final = connection_id
         self.stateless_reset_token: Final = stateless_reset_token
 
-    def __reduce__(self) -> "tuple[type[PreferredAddress], tuple[bytes, int, bytes, int, bytes, bytes]]":
+    def __reduce__(self) -> tuple[type[PreferredAddress], tuple[bytes, int, bytes, int, bytes, bytes]]:
         return PreferredAddress, (
             self.ipv4_address,
             self.ipv4_port,
@@ -56,7 +58,7 @@ class PreferredAddress(Value):
         )
 
     @classmethod
-    def parse(cls, data: bytes) -> "PreferredAddress":
+    def parse(cls, data: bytes) -> PreferredAddress:
         """Read the value.
 
         Raises:

@@ -1,5 +1,7 @@
 """The list of transport parameters as bytes: ids, lengths and values, whatever they mean. RFC 9000 §18."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import ClassVar, Final, final
 
@@ -53,7 +55,7 @@ class Parameter(Value):
                 self._integer = -1
         return self._integer
 
-    def __reduce__(self) -> "tuple[type[Parameter], tuple[int, bytes, int, int]]":
+    def __reduce__(self) -> tuple[type[Parameter], tuple[int, bytes, int, int]]:
         return Parameter, (self.id, self.value, self.id_size, self.length_size)
 
 

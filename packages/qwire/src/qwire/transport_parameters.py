@@ -5,6 +5,8 @@ necessary are kept. Nothing is judged before ``validate`` or the typed property 
 RFC 9000 §7.4, §18; RFC 9221 §3; RFC 9287 §3; RFC 9368 §3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NoReturn, final
@@ -73,7 +75,7 @@ class TransportParameters:
         self._encoded = b""  # as far as it is known; without entries it stands for them
 
     @classmethod
-    def parse(cls, data: bytes) -> "TransportParameters":
+    def parse(cls, data: bytes) -> TransportParameters:
         """Read the body of the quic_transport_parameters extension.
 
         RFC 9000 §18.
@@ -111,7 +113,7 @@ class TransportParameters:
         max_datagram_frame_size: int = 0,
         grease_quic_bit: bool = False,
         min_ack_delay: int | None = None,
-    ) -> "TransportParameters":
+    ) -> TransportParameters:
         """Parameters from values, in ascending order of their ids; those with the default value are left out.
 
         RFC 9000 §18.2. ``max_idle_timeout`` and ``max_ack_delay`` are in milliseconds, ``min_ack_delay`` in
@@ -195,7 +197,7 @@ class TransportParameters:
                 return self._integer(id)
         return None
 
-    def replace(self, id: int, value: bytes) -> "TransportParameters":
+    def replace(self, id: int, value: bytes) -> TransportParameters:
         """These parameters with another value for ``id``: in its place, or at the end when it was absent."""
         entries = list(self.entries)
         for index, entry in enumerate(entries):
@@ -205,7 +207,7 @@ class TransportParameters:
         entries.append(Parameter(id, value))
         return TransportParameters(entries)
 
-    def without(self, id: int) -> "TransportParameters":
+    def without(self, id: int) -> TransportParameters:
         """These parameters less every entry with that id."""
         return TransportParameters([entry for entry in self.entries if entry.id != id])
 
@@ -398,7 +400,7 @@ class TransportParameters:
         entries = ", ".join([f"{c.parameter_name(entry.id)}={entry.value.hex()}" for entry in self.entries])
         return f"TransportParameters({entries})"
 
-    def __reduce__(self) -> "tuple[type[TransportParameters], tuple[tuple[Parameter, ...]]]":
+    def __reduce__(self) -> tuple[type[TransportParameters], tuple[tuple[Parameter, ...]]]:
         return TransportParameters, (self.entries,)
 
 

@@ -3,6 +3,8 @@
 RFC 8999, RFC 9000 §17.2.1, §17.2.5 and §10.3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Final, final
 
@@ -62,7 +64,7 @@ class VersionNegotiation(Value):
         self.first_byte: Final = first_byte
 
     @classmethod
-    def parse(cls, datagram: bytes) -> "VersionNegotiation":
+    def parse(cls, datagram: bytes) -> VersionNegotiation:
         """Read the packet, which fills its datagram.
 
         Raises:
@@ -131,7 +133,7 @@ class Retry(Value):
         self.unused: Final = unused
 
     @classmethod
-    def parse(cls, datagram: bytes) -> "Retry":
+    def parse(cls, datagram: bytes) -> Retry:
         """Read the packet, which fills its datagram.
 
         Raises:

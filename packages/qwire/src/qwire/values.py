@@ -3,6 +3,8 @@
 Written by hand, where a dataclass would compile six functions per class whenever its module is imported.
 """
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from qwire.compiling import mypyc_attr

@@ -4,6 +4,8 @@ Decides the mark of the next datagram and checks the counts that come back. A pa
 marks, or drops marked packets, is not used with ECN again. RFC 9000 §13.4.2, RFC 9000 appendix A.4.
 """
 
+from __future__ import annotations
+
 from enum import Enum
 from typing import Final, final
 

@@ -4,6 +4,8 @@ Each frame is acknowledged or lost once; a packet that has handed its frames bac
 changed in all. RFC 9002 §2, §13.3 of RFC 9000.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable
 from typing import Final, final

@@ -5,6 +5,8 @@ head is cut off once it is half of the list, which costs a constant per packet. 
 sent, and which packets were declared lost lately. Decides nothing; `loss` and `sent` do.
 """
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence

@@ -5,6 +5,8 @@ search. Thresholds grow when a packet turns out to have been late. Reacts to not
 RFC 9002 §6.1, §7.6.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

@@ -6,6 +6,8 @@ or on request, where a client to be imitated does so. What was never sent is kno
 RFC 9000 §12.3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final, final
 

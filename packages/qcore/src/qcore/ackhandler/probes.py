@@ -4,6 +4,8 @@ Keeps the probe timeout with its backoff and the number of probes that each spac
 run, and when one must although nothing is in flight. Sends nothing. RFC 9002 §6.2.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Final, final

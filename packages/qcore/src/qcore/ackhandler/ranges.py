@@ -4,6 +4,8 @@ Packet numbers arrive nearly in order, so two sorted lists with a quick look at 
 number of runs is bounded: beyond it the lowest run is forgotten.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from typing import Final, final
 

@@ -1,5 +1,7 @@
 """What loss recovery tells an observer after each change: metrics always, states and timers when they have changed."""
 
+from __future__ import annotations
+
 import math
 from typing import final
 

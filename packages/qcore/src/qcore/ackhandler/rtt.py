@@ -4,6 +4,8 @@ Takes samples, keeps the smoothed estimate and its variance. Knows nothing of pa
 RFC 9002 §5.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

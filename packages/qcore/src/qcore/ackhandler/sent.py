@@ -5,6 +5,8 @@ control and pacing. Tells whoever wrote a frame of its fate, once. Decides how m
 RFC 9002.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Final, final

@@ -3,6 +3,8 @@
 RFC 9000 §13.2.4.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from ..spaces import COUNT

@@ -1,5 +1,7 @@
 """QUIC on asyncio: `connect`, `serve`, `Endpoint` and what they give."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 

@@ -5,6 +5,8 @@ also move all the time, mostly later, and mostly by a little. So an alarm keeps 
 that was ever set for it comes, and takes its new one then; moving it later costs a comparison.
 """
 
+from __future__ import annotations
+
 import heapq
 import math
 from typing import Generic, TypeVar, final

@@ -5,6 +5,8 @@ application - it hands out events, sends what is pending and sets one timer. Ver
 share one pass of sending, and so does an acknowledgement with the answer that tasks give to what arrived.
 """
 
+from __future__ import annotations
+
 import asyncio
 import math
 import time

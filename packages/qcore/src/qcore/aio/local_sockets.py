@@ -4,6 +4,8 @@ Datagrams that arrive carry the number of their socket, and datagrams that leave
 §9.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final, final
 

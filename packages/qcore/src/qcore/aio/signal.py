@@ -4,6 +4,8 @@ A `Signal` wakes everyone who waits; what changed is looked up by those who wake
 future, and a task that is cancelled while it waits cannot take anything with it.
 """
 
+from __future__ import annotations
+
 import asyncio
 from typing import final
 

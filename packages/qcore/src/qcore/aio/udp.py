@@ -5,6 +5,8 @@ It reads with one reused buffer and UDP_GRO, writes a `SendRun` with one UDP_SEG
 marks both ways. Knows nothing of QUIC. RFC 9000 §13.4 (ECN), §14 (sizes).
 """
 
+from __future__ import annotations
+
 import asyncio
 import errno
 import os

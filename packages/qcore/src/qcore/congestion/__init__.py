@@ -1,5 +1,7 @@
 """How much may be in flight: congestion controllers by name."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import UsageError

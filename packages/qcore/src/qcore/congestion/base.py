@@ -5,6 +5,8 @@ spaces. The rules that controllers share are here: one reaction per round trip, 
 sends too little, undoing a reaction to losses that were none. RFC 9002 §7.
 """
 
+from __future__ import annotations
+
 import math
 from typing import ClassVar, Final
 

@@ -6,6 +6,8 @@ draft-ietf-ccwg-bbr-06, whose sections are named where they are followed; what i
 what is believed of the path in `bbr_model`, and what a flow does at a time in `bbr_phases`.
 """
 
+from __future__ import annotations
+
 import math
 from typing import ClassVar, Final, final
 

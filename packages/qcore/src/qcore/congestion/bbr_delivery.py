@@ -6,6 +6,8 @@ each burst, not for each packet: packets that leave together differ in nothing t
 draft-ietf-ccwg-bbr-06 §4.1.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from typing import Final, final
 

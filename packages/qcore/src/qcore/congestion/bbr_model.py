@@ -4,6 +4,8 @@ Bounds for the long term follow from losses while looking for more; bounds for t
 and are forgotten before the next look. draft-ietf-ccwg-bbr-06 §5.5.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

@@ -1,5 +1,7 @@
 """CUBIC: growth by the time since the last loss, not by the round-trip time. RFC 9438, with HyStart++ (RFC 9406)."""
 
+from __future__ import annotations
+
 import math
 from typing import ClassVar, Final, final
 

@@ -4,6 +4,8 @@ Watches the round-trip time of each round. When it rises, growth slows down for 
 again, that was no queue and slow start goes on. RFC 9406.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

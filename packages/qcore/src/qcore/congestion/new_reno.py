@@ -1,5 +1,7 @@
 """NewReno: doubling in slow start, one datagram per round trip after it, half on loss. RFC 9002 §7.3."""
 
+from __future__ import annotations
+
 from typing import ClassVar, Final, final
 
 from .base import CongestionController

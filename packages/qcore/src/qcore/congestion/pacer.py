@@ -4,6 +4,8 @@ A bucket of bytes that fills at the pacing rate. Once it is empty the sender wai
 burst worth a wake-up, so that one system call carries it. RFC 9002 §7.7.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

@@ -4,6 +4,8 @@ Whoever asks one thing after the other waits for the next datagram, and what an 
 streams that are over - changes nothing in it as a rule. Then it is taken once that datagram has left. RFC 9000 §13.2.
 """
 
+from __future__ import annotations
+
 from typing import final
 
 from qwire.frames import AckFrame

@@ -5,6 +5,8 @@ everything but their decryption: address, keys, acknowledgement, timers, and mos
 of another kind ends the run and goes the ordinary way. RFC 9000 §17.3.1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final, final
 

@@ -1,5 +1,7 @@
 """The end of a connection: which CONNECTION_CLOSE goes out, and how often. RFC 9000 §10.2."""
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.constants import APPLICATION_ERROR, CONNECTION_REFUSED, CRYPTO_ERROR, NO_ERROR
@@ -43,7 +45,7 @@ class Closing:
         self._threshold = 1
 
     @classmethod
-    def of(cls, error: TransportError) -> "Closing":
+    def of(cls, error: TransportError) -> Closing:
         """The close that reports a violation."""
         closing = cls(error.code, error.reason, False, error.frame_type)
         closing.error = error

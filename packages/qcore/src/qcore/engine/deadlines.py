@@ -1,5 +1,7 @@
 """What a connection waits for while it is open, asked of those who wait."""
 
+from __future__ import annotations
+
 from .lifecycle import Lifecycle
 from .parts import Parts
 from .progress import Progress

@@ -4,6 +4,8 @@ One if-chain, most frequent first. Rules of a frame live in its part; what conce
 left in attributes for the engine to pick up after the packet.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qtls.events import TlsEvent

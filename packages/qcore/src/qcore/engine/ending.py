@@ -1,5 +1,7 @@
 """How a connection ends: by us, by the peer, or by silence. RFC 9000 §10."""
 
+from __future__ import annotations
+
 from typing import final
 
 from qwire.constants import NO_ERROR

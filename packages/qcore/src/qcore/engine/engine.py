@@ -5,6 +5,8 @@ close. Whoever drives it calls `receive` and `handle_timeout` for input, and `tr
 `events` for output.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, final
 
@@ -135,7 +137,7 @@ class QuicEngine:
         now: float,
         wall_clock: float,
         observer: Observer | None = None,
-    ) -> "QuicEngine":
+    ) -> QuicEngine:
         """Start a connection; the next `transmit` gives its first flight.
 
         Raises:
@@ -169,7 +171,7 @@ class QuicEngine:
         wall_clock: float,
         new_token: TokenMaker | None = None,
         observer: Observer | None = None,
-    ) -> "QuicEngine":
+    ) -> QuicEngine:
         """Answer a connection; its first datagram still has to be given to `receive`."""
         answer: list[Callable[[bytes], bytes]] = []
         opening = open_server(
@@ -485,7 +487,7 @@ class QuicEngine:
             phases.rest()
             self.parts.recovery.rest()
 
-    def stats(self) -> "ConnectionStats":
+    def stats(self) -> ConnectionStats:
         """Numbers of the connection as of now."""
         from .summary import stats_of  # of no use to most connections
 

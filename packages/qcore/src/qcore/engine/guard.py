@@ -1,5 +1,7 @@
 """Keeps a failing observer away from the connection."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, final

@@ -4,6 +4,8 @@ Feeds ordered bytes of each level to `qtls`, queues what it answers, and turns a
 that carries it. RFC 9001 §4.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, final
 

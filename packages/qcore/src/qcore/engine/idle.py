@@ -1,5 +1,7 @@
 """Idle timeout and keep-alive. RFC 9000 §10.1."""
 
+from __future__ import annotations
+
 import math
 from typing import final
 

@@ -4,6 +4,8 @@ Takes packet after packet from the receiver, checks what a packet as a whole has
 dispatched, and obeys what follows for keys, connection IDs, paths and the end of the connection.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final, final
 

@@ -1,5 +1,7 @@
 """States of a connection. RFC 9000 §10."""
 
+from __future__ import annotations
+
 from enum import Enum
 from typing import Final, final
 

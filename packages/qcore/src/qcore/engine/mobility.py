@@ -4,6 +4,8 @@
 path MTU, and the application. RFC 9000 §9.
 """
 
+from __future__ import annotations
+
 from typing import final
 
 from ..batch import Address

@@ -3,6 +3,8 @@
 RFC 9000 §7.3, §7.4, §18; RFC 9368 §3.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.constants import (

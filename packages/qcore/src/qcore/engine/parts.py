@@ -1,5 +1,7 @@
 """The parts of one connection, and how they are put together."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Final, final
 

@@ -4,6 +4,8 @@ Obeys what TLS reports, and takes the steps of RFC 9001 §4: installing keys, ob
 completing and confirming the handshake, discarding keys.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Final, final

@@ -5,6 +5,8 @@ the payload. What cannot be opened yet waits, within bounds; what cannot be open
 reason. Knows nothing of frames. RFC 9000 §12, RFC 9001 §5.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final, final
 

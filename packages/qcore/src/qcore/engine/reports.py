@@ -1,5 +1,7 @@
 """What the observer of a connection hears of it as a whole: how it began, and when its 1-RTT keys change."""
 
+from __future__ import annotations
+
 from typing import final
 
 from ..observer import Observer

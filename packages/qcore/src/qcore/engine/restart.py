@@ -1,5 +1,7 @@
 """Client: Retry and Version Negotiation, which send the first flight once more. RFC 9000 §6.2, §17.2.5."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from enum import Enum
 from hmac import compare_digest

@@ -4,6 +4,8 @@ Asks the recovery for the send mode and the path for its budget, lets the packer
 and has all of them protected at the end. RFC 9000 §8.1, RFC 9002 §7.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

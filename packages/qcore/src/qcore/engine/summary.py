@@ -1,5 +1,7 @@
 """The numbers of a connection, collected from its parts."""
 
+from __future__ import annotations
+
 from ..spaces import APPLICATION
 from ..stats import ConnectionStats
 from .parts import Parts

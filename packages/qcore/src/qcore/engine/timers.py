@@ -6,6 +6,8 @@ that happens for every batch.
 
 # ruff: noqa: PLR1730 - asked for each packet, and min() is a call
 
+from __future__ import annotations
+
 import math
 from typing import Final, final
 

@@ -1,5 +1,7 @@
 """Which QUIC version a connection uses. RFC 9000 §6, RFC 9368."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final
 

@@ -3,6 +3,8 @@
 An endpoint routes datagrams by the IDs it issued, so all of them have one size per endpoint. RFC 9000 §5.1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final, Protocol, final
 

@@ -4,6 +4,8 @@ A server writes its ID into each of its connection IDs, in the clear or encrypte
 load balancer; `server_id_in` is the load balancer's half. draft-ietf-quic-load-balancers-21.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final

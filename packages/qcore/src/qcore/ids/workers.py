@@ -4,6 +4,8 @@ A datagram that reaches the wrong one can so be handed on. The number is the las
 know it, so a farm of hosts with workers needs no second scheme. draft-ietf-quic-load-balancers-21 §8.2.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final, final
 

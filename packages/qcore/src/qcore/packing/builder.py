@@ -4,6 +4,8 @@ Collects frames up to a size, remembers who wrote them, and turns into a header 
 done to many packets at once is not done here: see `datagram`.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qtls.protection import Sealer

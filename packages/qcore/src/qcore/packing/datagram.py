@@ -3,6 +3,8 @@
 Knows nothing of what goes where. RFC 9000 §12.2, RFC 9001 §5.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Final, final
 

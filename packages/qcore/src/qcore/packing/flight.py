@@ -4,6 +4,8 @@ Asks the layout of the `InitialPolicy` where the bytes go, checks the answer, an
 of it: at first, after a Retry or Version Negotiation, and in probes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Final, final
 

@@ -4,6 +4,8 @@ Connection IDs, versions and the token, and the bits that a client may set as it
 bit. Begins each packet with them; fills none. RFC 9000 §17.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final, final
 

@@ -4,6 +4,8 @@ Fills them from the sources that have something to say, one by one or, where one
 the packets that try a path. RFC 9000 §12.2, §14.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qwire.frames import PingFrame

@@ -5,6 +5,8 @@ first flight as the layout asks, and pads. It decides what goes where; whether a
 address, is the transmitter's business. RFC 9000 §12.2, §14.1.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Final, final
 

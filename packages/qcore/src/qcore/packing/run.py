@@ -5,6 +5,8 @@ it, under the next number. Such runs are built and protected here without the ma
 be different. RFC 9000 §17.3.1.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from qtls.protection import Sealer

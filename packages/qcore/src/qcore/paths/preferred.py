@@ -3,6 +3,8 @@
 RFC 9000 §9.6, §21.5.3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 

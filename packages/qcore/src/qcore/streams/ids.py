@@ -4,6 +4,8 @@ The two low bits of a stream ID tell who opened it and whether it has two direct
 of that kind. RFC 9000 §2.1.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 SERVER_BIT: Final = 0x1

@@ -3,6 +3,8 @@
 Used for bytes of a stream and for indexes of streams: both are few ranges over many integers.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_left, bisect_right
 from typing import Final, final
 

@@ -4,6 +4,8 @@ Data in order passes through untouched: it is neither copied nor looked at. Data
 sorted list; where pieces overlap, the bytes that came first stay. RFC 9000 §2.2.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_left
 from typing import Final, final
 

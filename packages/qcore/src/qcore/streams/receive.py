@@ -4,6 +4,8 @@ Owns reassembly, the final size, the credit given for this stream, and how it en
 §4.5.
 """
 
+from __future__ import annotations
+
 from typing import final
 
 from qwire.constants import (

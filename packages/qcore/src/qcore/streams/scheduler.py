@@ -5,6 +5,8 @@ end, in the order of their numbers. That is the model of RFC 9218; streams witho
 which is round robin.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from heapq import heapify, heappop, heappush
 from typing import Final, final

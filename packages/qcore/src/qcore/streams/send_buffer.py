@@ -5,6 +5,8 @@ holds it, and brings it back when its packet is lost. What remains to know is wh
 RFC 9000 §2.2, §13.3.
 """
 
+from __future__ import annotations
+
 from heapq import heappop, heappush
 from typing import Final, final
 

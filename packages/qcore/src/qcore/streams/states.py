@@ -4,6 +4,8 @@ RFC 9000 figures 2 and 3, as tables. What is not in a table cannot happen: the p
 and `advance_receive` have already turned violations of the peer into errors.
 """
 
+from __future__ import annotations
+
 from enum import Enum
 from typing import Final
 

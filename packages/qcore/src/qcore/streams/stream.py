@@ -3,6 +3,8 @@
 RFC 9000 §2. The halves know nothing of each other.
 """
 
+from __future__ import annotations
+
 from typing import Final, final
 
 from .receive import ReceiveStream

@@ -3,6 +3,8 @@
 15 ms one way, 10 Mbit/s and a queue of 25 packets; loss and corruption strike at most three datagrams in a row.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final

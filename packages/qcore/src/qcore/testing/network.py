@@ -4,6 +4,8 @@ Each `Link` is one direction: delay, jitter, rate with a tail-drop queue, loss, 
 corruption, an MTU, ECN marks, and black holes. All chances come from one seed.
 """
 
+from __future__ import annotations
+
 import heapq
 import math
 from collections.abc import Callable

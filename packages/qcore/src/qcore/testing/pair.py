@@ -6,6 +6,8 @@
 Everything follows from the seed: connection IDs, keys of the handshake, and what the links do.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -4,6 +4,8 @@ A hash in counter mode: the same on every machine and Python version, and good e
 randomness of a connection, of a network, or of a drawn flight.
 """
 
+from __future__ import annotations
+
 from hashlib import sha256
 from typing import Final, final
 

@@ -1,5 +1,7 @@
 """An observer that remembers, for assertions on what an engine did."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar, final

@@ -1,5 +1,7 @@
 """A bulk transfer between two engines, batch by batch, for measuring what it takes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Final, final
 

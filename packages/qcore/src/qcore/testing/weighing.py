@@ -1,5 +1,7 @@
 """What a connection holds in memory and what it costs to run, in numbers that do not depend on the machine."""
 
+from __future__ import annotations
+
 import gc
 import sys
 from collections.abc import Callable

@@ -3,6 +3,8 @@
 For tests of the anti-amplification limit, RFC 9000 §8.1: the answer to one datagram of the client is too small for it.
 """
 
+from __future__ import annotations
+
 import secrets
 import time
 from collections.abc import Iterable

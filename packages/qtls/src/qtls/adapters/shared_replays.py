@@ -3,6 +3,8 @@
 RFC 8446 §8.2. A table in shared memory, made before the processes are forked; a lock that a crash releases.
 """
 
+from __future__ import annotations
+
 import fcntl
 import mmap
 import os

@@ -1,5 +1,7 @@
 """ACK, ACK_FREQUENCY and IMMEDIATE_ACK. RFC 9000 §19.3, draft-ietf-quic-ack-frequency-14."""
 
+from __future__ import annotations
+
 from typing import ClassVar, final
 
 from qwire.buffer import BYTES, Reader, Writer, append_varint, encode_varint, varint_at, varint_size

@@ -4,6 +4,8 @@ A frame is a plain value. It checks nothing when made; ``append`` raises ``Value
 encoding, before or after bytes were written, so a writer that failed is thrown away. RFC 9000 §12.4, §19.
 """
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from qwire.buffer import Writer

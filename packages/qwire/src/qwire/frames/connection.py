@@ -1,5 +1,7 @@
 """Connection IDs, paths and the end of the connection. RFC 9000 §19.15 to §19.19."""
 
+from __future__ import annotations
+
 from typing import ClassVar, final
 
 from qwire.buffer import Reader, Writer, append_varint, varint_size

@@ -1,5 +1,7 @@
 """Frames without a subject: PADDING, PING, HANDSHAKE_DONE, and DATAGRAM. RFC 9000 §19.1, §19.2, §19.20; RFC 9221."""
 
+from __future__ import annotations
+
 from typing import ClassVar, final
 
 from qwire.buffer import BYTES, Reader, Writer, encode_varint, varint_size

@@ -1,5 +1,7 @@
 """CRYPTO and NEW_TOKEN. RFC 9000 §19.6, §19.7."""
 
+from __future__ import annotations
+
 from typing import ClassVar, final
 
 from qwire.buffer import BYTES, MAX_VARINT, Reader, Writer, append_varint, encode_varint, varint_size

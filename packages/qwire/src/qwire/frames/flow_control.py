@@ -1,5 +1,7 @@
 """Credit, and the want of it: MAX_DATA to STREAMS_BLOCKED. RFC 9000 §19.9 to §19.14."""
 
+from __future__ import annotations
+
 from typing import ClassVar, final
 
 from qwire.buffer import Reader, Writer, append_varint

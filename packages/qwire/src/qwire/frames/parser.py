@@ -4,6 +4,8 @@ The chain of ifs is ordered by frequency. STREAM, the frame of bulk transfer, is
 the parsers of their families. RFC 9000 §12.4, table 3.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from typing import Final

@@ -3,6 +3,8 @@
 The body of STREAM is read by ``qwire.frames.parser`` in place, for speed.
 """
 
+from __future__ import annotations
+
 from typing import ClassVar, Final, final
 
 from qwire.buffer import BYTES, Reader, Writer, append_varint, encode_varint, varint_size

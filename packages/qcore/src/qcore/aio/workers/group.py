@@ -4,6 +4,8 @@ The process that does so holds the sockets and serves nobody: a worker that cras
 datagram that waits in its socket, and the order of the sockets, which the kernel steers by, never changes.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import logging
@@ -46,7 +48,7 @@ REASON_SIZE: Final = 4_000
 class _Process:
     """A worker as seen from outside."""
 
-    def __init__(self, number: int, shared: Shared, main: Main, others: Sequence["_Process"]) -> None:
+    def __init__(self, number: int, shared: Shared, main: Main, others: Sequence[_Process]) -> None:
         self.number = number
         self._loop = asyncio.get_running_loop()
         self.started_at = self._loop.time()

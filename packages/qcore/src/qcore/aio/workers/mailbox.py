@@ -4,6 +4,8 @@ What arrives for another is packed together for one turn of the loop, because su
 does not fit is dropped, as a network does.
 """
 
+from __future__ import annotations
+
 import asyncio
 import socket
 import struct

@@ -3,6 +3,8 @@
 The memory that they share needs what only systems that fork have, and is imported where it is made.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 from qtls import ServerTLS

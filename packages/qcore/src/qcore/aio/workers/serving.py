@@ -1,5 +1,7 @@
 """`serve_workers`: `qcore.serve` in several processes."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 

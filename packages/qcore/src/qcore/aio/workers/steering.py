@@ -4,6 +4,8 @@ Spares most of what would have to be handed on between processes. Where it canno
 Linux, <linux/filter.h> and socket(7), SO_ATTACH_REUSEPORT_CBPF.
 """
 
+from __future__ import annotations
+
 import ctypes
 import socket
 import struct

@@ -1,5 +1,7 @@
 """`Worker`: what one process of several on a port has been given, and how it talks to the one that started it."""
 
+from __future__ import annotations
+
 import asyncio
 import secrets
 import signal

@@ -1,5 +1,7 @@
 """A NAT on the loopback that forgets: what a client sends comes from a new port whenever a test says so."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import socket
