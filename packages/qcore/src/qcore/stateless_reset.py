@@ -6,7 +6,6 @@ RFC 9000 §10.3.
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from typing import Final, final
 
 from qtls.mac import MacKey
@@ -35,11 +34,6 @@ class ResetTokens:
     def make(self, cid: bytes) -> bytes:
         """The token of one connection ID; always the same."""
         return self._key.digest(b"stateless reset" + cid)[:RESET_TOKEN_SIZE]
-
-
-def tokens_equal(one: bytes, other: bytes) -> bool:
-    """Whether two tokens are the same, found out in constant time. RFC 9000 §10.3.1."""
-    return compare_digest(one, other)
 
 
 def reset_size(trigger_size: int) -> int:

@@ -6,7 +6,6 @@ zlib comes with Python; brotli and zstd work if their module is installed. RFC 8
 from __future__ import annotations
 
 import importlib
-import zlib
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -67,7 +66,7 @@ def compress(algorithm: int, data: bytes) -> bytes | None:
     if algorithm not in available():
         return None
     if algorithm == COMPRESSION_ZLIB:
-        result = zlib.compress(data, 9)
+        result = bytes(_module("zlib").compress(data, 9))
     elif algorithm == COMPRESSION_BROTLI:
         result = bytes(_module("brotli").compress(data))
     else:
@@ -76,9 +75,10 @@ def compress(algorithm: int, data: bytes) -> bytes | None:
 
 
 def _decompress_zlib(size: int, data: bytes) -> bytes | None:
+    zlib = _module("zlib")
     stream = zlib.decompressobj()
     try:
-        plain = stream.decompress(data, size + 1)
+        plain = bytes(stream.decompress(data, size + 1))
     except zlib.error:
         return None
     return plain if stream.eof and not stream.unused_data else None

@@ -5,6 +5,7 @@ What client and server have in common. The hello that is encrypted is made by ``
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ from .codec import Reader, vector8, vector16
 from .constants import EXT_ENCRYPTED_CLIENT_HELLO, ILLEGAL_PARAMETER
 from .errors import DecodeError
 from .hkdf import expand_label, extract
-from .names import is_ldh_name
 
 __all__ = [
     "EchConfig",
@@ -45,6 +45,10 @@ RETRY_LABEL: Final = b"hrr ech accept confirmation"
 
 # Sizes of the payload of GREASE: padded inner hellos, RFC 9849 §6.2, without the post-quantum share they leave out.
 GREASE_SIZES: Final = (144, 176, 208, 240)
+
+LABEL: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?")
+# What the URL standard takes for a number: a host that ends in one is an IPv4 address.
+NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
 @final
@@ -270,6 +274,17 @@ def payload_range(raw: bytes) -> tuple[int, int]:
             break
         return stop - len(outer.payload), stop
     raise DecodeError("no encrypted_client_hello with a payload")
+
+
+def is_ldh_name(name: str) -> bool:
+    """Whether ``name`` is a DNS name of letters, digits and hyphens that nothing takes for an IPv4 address.
+
+    RFC 5890 §2.3.1, RFC 9849 §4.
+    """
+    labels = name.split(".")
+    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
+        return False
+    return NUMBER.fullmatch(labels[-1]) is None
 
 
 def confirmation(label: bytes, client_random: bytes, hash_name: str, transcript_hash: bytes) -> bytes:

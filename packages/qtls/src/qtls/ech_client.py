@@ -6,7 +6,6 @@ looks like comes from the ``ClientHelloBuilder``, for both hellos. RFC 9849 §6.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from typing import final
@@ -34,6 +33,7 @@ from .ech import (
 from .ech_inner import arrange, encode_inner
 from .errors import DecodeError
 from .key_schedule import KeySchedule, Transcript
+from .mac import equal
 from .messages.client_hello import ClientHello
 from .messages.server_hello import ServerHello
 from .packet_keys import suite_parameters
@@ -178,7 +178,7 @@ class ClientEch:
             return False
         hash_name = suite_parameters(suite).hash_name
         digest = transcript.digest_with(zeros, hash_name)
-        return hmac.compare_digest(found, confirmation(label, self.inner.random, hash_name, digest))
+        return equal(found, confirmation(label, self.inner.random, hash_name, digest))
 
     def _with_decoy_binder(self, raw: bytes) -> bytes:
         hello = ClientHello(raw)

@@ -6,7 +6,6 @@ Which message may come when is decided by ``client`` and ``server``. RFC 8446 §
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +14,7 @@ from .constants import DECODE_ERROR, DECRYPT_ERROR, FINISHED, PROTOCOL_VIOLATION
 from .errors import DecodeError, LocalAlert
 from .events import KeysInstalled, TlsEvent
 from .key_schedule import KeySchedule, Transcript, verify_data
+from .mac import equal
 from .protection import Opener, Sealer, opener_from_secret, sealer_from_secret
 
 __all__ = ["Handshake"]
@@ -229,7 +229,7 @@ class Handshake:
         expected = verify_data(transcript.hash_name, secret, transcript.digest())
         if len(raw) - 4 != len(expected):
             raise LocalAlert(DECODE_ERROR, f"Finished of {len(raw) - 4} bytes, not {len(expected)}")
-        if not hmac.compare_digest(raw[4:], expected):
+        if not equal(raw[4:], expected):
             raise LocalAlert(DECRYPT_ERROR, "Finished does not match the transcript")
 
     def _release(self, schedule: KeySchedule) -> None:

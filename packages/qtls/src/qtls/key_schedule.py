@@ -5,7 +5,6 @@ RFC 8446 §7.1, §4.4.1, §4.4.4 and §7.5. Knows neither messages nor packets.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final, final
@@ -20,21 +19,40 @@ if TYPE_CHECKING:
 __all__ = ["KeySchedule", "Transcript", "verify_data"]
 
 HASH_SIZES: Final[dict[str, int]] = {"sha256": 32, "sha384": 48}
-HASHES: Final[dict[str, Callable[[bytes], _Hash]]] = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
-EMPTY_HASHES: Final[dict[str, bytes]] = {name: make(b"").digest() for name, make in HASHES.items()}
-FINISHED_INFO: Final[dict[str, bytes]] = {
-    name: label_info(b"finished", b"", size) for name, size in HASH_SIZES.items()
-}
-DERIVED_INFO: Final[dict[str, bytes]] = {
-    name: label_info(b"derived", EMPTY_HASHES[name], size) for name, size in HASH_SIZES.items()
-}
-# The early secret without PSK is a constant of the hash, and so is what the handshake secret starts from.
-NO_PSK_EARLY: Final[dict[str, bytes]] = {
-    name: extract(name, b"", bytes(size)) for name, size in HASH_SIZES.items()
-}
-NO_PSK_DERIVED: Final[dict[str, bytes]] = {
-    name: expand_info(name, NO_PSK_EARLY[name], DERIVED_INFO[name], size) for name, size in HASH_SIZES.items()
-}
+
+
+@final
+class HashConstants:
+    """What follows from the hash alone; made for the first handshake with it, as OpenSSL gets ready then.
+
+    Attributes:
+        make: starts a hash with some bytes.
+        size: of a hash, in bytes.
+        empty: the hash of nothing.
+        finished_info: the HkdfLabel of the key of a Finished message.
+        derived_info: the HkdfLabel of what the next secret starts from.
+        early_secret: the early secret without PSK.
+        early_derived: what the handshake secret starts from without PSK.
+    """
+
+    __slots__ = ("derived_info", "early_derived", "early_secret", "empty", "finished_info", "make", "size")
+
+    def __init__(self, hash_name: str) -> None:
+        import hashlib  # takes longer to load than most of TLS
+
+        self.size: int = HASH_SIZES[hash_name]
+        self.make: Callable[[bytes], _Hash] = hashlib.sha256 if hash_name == "sha256" else hashlib.sha384
+        self.empty = self.make(b"").digest()
+        self.finished_info = label_info(b"finished", b"", self.size)
+        self.derived_info = label_info(b"derived", self.empty, self.size)
+        self.early_secret = extract(hash_name, b"", bytes(self.size))
+        self.early_derived = expand_info(hash_name, self.early_secret, self.derived_info, self.size)
+
+
+@cache
+def constants_of(hash_name: str) -> HashConstants:
+    """The constants of a hash that TLS 1.3 uses."""
+    return HashConstants(hash_name)
 
 
 @cache
@@ -65,13 +83,13 @@ class Transcript:
         """Settle the hash; the messages kept so far go into it."""
         if self._hash is None:
             self.hash_name = hash_name
-            self._hash = HASHES[hash_name](b"".join(self._waiting))
+            self._hash = constants_of(hash_name).make(b"".join(self._waiting))
             self._waiting = []
 
     def replace_first_hello(self) -> None:
         """Replace what was hashed, the first ClientHello, by its message_hash. After a HelloRetryRequest."""
         digest = self.digest()
-        self._hash = HASHES[self.hash_name](bytes((MESSAGE_HASH, 0, 0, len(digest))) + digest)
+        self._hash = constants_of(self.hash_name).make(bytes((MESSAGE_HASH, 0, 0, len(digest))) + digest)
 
     def digest(self) -> bytes:
         """Transcript-Hash of the messages so far; the hash must be settled."""
@@ -82,7 +100,7 @@ class Transcript:
     def digest_with(self, more: bytes, hash_name: str) -> bytes:
         """Transcript-Hash as if ``more`` came next; ``hash_name`` matters while the hash is not settled."""
         if self._hash is None:
-            return HASHES[hash_name](b"".join(self._waiting) + more).digest()
+            return constants_of(hash_name).make(b"".join(self._waiting) + more).digest()
         copy = self._hash.copy()
         copy.update(more)
         return copy.digest()
@@ -92,13 +110,14 @@ class Transcript:
 class KeySchedule:
     """Goes from the early to the handshake to the master secret, RFC 8446 §7.1 figure."""
 
-    __slots__ = ("_has_psk", "_key", "_secret", "hash_name", "hash_size")
+    __slots__ = ("_constants", "_has_psk", "_key", "_secret", "hash_name", "hash_size")
 
     def __init__(self, hash_name: str, psk: bytes | None = None) -> None:
         self.hash_name = hash_name
-        self.hash_size: int = HASH_SIZES[hash_name]
+        self._constants = constants = constants_of(hash_name)
+        self.hash_size = constants.size
         self._has_psk = psk is not None
-        self._secret = NO_PSK_EARLY[hash_name] if psk is None else extract(hash_name, b"", psk)
+        self._secret = constants.early_secret if psk is None else extract(hash_name, b"", psk)
         self._key: MacKey | None = None  # the secret as a key, once something was derived
 
     @property
@@ -113,12 +132,12 @@ class KeySchedule:
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """PSK binder of a resumption ticket, in the early stage. RFC 8446 §4.2.11.2."""
-        binder_key = self.derive(b"res binder", EMPTY_HASHES[self.hash_name])
+        binder_key = self.derive(b"res binder", self._constants.empty)
         return verify_data(self.hash_name, binder_key, transcript_hash)
 
     def enter_handshake(self, shared_secret: bytes) -> None:
         """Mix in the (EC)DHE secret; an empty one counts as zeros."""
-        derived = self._derived() if self._has_psk else NO_PSK_DERIVED[self.hash_name]
+        derived = self._derived() if self._has_psk else self._constants.early_derived
         self._secret = extract(self.hash_name, derived, shared_secret or bytes(self.hash_size))
         self._key = None
 
@@ -134,15 +153,16 @@ class KeySchedule:
     def export(self, exporter_secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
         """TLS-Exporter, RFC 8446 §7.5."""
         name = self.hash_name
-        secret = expand_label(name, exporter_secret, label, EMPTY_HASHES[name], self.hash_size)
-        return expand_label(name, secret, b"exporter", HASHES[name](context).digest(), size)
+        constants = self._constants
+        secret = expand_label(name, exporter_secret, label, constants.empty, constants.size)
+        return expand_label(name, secret, b"exporter", constants.make(context).digest(), size)
 
     def rest(self) -> None:
         """Let go of the secret as a key, which takes a KiB: after the handshake little is derived."""
         self._key = None
 
     def _derived(self) -> bytes:
-        return self._keyed().digest(DERIVED_INFO[self.hash_name] + b"\x01")
+        return self._keyed().digest(self._constants.derived_info + b"\x01")
 
     def _keyed(self) -> MacKey:
         key = self._key
@@ -156,5 +176,6 @@ class KeySchedule:
 
 def verify_data(hash_name: str, base_key: bytes, transcript_hash: bytes) -> bytes:
     """Content of a Finished message or of a binder, RFC 8446 §4.4.4."""
-    finished_key = expand_info(hash_name, base_key, FINISHED_INFO[hash_name], HASH_SIZES[hash_name])
+    constants = constants_of(hash_name)
+    finished_key = expand_info(hash_name, base_key, constants.finished_info, constants.size)
     return mac(hash_name, finished_key, transcript_hash)

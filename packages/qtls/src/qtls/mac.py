@@ -6,12 +6,14 @@ for each key. RFC 2104.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final, final
 
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 
-__all__ = ["MacKey", "mac"]
+__all__ = ["MacKey", "equal", "mac"]
 
 ALGORITHMS: Final[dict[str, HashAlgorithm]] = {"sha256": SHA256(), "sha384": SHA384(), "sha512": SHA512()}
 
@@ -46,6 +48,18 @@ def mac(hash_name: str, key: bytes, message: bytes) -> bytes:
     hmac = _keyed(hash_name, key)
     hmac.update(message)
     return hmac.finalize()
+
+
+def equal(one: bytes, other: bytes) -> bool:
+    """Whether two secrets are the same, found out in constant time."""
+    return _comparison()(one, other)
+
+
+@cache
+def _comparison() -> Callable[[bytes, bytes], bool]:
+    from hmac import compare_digest  # brings hashlib along, which takes longer to load than most of TLS
+
+    return compare_digest
 
 
 def _keyed(hash_name: str, key: bytes) -> HMAC:

@@ -5,21 +5,16 @@ RFC 9525 §6, RFC 5280 §4.2.1.6.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from cryptography import x509
 
-__all__ = ["Address", "address_of", "ascii_host", "is_ldh_name", "matches", "matches_dns_name", "names_of"]
+__all__ = ["Address", "address_of", "ascii_host", "matches", "matches_dns_name", "names_of"]
 
 Address: TypeAlias = "IPv4Address | IPv6Address"
-
-LABEL: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?")
-# What the URL standard takes for a number: a host that ends in one is an IPv4 address.
-NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
 def address_of(name: str) -> Address | None:
@@ -44,17 +39,6 @@ def ascii_host(name: str) -> str:
         ValueError: it cannot be a host name.
     """
     return name if name.isascii() else name.encode("idna").decode("ascii")
-
-
-def is_ldh_name(name: str) -> bool:
-    """Whether ``name`` is a DNS name of letters, digits and hyphens that nothing takes for an IPv4 address.
-
-    RFC 5890 §2.3.1, RFC 9849 §4.
-    """
-    labels = name.split(".")
-    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        return False
-    return NUMBER.fullmatch(labels[-1]) is None
 
 
 def names_of(certificate: x509.Certificate) -> tuple[list[str], list[Address]]:

@@ -5,7 +5,6 @@ Pure decisions over a parsed hello and a configuration. RFC 8446 §4.1.1, §4.2 
 
 from __future__ import annotations
 
-import hmac
 from typing import Final, final
 
 from .certificates import CertificateChain
@@ -33,6 +32,7 @@ from .constants import (
 )
 from .errors import LocalAlert
 from .key_schedule import KeySchedule, Transcript
+from .mac import equal
 from .messages.client_hello import ClientHello
 from .packet_keys import SUITES, suite_parameters
 from .tickets import TicketState, open_ticket
@@ -116,7 +116,7 @@ def check_second_hello(
     returned = second.cookie()
     if cookie is not None and returned is None:
         raise LocalAlert(MISSING_EXTENSION, "the second ClientHello has no cookie")
-    if returned is not None and (cookie is None or not hmac.compare_digest(returned, cookie)):
+    if returned is not None and (cookie is None or not equal(returned, cookie)):
         raise LocalAlert(ILLEGAL_PARAMETER, "the second ClientHello has another cookie")
 
 
@@ -244,7 +244,7 @@ class Resumption:
                 continue
             schedule = KeySchedule(hash_name, state.secret)
             expected = schedule.binder(transcript.digest_with(hello.without_binders(), hash_name))
-            if not hmac.compare_digest(expected, binders[index]):
+            if not equal(expected, binders[index]):
                 raise LocalAlert(DECRYPT_ERROR, "PSK binder does not match")
             claimed = ((age - state.age_add) & 0xFFFFFFFF) / 1000
             timely = abs(wall_clock - state.issued_at - claimed) <= AGE_TOLERANCE

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from hmac import compare_digest
 from typing import Final, final
 
 from qtls.initial import initial_keys
+from qtls.mac import equal
 from qwire.constants import PacketType
 from qwire.errors import DecodeError
 from qwire.headers import long_packet_type
@@ -98,7 +98,7 @@ class Restart:
         from qtls.retry import integrity_tag  # few servers send a Retry
 
         tag = integrity_tag(datagram[:-TAG_SIZE], negotiation.original_cid, negotiation.version)
-        if not compare_digest(tag, retry.integrity_tag):
+        if not equal(tag, retry.integrity_tag):
             return Outcome.IGNORED
         negotiation.retry_cid = retry.source_cid
         parts.remote_ids.replace_first(retry.source_cid)

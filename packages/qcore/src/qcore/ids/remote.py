@@ -5,9 +5,9 @@ Knows which is in use, which are spare, and which have to be given back. RFC 900
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, final
 
+from qtls.mac import equal
 from qwire.compiling import mypyc_attr
 from qwire.constants import CONNECTION_ID_LIMIT_ERROR, FRAME_ENCODING_ERROR, PROTOCOL_VIOLATION
 from qwire.frames import Frame, NewConnectionIdFrame, RetireConnectionIdFrame
@@ -247,7 +247,7 @@ class RemoteIds(FrameSource):
         for remote_id in self._known.values():
             expected = remote_id.reset_token
             if expected is not None and not remote_id.is_spare:
-                found |= compare_digest(expected, token)
+                found |= equal(expected, token)
         return found
 
     def has_frames(self, space: int) -> bool:
@@ -274,4 +274,4 @@ class RemoteIds(FrameSource):
 
 
 def _same_token(known: bytes | None, told: bytes) -> bool:
-    return known is not None and compare_digest(known, told)
+    return known is not None and equal(known, told)
