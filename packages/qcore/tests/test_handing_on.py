@@ -26,11 +26,13 @@ class Host:
 
     Attributes:
         handed_on: by the number of the router that got a datagram: how many it passed to the other.
+        passed_on: the same of those that came from clients it did not let in.
     """
 
     def __init__(self, *, listens: bool = True) -> None:
         ids = WorkerIds()
         self.handed_on = [0, 0]
+        self.passed_on = [0, 0]
         self.engines: list[QuicEngine] = []
         self.routers: list[Router] = []
         for number in (0, 1):
@@ -43,6 +45,11 @@ class Host:
                 self._give(1 - number, datagram)
                 return True
 
+            def pass_on(cid: bytes, datagram: Datagram, number: int = number) -> bool:
+                self.passed_on[number] += 1
+                self._give(1 - number, datagram)
+                return True
+
             router = Router(
                 cids=ids.generator(number, random),
                 reset_key=RESET_KEY,
@@ -50,6 +57,7 @@ class Host:
                 random=random,
                 wall_offset=WALL - START,
                 hand_on=hand_on,
+                pass_on=pass_on,
             )
             if listens:
                 router.listen(
@@ -142,6 +150,24 @@ def test_one_that_takes_nobody_in_still_hands_on() -> None:
 
     assert [0, 1] == host.handed_on
     assert [] == host.transmit()
+
+
+def test_clients_of_one_that_takes_nobody_in_any_more_are_served_by_the_other() -> None:
+    host, client = Host(), Site(CLIENT)
+    host.routers[0].stop_listening()
+    engine = client.dial(SERVER)
+    for _ in range(20):
+        for _, data in client.transmit():
+            host.receive(0, data, CLIENT)
+        for _, data in host.transmit():
+            client.receive(data, SERVER)
+
+    assert engine.is_confirmed
+    assert 1 == len(host.engines)
+    # Whatever names the connection goes where that is; the first flight names none yet.
+    assert host.passed_on[0] > 0
+    assert host.handed_on[0] > 0
+    assert 0 == host.handed_on[1] == host.passed_on[1]
 
 
 @pytest.mark.parametrize("size", range(1, 9))

@@ -42,7 +42,7 @@ SHORTEST_EARLY: Final = 1 + 4 + 1 + 8 + 1 + 1 + 4 + 16
 MAX_REPLIES: Final = 64
 
 ObserverFactory: TypeAlias = Callable[[], Observer | None]
-# Takes a datagram and the connection ID that it names; tells whether another process issued that ID and now has it.
+# Takes a datagram and the connection ID that it names; tells whether another process has it now.
 HandOn: TypeAlias = Callable[[bytes, Datagram], bool]
 
 
@@ -91,6 +91,7 @@ class Reception:
     Args:
         reset_token: the stateless reset token of a connection ID.
         wall_offset: wall clock minus the clock of `now`, for the dates in tokens.
+        hand_on, pass_on: as of `Router`.
 
     Attributes:
         crowd: the clients that were let in.
@@ -102,6 +103,7 @@ class Reception:
         "_cids",
         "_early",
         "_hand_on",
+        "_pass_on",
         "_random",
         "_replies",
         "_reset_token",
@@ -121,6 +123,7 @@ class Reception:
         random: Callable[[int], bytes],
         wall_offset: float,
         hand_on: HandOn | None,
+        pass_on: HandOn | None = None,
     ) -> None:
         self.crowd = Crowd()
         self.listening: Listening | None = None
@@ -130,6 +133,7 @@ class Reception:
         self._random = random
         self._wall_offset = wall_offset
         self._hand_on = hand_on or _keep
+        self._pass_on = pass_on or _keep
         self._early = EarlyArrivals()
         self._resets = ResetLimiter()
         self._replies: list[tuple[Datagram, bytes]] = []
@@ -142,7 +146,12 @@ class Reception:
             if not self._hand_on(data[1 : 1 + self._cids.size], datagram) and listening is not None:
                 self._reset(datagram, now)
             return None
-        if listening is None or len(data) <= 6:
+        if len(data) <= 6:
+            return None
+        if listening is None:
+            cid = data[6 : 6 + data[5]]
+            if not self._hand_on(cid, datagram):
+                self._pass_on(cid, datagram)
             return None
         version = int.from_bytes(data[1:5], "big")
         if version in listening.config.versions:

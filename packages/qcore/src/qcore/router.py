@@ -45,6 +45,7 @@ class Router:
         token_keys: secrets of address validation tokens, newest first.
         wall_offset: wall clock minus the clock of `now`, for the dates in tokens.
         hand_on: where several processes share an address: takes what names another's connection.
+        pass_on: takes what clients send that come while nobody is let in here, and name no connection.
         used_tokens: remembers which tokens were taken; by default what this router has taken.
     """
 
@@ -58,6 +59,7 @@ class Router:
         random: Callable[[int], bytes] = os.urandom,
         wall_offset: float = 0.0,
         hand_on: HandOn | None = None,
+        pass_on: HandOn | None = None,
         used_tokens: UsedTokens | None = None,
     ) -> None:
         self._random = random
@@ -66,6 +68,7 @@ class Router:
         self._wall_offset = wall_offset
         self._token_keys = tuple(token_keys)
         self._hand_on = hand_on
+        self._pass_on = pass_on
         self._used_tokens = used_tokens
         # Only those who serve receive strangers, and those who hand them on.
         self._reception: Reception | None = None if hand_on is None else self._make_reception()
@@ -161,6 +164,7 @@ class Router:
             random=self._random,
             wall_offset=self._wall_offset,
             hand_on=self._hand_on,
+            pass_on=self._pass_on,
         )
 
     def stop_listening(self) -> None:

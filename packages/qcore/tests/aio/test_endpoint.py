@@ -26,6 +26,7 @@ from qtls import ClientTLS, MemorySessionStore, ServerTLS
 from qtls.adapters.self_signed import MadeCertificate, make_certificate
 from qwire.constants import CONNECTION_REFUSED, CRYPTO_ERROR, INTERNAL_ERROR
 
+from ..engine.sites import Site
 from .conftest import ALPN, HOST
 from .test_stream import echo, run, send_all
 
@@ -477,6 +478,48 @@ def test_a_draining_listener_lets_connections_finish(server_tls: ServerTLS, clie
                 await send_all(stream, b" and ended")
                 assert b" and ended" == await stream.read()
             await closing
+
+    run(main())
+
+
+@pytest.mark.parametrize("iterates", [False, True], ids=["handler", "iterator"])
+def test_a_handshake_in_progress_is_accepted_by_a_draining_listener(
+    server_tls: ServerTLS, client_tls: ClientTLS, iterates: bool
+) -> None:
+    async def main() -> None:
+        closing: list[asyncio.Task[None]] = []
+
+        def admit(arrival: Arrival) -> Admission:
+            closing.append(asyncio.create_task(listener.close(drain=3600)))
+            return Admission.ACCEPT
+
+        async with Endpoint.open((HOST, 0)) as endpoint, asyncio.TaskGroup() as group:
+            listener = endpoint.listen(tls=server_tls, admit=admit)
+            if iterates:
+                group.create_task(echo_all_of(listener))
+            else:
+                listener.take(lambda connection: group.create_task(echo_all(connection)))
+            async with connect(HOST, endpoint.address[1], tls=client_tls) as connection:
+                assert b"abc" == await exchange(connection, b"abc")
+                assert [False] == [task.done() for task in closing]
+            await closing[0]
+
+    run(main())
+
+
+def test_a_handshake_that_fails_does_not_keep_a_listener_from_closing(server_tls: ServerTLS) -> None:
+    async def main() -> None:
+        client = Site(("192.0.2.1", 50_000))
+        async with Endpoint.open((HOST, 0)) as endpoint:
+            listener = endpoint.listen(tls=server_tls, config=QuicConfig(handshake_timeout=0.1))
+            client.dial(endpoint.address)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                for _, data in client.transmit():
+                    sock.sendto(data, endpoint.address)
+                while not listener.arriving:
+                    await asyncio.sleep(0)
+                await listener.close(drain=3600)
+            assert 0 == listener.arriving
 
     run(main())
 

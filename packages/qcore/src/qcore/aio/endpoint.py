@@ -278,6 +278,7 @@ class Endpoint:
 
     def _adopt(self, engine: QuicEngine) -> Connection:
         assert self._listener is not None, "the router makes engines only while there is a listener"
+        self._listener.on_arrived()
         return Connection(engine, self._driver, self._listener)
 
 

@@ -26,7 +26,9 @@ class Listener(ConnectionOwner):
         self._waiting: deque[Connection] = deque()
         self._take: Callable[[Connection], None] | None = None
         self._open: set[Connection] = set()
+        self._arriving = 0
         self._changed = Signal()
+        self._is_stopped = False
         self._is_closed = False
 
     @property
@@ -38,6 +40,11 @@ class Listener(ConnectionOwner):
     def waiting(self) -> int:
         """Connections that have completed their handshake and wait to be accepted."""
         return len(self._waiting)
+
+    @property
+    def arriving(self) -> int:
+        """Clients that were let in and whose handshake is in progress."""
+        return self._arriving
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -55,32 +62,45 @@ class Listener(ConnectionOwner):
 
     async def __anext__(self) -> Connection:
         while not self._waiting:
-            if self._is_closed:
+            if self._is_closed or (self._is_stopped and not self._arriving):
                 raise StopAsyncIteration
             await self._changed.wait()
         return self._waiting.popleft()
 
-    async def close(self, *, drain: float = 0) -> None:
-        """Take no more connections, give those there are `drain` seconds to end, then close them."""
-        if not self._is_closed:
-            self._is_closed = True
+    def stop(self) -> None:
+        """Let no further client in; those whose handshake is in progress are accepted when it is complete."""
+        if not self._is_stopped:
+            self._is_stopped = True
             self._stop()
-        self._changed.notify()
+            self._changed.notify()
+
+    async def close(self, *, drain: float = 0) -> None:
+        """Let no further client in, give those there are `drain` seconds to end, then close their connections."""
+        self.stop()
         try:
             async with asyncio.timeout(drain):
-                while self._open:
+                while self._open or self._arriving:
                     await self._changed.wait()
         except TimeoutError:
-            for connection in list(self._open):
-                await connection.close()
+            pass
+        self._is_closed = True
+        self._changed.notify()
+        for connection in list(self._open):
+            await connection.close()
 
     # Reports of connections
+
+    def on_arrived(self) -> None:
+        """A client was let in."""
+        self._arriving += 1
 
     def on_accepted(self, connection: Connection) -> bool:
         if self._is_closed or len(self._waiting) >= self._max_waiting:
             connection.engine.close(CONNECTION_REFUSED, "not accepted in time", application=False)
             return False
-        self._open.add(connection)
+        if connection.ended_by() is None:
+            self._arriving -= 1
+            self._open.add(connection)
         if self._take is not None:
             self._take(connection)
             return True
@@ -89,5 +109,8 @@ class Listener(ConnectionOwner):
 
     def on_ended(self, connection: Connection) -> None:
         # One that was not accepted yet can still be: its data may have arrived.
-        self._open.discard(connection)
+        if connection in self._open:
+            self._open.discard(connection)
+        else:
+            self._arriving -= 1
         self._changed.notify()

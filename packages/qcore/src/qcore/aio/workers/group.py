@@ -218,6 +218,8 @@ async def start_workers(
     and, once `Worker.stopped` returns, ends within the time that it was given. Whatever has to be the same in all of
     them, as the keys of session tickets, is to be made before.
 
+    A worker that is sent SIGTERM ends within `drain` seconds, while new clients go to the others, and is started again.
+
     Args:
         ids: how connection IDs carry the workers' numbers; with a load balancer in front, those that it can read.
         reset_key, token_keys: as of `Endpoint.open`; shared by the workers.

@@ -61,9 +61,11 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[float] = self._loop.create_future()
         self._told = b""
+        self._leaves_alone = False
+        self._is_delivering = False
         self._mailbox = Mailbox(shared.mailboxes[number][0], [box[1] for box in shared.mailboxes])
         self._loop.add_reader(control.fileno(), self._on_control)
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop_within, shared.drain)
+        self._loop.add_signal_handler(signal.SIGTERM, self._leave)
 
     @property
     def handed_on(self) -> int:
@@ -85,11 +87,18 @@ class Worker:
             token_keys=shared.token_keys,
             wall_offset=time.time() - time.monotonic(),
             hand_on=self._hand_on,
+            pass_on=self._pass_on,
             used_tokens=shared.used_tokens,
         )
         udp = await wrap_socket(self._loop, shared.sockets[self.number], is_connected=False)
         endpoint = Endpoint(udp, router, shares_port=True)
-        self._mailbox.open(endpoint.receive)
+
+        def deliver(datagrams: Sequence[Datagram]) -> None:
+            self._is_delivering = True
+            endpoint.receive(datagrams)
+            self._is_delivering = False
+
+        self._mailbox.open(deliver)
         try:
             yield endpoint
         finally:
@@ -110,6 +119,22 @@ class Worker:
             return False
         self._mailbox.post(owner, datagram)
         return True
+
+    def _pass_on(self, cid: bytes, datagram: Datagram) -> bool:
+        """A client has come whom this worker does not let in. If it leaves alone, one of those that stay does.
+
+        What came from another is not passed on again: that one leaves, too.
+        """
+        if not self._leaves_alone or self._is_delivering or self.count == 1:
+            return False
+        # All that a client sends under one ID goes to the same worker.
+        distance = 1 + int.from_bytes(cid, "big") % (self.count - 1)
+        self._mailbox.post((self.number + distance) % self.count, datagram)
+        return True
+
+    def _leave(self) -> None:
+        self._leaves_alone = True
+        self._stop_within(self._shared.drain)
 
     def _on_control(self) -> None:
         try:
