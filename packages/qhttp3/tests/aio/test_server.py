@@ -2,9 +2,10 @@ import asyncio
 
 import pytest
 
+from qcore.admission import Admission, Arrival
 from qcore.aio.endpoint import connect
 from qcore.config import QuicConfig
-from qcore.errors import StreamError
+from qcore.errors import HandshakeTimeout, StreamError
 from qhttp3 import Client, H3Config
 from qhttp3.aio.connection import H3Connection
 from qhttp3.aio.patience import Patience
@@ -225,6 +226,39 @@ def test_the_first_of_many_answers_leave_while_others_are_made(
 
     run(main())
     assert groups == [sent.count(number) for number in sorted(set(sent))]
+
+
+def test_a_client_whose_handshake_is_in_progress_is_served_before_the_server_ends(
+    made: MadeCertificate,
+) -> None:
+    closing: list[asyncio.Task[None]] = []
+
+    def on_request(request: Request) -> None:
+        request.send_head(204, end=True)
+        request.finish()
+
+    async def main() -> None:
+        def admit(arrival: Arrival) -> Admission:
+            closing.append(asyncio.create_task(server.close(drain=3600)))
+            return Admission.ACCEPT
+
+        async with (
+            serve(on_request, (HOST, 0), tls=ServerTLS(certs=made.chain), admit=admit, drain=0) as server,
+            Client(tls=ClientTLS(ca=made.ca_pem)) as client,
+        ):
+            response = await client.request("GET", f"https://{HOST}:{server.addresses[0][1]}/")
+            assert 204 == response.status
+            await closing[0]
+            with pytest.raises(HandshakeTimeout):
+                async with connect(
+                    HOST,
+                    server.addresses[0][1],
+                    tls=ClientTLS(ca=made.ca_pem, alpn=("h3",)),
+                    config=QuicConfig(handshake_timeout=0.5),
+                ):
+                    pass
+
+    run(main())
 
 
 def test_an_answer_that_was_not_wanted_from_the_start_does_no_harm(made: MadeCertificate) -> None:

@@ -51,6 +51,7 @@ class Server:
         self._config = config
         self._on_request = on_request
         self._connections: set[ServerConnection] = set()
+        self._is_closing = False
 
     @property
     def addresses(self) -> list[Address]:
@@ -68,15 +69,19 @@ class Server:
         self._connections.add(served)
         try:
             served.start()
+            if self._is_closing:  # its handshake was in progress
+                served.announce_end()
             await connection.wait_closed()
         finally:
             self._connections.discard(served)
 
     async def close(self, *, drain: float = DEFAULT_DRAIN) -> None:
-        """Take no more requests, give those under way ``drain`` seconds to be answered, then close all connections.
+        """Let no further client in, give requests under way ``drain`` seconds to be answered, then close all connections.
 
         Clients are told first, and may have sent requests until they hear of it: those are served as well.
         """
+        self._is_closing = True
+        self._listener.stop()
         if drain > 0:
             try:
                 async with asyncio.timeout(drain):
@@ -88,11 +93,12 @@ class Server:
             connection.connection.abort(H3_NO_ERROR)
 
     async def _wind_down(self) -> None:
-        connections = list(self._connections)
-        for connection in connections:
+        for connection in list(self._connections):
             connection.announce_end()
+        while self._listener.arriving:
+            await asyncio.sleep(_DRAIN_STEP)
         round_trip = max(
-            (connection.connection.stats().smoothed_rtt for connection in connections), default=0.0
+            (connection.connection.stats().smoothed_rtt for connection in self._connections), default=0.0
         )
         await asyncio.sleep(round_trip)
         for connection in self._connections:
