@@ -24,7 +24,7 @@ class Listener(ConnectionOwner):
         self._addresses = list(addresses)
         self._stop = stop
         self._waiting: deque[Connection] = deque()
-        self._take: Callable[[Connection], None] | None = None
+        self._take: Callable[[Connection], object] | None = None
         self._open: set[Connection] = set()
         self._arriving = 0
         self._changed = Signal()
@@ -51,7 +51,7 @@ class Listener(ConnectionOwner):
         """Connections that were accepted or wait to be, and have not ended."""
         return frozenset(self._open)
 
-    def take(self, take: Callable[[Connection], None]) -> None:
+    def take(self, take: Callable[[Connection], object]) -> None:
         """Have each connection given to a function as soon as its handshake is complete, in place of waiting here."""
         self._take = take
         while self._waiting:
