@@ -90,7 +90,8 @@ def test_nothing_is_loaded_that_is_not_needed(module: str, unwanted: tuple[str, 
     assert [] == sorted({*loaded(module)} & {*unwanted})
 
 
-def test_light_dataclasses_are_the_same_in_both_packages() -> None:
-    copies = [ROOT / f"packages/{name}/src/{name}/light_dataclass.py" for name in ("qtls", "qhttp3")]
+@pytest.mark.parametrize("module", ["light_dataclass", "values"])
+def test_what_two_packages_hold_is_the_same_in_both(module: str) -> None:
+    copies = [ROOT / f"packages/{name}/src/{name}/{module}.py" for name in ("qtls", "qhttp3")]
 
     assert 1 == len({path.read_text() for path in copies})

@@ -55,7 +55,7 @@ class Acknowledgements:
             self._time = now
             self._in_flight = self._recovery.bytes_in_flight
         else:
-            self._take(space, frame, now, self._recovery.bytes_in_flight)
+            self._take(space, frame, now)
 
     def catch_up(self) -> None:
         """Take the frame that was put off, as of when it came.
@@ -75,7 +75,7 @@ class Acknowledgements:
         mtu = parts.paths.active.mtu
         return parts.streams.has_frames(APPLICATION) or (mtu is not None and mtu.deadline <= now)
 
-    def _take(self, space: int, frame: AckFrame, now: float, in_flight: int) -> None:
+    def _take(self, space: int, frame: AckFrame, now: float, in_flight: int = -1) -> None:
         parts = self._parts
         recovery = self._recovery
         outcome = recovery.on_ack(space, frame, now, parts.receiver.held_for, in_flight)
