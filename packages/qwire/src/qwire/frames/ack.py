@@ -59,13 +59,16 @@ class AckFrame(Frame):
             raise ValueError("an ACK frame needs a range")
         ecn = self.ecn
         smallest, largest = ranges[0]
+        delay = self.delay
         count = len(ranges)
+        length = largest - smallest
+        # Nearly all integers of an ACK frame are below 64: no call for those.
         encoded = (
             BYTES[FRAME_ACK if ecn is None else FRAME_ACK_ECN]
             + encode_varint(largest)
-            + encode_varint(self.delay)
-            + encode_varint(count - 1)
-            + encode_varint(largest - smallest)
+            + (BYTES[delay] if 0 <= delay < 0x40 else encode_varint(delay))
+            + (BYTES[count - 1] if count <= 0x40 else encode_varint(count - 1))
+            + (BYTES[length] if 0 <= length < 0x40 else encode_varint(length))
         )
         if count > 1:
             parts = [encoded]
@@ -78,7 +81,12 @@ class AckFrame(Frame):
             encoded = b"".join(parts)
         if ecn is not None:
             ect0, ect1, ce = ecn
-            return encoded + encode_varint(ect0) + encode_varint(ect1) + encode_varint(ce)
+            return (
+                encoded
+                + encode_varint(ect0)
+                + (BYTES[ect1] if 0 <= ect1 < 0x40 else encode_varint(ect1))
+                + (BYTES[ce] if 0 <= ce < 0x40 else encode_varint(ce))
+            )
         return encoded
 
     def size(self) -> int:
@@ -173,10 +181,14 @@ def parse_ack(reader: Reader, with_ecn: bool) -> AckFrame:
     """
     # Straight over the bytes: an ACK frame is most of what a sender receives, and has many short integers.
     data = reader.data
-    largest, position = varint_at(data, reader.position)
-    delay, position = varint_at(data, position)
     end = len(data)
+    largest, position = varint_at(data, reader.position)
     # From here on nearly all are below 64: no call for those.
+    delay = data[position] if position < end else 0x40
+    if delay < 0x40:
+        position += 1
+    else:
+        delay, position = varint_at(data, position)
     count = data[position] if position < end else 0x40
     if count < 0x40:
         position += 1
@@ -211,8 +223,16 @@ def parse_ack(reader: Reader, with_ecn: bool) -> AckFrame:
     ecn: tuple[int, int, int] | None = None
     if with_ecn:
         ect0, position = varint_at(data, position)
-        ect1, position = varint_at(data, position)
-        ce, position = varint_at(data, position)
+        ect1 = data[position] if position < end else 0x40
+        if ect1 < 0x40:
+            position += 1
+        else:
+            ect1, position = varint_at(data, position)
+        ce = data[position] if position < end else 0x40
+        if ce < 0x40:
+            position += 1
+        else:
+            ce, position = varint_at(data, position)
         ecn = (ect0, ect1, ce)
     reader.position = position
     return AckFrame(ranges, delay, ecn)

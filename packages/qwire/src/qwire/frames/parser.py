@@ -155,7 +155,11 @@ def parse_frames(
                 if frame_type & STREAM_OFFSET:
                     offset, position = varint_at(payload, position)
                 if frame_type & STREAM_LENGTH:
-                    size, position = varint_at(payload, position)
+                    size = payload[position] if position < end else 0x40
+                    if size < 0x40:
+                        position += 1
+                    else:
+                        size, position = varint_at(payload, position)
                     stop = position + size
                     if stop > end:
                         raise Truncated(f"truncated: {size} bytes of data, {end - position} left")

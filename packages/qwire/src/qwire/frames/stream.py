@@ -75,11 +75,15 @@ class StreamFrame(Frame):
                 return (BULK_STREAM | stream_id << 32 | offset).to_bytes(6, "big") + data
         if self.fin:
             kind |= STREAM_FIN
+        encoded = BYTES[stream_id] if 0 <= stream_id < 0x40 else encode_varint(stream_id)
         if offset:
-            encoded = BYTES[kind | STREAM_OFFSET] + encode_varint(stream_id) + encode_varint(offset)
+            encoded = BYTES[kind | STREAM_OFFSET] + encoded + encode_varint(offset)
         else:
-            encoded = BYTES[kind] + encode_varint(stream_id)
-        return encoded + encode_varint(len(data)) + data if kind & STREAM_LENGTH else encoded + data
+            encoded = BYTES[kind] + encoded
+        if not kind & STREAM_LENGTH:
+            return encoded + data
+        size = len(data)
+        return encoded + (BYTES[size] if size < 0x40 else encode_varint(size)) + data
 
     def size(self) -> int:
         """Bytes that ``append`` writes."""
