@@ -34,7 +34,10 @@ class KeyPhases:
     Attributes:
         sealer, opener: the keys in use.
         generation, peer_generation: how often each side has changed them.
+        send_phase: value of the Key Phase bit for packets that leave.
         pto, next_packet_number: what a change started by the peer has to know; set before packets are opened.
+        is_update_due: so many packets were sealed that it is time to update.
+        deadline: when the receive keys of the last phase are dropped; `math.inf` when there are none.
     """
 
     __slots__ = (
@@ -44,15 +47,17 @@ class KeyPhases:
         "_is_acked",
         "_next",
         "_previous",
-        "_previous_until",
         "_sealed",
         "_update_at",
+        "deadline",
         "generation",
+        "is_update_due",
         "next_packet_number",
         "opener",
         "peer_generation",
         "pto",
         "sealer",
+        "send_phase",
     )
 
     def __init__(self, sealer: Sealer, opener: Opener, interval: int = UPDATE_INTERVAL) -> None:
@@ -62,30 +67,23 @@ class KeyPhases:
         self.pto = 0.0
         self.next_packet_number = 0
         self.generation = 0
+        self.send_phase = False
         self.peer_generation = 0
         self._previous: Opener | None = None
         self._next: Opener | None = None
-        self._previous_until = math.inf
+        self.deadline = math.inf
+        self.is_update_due = False
         self._first_received = 0  # lowest packet number seen in the current receive phase
         self._first_sent = 0  # first packet number sealed in the current send phase
         self._sealed = 0
         self._failures = 0
         self._is_acked = False
 
-    @property
-    def send_phase(self) -> bool:
-        """Value of the Key Phase bit for packets that leave."""
-        return bool(self.generation & 1)
-
-    @property
-    def deadline(self) -> float:
-        """When the receive keys of the last phase are dropped."""
-        return self._previous_until if self._previous is not None else math.inf
-
     def on_sealed(self, count: int) -> bool:
         """Count packets; True when it is time to update."""
         self._sealed += count
-        return self._sealed >= self._update_at
+        self.is_update_due = self._sealed >= self._update_at
+        return self.is_update_due
 
     def check_seal_limit(self) -> None:
         """RFC 9001 §6.6: stop before the confidentiality limit.
@@ -112,8 +110,10 @@ class KeyPhases:
         """Start a new phase ourselves; the receive keys follow when the peer answers in it."""
         self.sealer = self.sealer.next()
         self.generation += 1
+        self.send_phase = not self.send_phase
         self._first_sent = next_packet_number
         self._sealed = 0
+        self.is_update_due = False
         self._is_acked = False
 
     def open(
@@ -158,7 +158,7 @@ class KeyPhases:
         if packet_number < self._first_received:
             raise TransportError(KEY_UPDATE_ERROR, None, "an older packet number in a newer key phase")
         self._previous = self.opener
-        self._previous_until = now + 3 * self.pto
+        self.deadline = now + 3 * self.pto
         self.opener = opener
         self._next = None
         self.peer_generation += 1
@@ -177,9 +177,9 @@ class KeyPhases:
 
     def handle_timeout(self, now: float) -> None:
         """Drop the receive keys of the last phase three probe timeouts after the change. RFC 9001 §6.5."""
-        if now >= self._previous_until:
+        if now >= self.deadline:
             self._previous = None
-            self._previous_until = math.inf
+            self.deadline = math.inf
 
     def _count_failure(self) -> None:
         self._failures += 1

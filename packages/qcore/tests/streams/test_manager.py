@@ -229,7 +229,7 @@ def test_lost_data_passes_without_credit_of_the_connection(side: MakeSide) -> No
     for frame, source in sent:
         source.on_lost(frame)
 
-    assert [StreamFrame(0, 0, bytes(500), False)] == client.write_all()
+    assert StreamFrame(0, 0, bytes(500), False) in client.write_all()
     client.receive(MaxDataFrame(900))
     assert [StreamFrame(0, 500, bytes(400), False)] == client.write_all()
 

@@ -17,7 +17,7 @@ from ..batch import SendBatch
 from ..packing.builder import MIN_INITIAL_SIZE
 from ..packing.datagram import PackedDatagram, protect
 from ..paths.mtu import BASE_SIZE
-from ..paths.path import MAX_RESPONSES, Path
+from ..paths.path import MAX_RESPONSES, UNLIMITED, Path
 from ..spaces import APPLICATION, HANDSHAKE, INITIAL
 from .acknowledgements import Acknowledgements
 from .parts import Parts
@@ -71,7 +71,7 @@ class Transmitter:
         parts = self._parts
         recovery = parts.recovery
         phases = parts.spaces[APPLICATION].phases
-        if phases is not None:
+        if phases is not None and phases.is_update_due:
             phases.check_seal_limit()
         self.pacing_deadline = math.inf
         self.last_pass = now
@@ -79,15 +79,17 @@ class Transmitter:
         before = batch.count
         failures = 0
         room = batch.limit - before
-        parts.packer.begin_pass()
-        if parts.paths.has_others:
+        packer = parts.packer
+        one_rtt = packer.one_rtt
+        one_rtt.begin_pass()
+        if parts.paths.others:
             self._send_probes_of_paths(now, room)
         while batch.count + len(self._pending) < batch.limit:
             path = parts.paths.active
-            budget = path.budget()
+            budget = UNLIMITED if path.validated else path.budget()
             # RFC 9000 §14.1: a server that may not fill a datagram may not send an Initial packet that asks for an
             # acknowledgement, so it waits for more credit.
-            least = 1 if parts.is_client or parts.spaces[INITIAL].is_discarded else MIN_INITIAL_SIZE
+            least = 1 if packer.is_settled or parts.is_client else MIN_INITIAL_SIZE
             recovery.set_amplification_blocked(budget < least)
             mode = recovery.send_mode(now)
             if mode is not SendMode.ANY and self._acknowledgements.is_waiting:
@@ -98,7 +100,7 @@ class Transmitter:
             if mode is SendMode.ANY:
                 if path.mtu is not None and path.mtu.deadline <= now:
                     self._send_mtu_probe(now, path)
-                if path.validated and failures < RUN_ATTEMPTS and parts.packer.may_run():
+                if path.validated and failures < RUN_ATTEMPTS and packer.may_run():
                     if self._send_run(now, path, batch):
                         continue
                     failures += 1
@@ -110,16 +112,17 @@ class Transmitter:
             ):
                 # Past the window: a peer that waits for an answer may not even acknowledge what fills it.
                 cid = parts.remote_ids.current_cid
-                datagram = parts.packer.one_rtt.pack_path(now, path, min(BASE_SIZE, budget), cid)
+                datagram = one_rtt.pack_path(now, path, min(BASE_SIZE, budget), cid)
             if datagram is None:
-                datagram = parts.packer.pack(now, mode, min(self._size_limit(path), budget))
+                limit = self._size_limit(path)
+                datagram = packer.pack(now, mode, limit if limit < budget else budget)  # noqa: FURB136 - a call
             if datagram is None:
                 if mode is SendMode.PACED and self._has_data():
                     self.pacing_deadline = recovery.pacing_deadline()
                 break
             self._record(datagram, path, now, recovery.ecn_codepoint())
             # Where delivery is sampled, the congestion controller hears that more could have been sent.
-            if path.validated and not recovery.congestion.samples_delivery and parts.packer.is_done():
+            if one_rtt.is_done and packer.is_settled and not recovery.congestion.samples_delivery:
                 break
         self._flush(batch)
         return batch.count - before

@@ -178,7 +178,10 @@ class PacketBuilder:
 
     def total_size(self) -> int:
         """Bytes of the whole packet as it stands."""
-        return self.header_size() + len(self.payload) + TAG_SIZE
+        size = len(self.payload) + TAG_SIZE
+        if self.packet_type is ONE_RTT:  # as `header_size`, which is a call
+            return 1 + len(self.destination_cid) + self.packet_number_size + size
+        return self.header_size() + size
 
     def header(self) -> bytes:
         """The header, still without header protection."""

@@ -11,7 +11,7 @@ from typing import Final, final
 from ..ackhandler.history import SentPacket
 from ..batch import Address
 from ..observer import Observer
-from .builder import ONE_RTT, PacketBuilder
+from .builder import ONE_RTT, SAMPLE_OFFSET, PacketBuilder
 
 NOWHERE: Final[Address] = ("", 0)
 
@@ -65,7 +65,8 @@ class DatagramWriter:
         """A datagram of filled packets in their order, with `zeros` bytes behind them."""
         datagram = PackedDatagram(packets, zeros)
         for packet in packets:
-            packet.pad_for_sample()
+            if len(packet.payload) < SAMPLE_OFFSET:
+                packet.pad_for_sample()
             size = packet.total_size()
             datagram.size += size
             datagram.sent.append(

@@ -31,7 +31,8 @@ class OneRttPacker:
     """Packs 1-RTT packets for one connection.
 
     Attributes:
-        sources: who has something to say, in order of priority.
+        sources: who may have something to say, in order of priority.
+        is_done: it is known that nothing is left to send in this pass.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class OneRttPacker:
         "_recovery",
         "_space",
         "_writer",
+        "is_done",
         "sources",
     )
 
@@ -53,6 +55,7 @@ class OneRttPacker:
         omits_length: bool,
     ) -> None:
         self.sources: list[FrameSource] = []
+        self.is_done = False
         self._space = space
         self._recovery = recovery
         self._headers = headers
@@ -64,16 +67,7 @@ class OneRttPacker:
     def begin_pass(self) -> None:
         """Input has been processed since the last datagram: sources may have something new to say."""
         self._active = None
-
-    def is_done(self) -> bool:
-        """Whether it is known that nothing is left to send in this pass."""
-        active = self._active
-        return (
-            active is not None
-            and not active
-            and not self._space.received.has_frames(APPLICATION)
-            and not self._recovery.probes_owed(APPLICATION)
-        )
+        self.is_done = False
 
     def pack(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
         """Build the next datagram, of at most `limit` bytes; None when there is nothing to send in this mode."""
@@ -81,13 +75,14 @@ class OneRttPacker:
         phases = space.phases
         if phases is None:
             return None
+        self.is_done = False
         may_send = mode is not SendMode.ACK_ONLY and mode is not SendMode.PACED
         owes_probe = mode is SendMode.PROBE and self._recovery.probes_owed(APPLICATION) > 0
         while True:
             active = self._active if may_send else NOBODY
             is_fresh = active is None
             if active is None:
-                active = self._active = self._find_active()
+                active = self._active = _with_frames(self.sources)
             if not active and not space.received.has_frames(APPLICATION) and not owes_probe:
                 return None
             builder = self._headers.begin_one_rtt(phases, now, limit)
@@ -101,11 +96,13 @@ class OneRttPacker:
                 break
             # What was known to be waiting has been said; ask everyone again.
             self._active = None
-        if not builder.size:
+        payload_size = len(builder.payload)
+        if not payload_size:
             return None
-        if may_send and builder.room > LEFTOVER:
+        if may_send and builder.limit - payload_size > LEFTOVER:
             # Most likely everything has been said, and the next call need not try.
-            self._active = self._find_active()
+            self._active = left = _with_frames(active)
+            self.is_done = not left and mode is SendMode.ANY and not space.received.ack_pending
         if builder.is_path_probe:
             _expand(builder)
         elif self._omits_length:
@@ -124,7 +121,7 @@ class OneRttPacker:
             return None
         active = self._active
         if active is None:
-            active = self._active = self._find_active()
+            active = self._active = _with_frames(self.sources)
         if len(active) != 1:
             return None
         recovery = self._recovery
@@ -177,12 +174,14 @@ class OneRttPacker:
         _expand(builder)
         return self._finish(builder, now)
 
-    def _find_active(self) -> list[FrameSource]:
-        return [source for source in self.sources if source.has_frames(APPLICATION)]
-
     def _finish(self, builder: PacketBuilder, now: float) -> PackedDatagram:
         self._recovery.take_packet_number(APPLICATION)
         return self._writer.write([builder], now)
+
+
+def _with_frames(sources: list[FrameSource]) -> list[FrameSource]:
+    """Those who have something to say."""
+    return [source for source in sources if source.has_frames(APPLICATION)]
 
 
 def _expand(builder: PacketBuilder) -> None:

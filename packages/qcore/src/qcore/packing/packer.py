@@ -54,6 +54,7 @@ class Packer:
         one_rtt: packs what needs no other packets beside it.
         habits: what shows in packets behind the first flight.
         checks_certificate: a client's server has to prove itself by a certificate.
+        is_settled: only 1-RTT packets are left.
         writer: holds the packed datagrams until their headers are protected.
     """
 
@@ -75,6 +76,7 @@ class Packer:
         "habits",
         "headers",
         "is_client",
+        "is_settled",
         "one_rtt",
         "sources",
         "spaces",
@@ -93,6 +95,7 @@ class Packer:
     ) -> None:
         habits = policy.habits
         self.is_client = is_client
+        self.is_settled = False
         self.spaces = spaces
         self._initial = spaces[INITIAL]
         self._handshake = spaces[HANDSHAKE]
@@ -168,14 +171,11 @@ class Packer:
     def release(self, space: int) -> None:
         """The keys of a space are gone: nobody says anything there."""
         self.sources[space] = NO_SOURCES
+        self.is_settled = self._handshake.is_discarded and self._initial.is_discarded
         if space == INITIAL:
             self._flight.release()
 
     # Datagrams
-
-    def begin_pass(self) -> None:
-        """Input has been processed since the last datagram: sources may have something new to say."""
-        self.one_rtt.begin_pass()
 
     def pack(self, now: float, mode: SendMode, limit: int) -> PackedDatagram | None:
         """Build the next datagram, of at most `limit` bytes.
@@ -183,7 +183,7 @@ class Packer:
         Returns:
             None when there is nothing to send in this mode, or when what must be sent needs more than `limit`.
         """
-        if self._is_settled():
+        if self.is_settled:
             return self.one_rtt.pack(now, mode, limit)
         builders: list[PacketBuilder] = []
         used = 0
@@ -233,15 +233,7 @@ class Packer:
 
     def may_run(self) -> bool:
         """Whether `pack_run` need be asked: not where an ACK has to go first."""
-        return not self.spaces[APPLICATION].received.ack_pending and self._is_settled()
-
-    def is_done(self) -> bool:
-        """Whether it is known that `pack` would find nothing to send."""
-        return self._is_settled() and self.one_rtt.is_done()
-
-    def _is_settled(self) -> bool:
-        """Whether only 1-RTT packets are left."""
-        return self._handshake.is_discarded and self._initial.is_discarded
+        return self.is_settled and not self.spaces[APPLICATION].received.ack_pending
 
     def _pack_space(
         self, space: PacketSpace, now: float, mode: SendMode, size: int, used: int, acks_only: bool = False
@@ -393,7 +385,7 @@ class Packer:
         Returns:
             None where packets have to be built one by one, by `pack`.
         """
-        return self.one_rtt.pack_run(now, limit, count, ecn) if self._is_settled() else None
+        return self.one_rtt.pack_run(now, limit, count, ecn) if self.is_settled else None
 
     def pack_close(self, now: float, frames: Sequence[Frame | None], limit: int) -> PackedDatagram | None:
         """A datagram with a CONNECTION_CLOSE in each space that has keys and a frame. RFC 9000 §10.2.3."""

@@ -100,7 +100,8 @@ class PeerStreams:
                     frame.type,
                     f"stream number {index + 1} of its kind, {self.limit} allowed",
                 )
-            self._unheard.add(self.opened, index)
+            if index > self.opened:
+                self._unheard.add(self.opened, index)
             self.opened = index + 1
             return True
         if index in self._unheard:

@@ -41,12 +41,14 @@ from .outgoing import Outgoing
 from .receive import ReceiveStream
 from .scheduler import LEVELS
 from .send import SendStream
+from .states import ReceiveState
 from .stream import OWES_BLOCKED, OWES_CREDIT, OWES_RESET, OWES_STOP, Stream
 from .table import StreamTable
 
 if TYPE_CHECKING:
     from ..packing.builder import PacketBuilder
 
+RESET_RECVD: Final = ReceiveState.RESET_RECVD
 MIB: Final = 1 << 20
 # What a writer may fill ahead of acknowledgements, per stream: a window that keeps 1 Gbit/s busy over 16 ms.
 SEND_BUFFER: Final = 2 * MIB
@@ -67,10 +69,12 @@ class StreamManager(FrameSource):
         max_stream_window: the largest credit that a stream ever gets.
         by_number: streams have their turns in the order of their numbers.
         takes_reset_at: whether our transport parameters offer RESET_STREAM_AT.
+
+    Attributes:
+        events: what `drain_events` will give.
     """
 
     __slots__ = (
-        "_events",
         "_flow",
         "_outgoing",
         "_peer_takes_reset_at",
@@ -79,6 +83,7 @@ class StreamManager(FrameSource):
         "_streams",
         "_table",
         "_takes_reset_at",
+        "events",
     )
 
     def __init__(
@@ -101,7 +106,7 @@ class StreamManager(FrameSource):
         )
         self._streams = self._table.streams
         self._outgoing = Outgoing(self._table, flow, self, by_number=by_number)
-        self._events: list[Event] = []
+        self.events: list[Event] = []
         self._reset_untold = NO_STREAMS
 
     @property
@@ -109,15 +114,10 @@ class StreamManager(FrameSource):
         """Streams that are not closed on both sides."""
         return len(self._streams)
 
-    @property
-    def has_events(self) -> bool:
-        """Whether `drain_events` would give any."""
-        return bool(self._events)
-
     def drain_events(self) -> list[Event]:
         """What happened since the last call, in order."""
-        events = self._events
-        self._events = []
+        events = self.events
+        self.events = []
         if self._reset_untold:
             untold = self._reset_untold
             self._reset_untold = NO_STREAMS
@@ -152,13 +152,13 @@ class StreamManager(FrameSource):
         """
         self._table.restart()
         self._outgoing.clear()
-        self._events.clear()
+        self.events.clear()
         self._reset_untold = NO_STREAMS
         self._flow.restart()
 
     def _allow(self, bidirectional: bool, limit: int) -> None:
         if self._table.local[0 if bidirectional else 1].allow(limit):
-            self._events.append(StreamsAvailable(bidirectional))
+            self.events.append(StreamsAvailable(bidirectional))
 
     def _raise_send_limit(self, stream: Stream, send: SendStream, limit: int) -> None:
         if limit > send.limit:
@@ -229,12 +229,12 @@ class StreamManager(FrameSource):
         receive = None if stream is None else stream.receive
         if stream is None or receive is None:
             return b"", False
-        was_reset = receive.is_reset_due
+        was_reset = receive.state is RESET_RECVD
         data, end, is_due = receive.read(n, self._flow)
         if end:
             stream.owed &= ~OWES_CREDIT
             self._table.forget_if_over(stream)
-        elif receive.is_reset_due:
+        elif receive.state is RESET_RECVD:
             if not was_reset:
                 self._announce_reset(stream, receive)
         else:
@@ -301,7 +301,7 @@ class StreamManager(FrameSource):
     def _stream_of(self, stream_id: int, frame: Frame, *, sending: bool) -> Stream | None:
         stream, is_new = self._table.of_frame(stream_id, frame, sending=sending)
         if stream is not None and is_new:
-            self._events.append(StreamOpened(stream_id))
+            self.events.append(StreamOpened(stream_id))
             self._give_first_credit(stream)
         return stream
 
@@ -316,15 +316,11 @@ class StreamManager(FrameSource):
             if stream is None or receive is None:
                 return
         receive.receive(frame, self._flow)
-        self._after_receipt(stream, receive)
-
-    def _after_receipt(self, stream: Stream, receive: ReceiveStream) -> None:
-        """Tell the application once that there is something to read."""
-        if not receive.is_announced and not receive.is_stopped and receive.is_readable:
-            receive.is_announced = True
-            self._events.append(StreamReadable(stream.stream_id))
-        elif receive.is_stopped:
+        if receive.is_stopped:
             self._table.forget_if_over(stream)
+        elif not receive.is_announced and receive.is_readable:  # told once
+            receive.is_announced = True
+            self.events.append(StreamReadable(stream_id))
 
     def receive_reset(self, frame: ResetStreamFrame) -> None:
         """RESET_STREAM, RFC 9000 §19.4."""
@@ -356,7 +352,7 @@ class StreamManager(FrameSource):
 
     def _announce_reset(self, stream: Stream, receive: ReceiveStream) -> None:
         stream.owed &= ~(OWES_CREDIT | OWES_STOP)
-        self._events.append(StreamReset(stream.stream_id, receive.reset_code))
+        self.events.append(StreamReset(stream.stream_id, receive.reset_code))
         if self._reset_untold:
             self._reset_untold.append(stream)
         else:
@@ -370,7 +366,7 @@ class StreamManager(FrameSource):
             and stream.send is not None
             and self._reset(stream, stream.send, frame.error_code)
         ):
-            self._events.append(StreamStopped(frame.stream_id, frame.error_code))
+            self.events.append(StreamStopped(frame.stream_id, frame.error_code))
 
     def receive_max_stream_data(self, frame: MaxStreamDataFrame) -> None:
         """MAX_STREAM_DATA, RFC 9000 §19.10."""
@@ -459,12 +455,12 @@ class StreamManager(FrameSource):
             return
         send = stream.send
         if send.on_acked(offset, size, fin):
-            self._events.append(StreamFinished(stream_id))
+            self.events.append(StreamFinished(stream_id))
             self._table.forget_if_over(stream)
         elif send.is_over:
             self._table.forget_if_over(stream)
         elif send.is_full and send.take_writable():
-            self._events.append(StreamWritable(stream_id))
+            self.events.append(StreamWritable(stream_id))
 
     def on_lost(self, frame: Frame) -> None:
         self._outgoing.on_lost(frame)

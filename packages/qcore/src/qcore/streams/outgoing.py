@@ -147,7 +147,7 @@ class Outgoing:
 
     def has_frames(self) -> bool:
         """Whether there is anything that may be sent now."""
-        if (self._scheduler.filled or self._parked) and self._next_ready() is not None:
+        if (self._scheduler.count or self._parked) and self._next_ready() is not None:
             return True
         return (bool(self._owing) and self._is_owing()) or self._owes_limits()
 
@@ -172,7 +172,7 @@ class Outgoing:
             return
         flow = self._flow
         scheduler = self._scheduler
-        while scheduler.filled or self._parked:
+        while scheduler.count or self._parked:
             stream = self._next_ready()
             if stream is None:
                 break
@@ -184,12 +184,16 @@ class Outgoing:
             flow.sent += fresh
             if send.reliable_size >= 0 and fresh and send.can_tell_reset:
                 self.owe(stream, OWES_RESET)
-            if scheduler.count > 1:
+            if send.is_spent:
+                scheduler.pop()
+            elif scheduler.count > 1:
                 scheduler.rotate()
-            if builder.room < SMALLEST_FRAME:
+            if builder.limit - len(builder.payload) < SMALLEST_FRAME:
                 return
         if self._owing:  # a stream that met its limit just now
             self._write_owed(builder)
+        if self._parked:  # or that of the connection
+            flow.write_frames(builder)
 
     def fill_packets(self, room: int, count: int) -> list[StreamFrame]:
         """Frames of new data that fill a packet each; none while other frames are owed."""

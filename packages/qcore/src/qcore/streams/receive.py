@@ -93,7 +93,7 @@ class ReceiveStream:
         offset = frame.offset
         fin = frame.fin
         stop = offset + len(data)
-        if self.final_size >= 0 or fin:
+        if self.final_size >= 0 or (fin and stop < self.highest):
             self._check_final_size(stop, fin, frame)
         if stop > self.highest:
             if stop > self.window.limit:

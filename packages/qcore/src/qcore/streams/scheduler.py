@@ -92,22 +92,22 @@ NO_LEVELS: Final[list[Level | None]] = [None] * LEVELS
 
 @final
 class Scheduler:
-    """A queue of streams per urgency, made when it is first needed.
+    """A queue of streams per urgency, made when more than one stream waits.
 
     Attributes:
         count: streams that wait.
-        filled: a bit for each level that has some.
 
     Args:
         by_number: no stream takes turns, whatever its priority says.
     """
 
-    __slots__ = ("_by_number", "_levels", "count", "filled")
+    __slots__ = ("_by_number", "_filled", "_levels", "_sole", "count")
 
     def __init__(self, by_number: bool = False) -> None:
         self._by_number = by_number
         self._levels = NO_LEVELS
-        self.filled = 0
+        self._filled = 0  # a bit for each level that has streams
+        self._sole: Stream | None = None  # one that waits alone, and so needs no level
         self.count = 0
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ class Scheduler:
 
     def _first(self) -> Level | None:
         """The most urgent level that has streams."""
-        filled = self.filled
+        filled = self._filled
         return self._levels[(filled & -filled).bit_length() - 1] if filled else None
 
     def _put(self, stream: Stream) -> None:
@@ -124,31 +124,43 @@ class Scheduler:
             if self._levels is NO_LEVELS:
                 self._levels = NO_LEVELS.copy()
             level = self._levels[stream.urgency] = Level()
-            self.filled |= 1 << stream.urgency
+            self._filled |= 1 << stream.urgency
         level.add(stream, self._by_number or not stream.incremental)
 
     def _drop(self, urgency: int) -> None:
         """Forget a level in which nobody waits: it takes up to a KiB."""
         self._levels[urgency] = None
-        self.filled &= ~(1 << urgency)
+        self._filled &= ~(1 << urgency)
 
     def add(self, stream: Stream) -> None:
         """Have a stream wait for its turn, unless it does."""
-        if not stream.is_scheduled:
-            stream.is_scheduled = True
-            self._put(stream)
-            self.count += 1
+        if stream.is_scheduled:
+            return
+        stream.is_scheduled = True
+        self.count += 1
+        if self.count == 1:
+            self._sole = stream
+            return
+        if self._sole is not None:
+            self._put(self._sole)
+            self._sole = None
+        self._put(stream)
 
     def head(self) -> Stream | None:
         """The stream whose turn it is."""
-        filled = self.filled
-        if not filled:
-            return None
-        level = self._levels[(filled & -filled).bit_length() - 1]  # as `_first`, which is a call
+        if self._sole is not None:
+            return self._sole
+        level = self._first()
         return None if level is None else level.head()
 
     def pop(self) -> None:
         """Take out the stream whose turn it is."""
+        sole = self._sole
+        if sole is not None:
+            sole.is_scheduled = False
+            self._sole = None
+            self.count = 0
+            return
         level = self._first()
         if level is not None:
             stream = level.pop()
@@ -176,7 +188,8 @@ class Scheduler:
         """Change a priority; a waiting stream moves to where it belongs, in time linear in the length of its queue."""
         if urgency == stream.urgency and incremental == stream.incremental:
             return
-        if stream.is_scheduled:
+        is_placed = stream.is_scheduled and stream is not self._sole
+        if is_placed:
             level = self._levels[stream.urgency]
             assert level is not None
             level.remove(stream, self._by_number or not stream.incremental)
@@ -184,15 +197,18 @@ class Scheduler:
                 self._drop(stream.urgency)
         stream.urgency = urgency
         stream.incremental = incremental
-        if stream.is_scheduled:
+        if is_placed:
             self._put(stream)
 
     def clear(self) -> None:
         """Take out all streams."""
+        if self._sole is not None:
+            self._sole.is_scheduled = False
+            self._sole = None
         for level in self._levels:
             if level is not None:
                 for stream in level.streams():
                     stream.is_scheduled = False
         self._levels = NO_LEVELS
-        self.filled = 0
+        self._filled = 0
         self.count = 0

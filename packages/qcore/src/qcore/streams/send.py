@@ -4,6 +4,8 @@ Owns its bytes, its end, its reset and the peer's limit for it; writes STREAM fr
 §4.5.
 """
 
+# ruff: noqa: FURB136, PLR1730 - per packet, and min() is a call
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
@@ -47,6 +49,8 @@ class SendStream:
         reliable_size: bytes that are delivered in spite of a reset, or -1 if that does not apply.
         bound: bytes that may be written ahead of acknowledgements.
         is_full: the application has met a full buffer and waits.
+        is_reset: we have abandoned it, perhaps all but its beginning.
+        is_spent: `write_frame` has left nothing to send.
         blocked_at: the limit for which STREAM_DATA_BLOCKED was last owed.
     """
 
@@ -60,6 +64,8 @@ class SendStream:
         "buffer",
         "final_size",
         "is_full",
+        "is_reset",
+        "is_spent",
         "limit",
         "reliable_size",
         "reset_code",
@@ -77,6 +83,8 @@ class SendStream:
         self.reliable_size = -1
         self.bound = bound
         self.is_full = False
+        self.is_reset = False
+        self.is_spent = False
         self.blocked_at = -1
         self._id_size = _offset_size(stream_id) or 1
         self._fin_due = False
@@ -87,15 +95,6 @@ class SendStream:
     def is_over(self) -> bool:
         """Nothing more can happen to this half."""
         return self.state in SEND_OVER
-
-    @property
-    def is_reset(self) -> bool:
-        """Whether we have abandoned it, perhaps all but its beginning."""
-        return (
-            self.state is SendState.RESET_SENT
-            or self.state is SendState.RESET_RECVD
-            or self.reliable_size >= 0
-        )
 
     @property
     def is_dropped(self) -> bool:
@@ -109,12 +108,13 @@ class SendStream:
 
     def write(self, data: bytes, fin: bool) -> None:
         """Queue bytes, and perhaps the end."""
+        buffer = self.buffer
         if data:
-            self.buffer.write(data)
-            if self.capacity <= 0:
+            buffer.write(data)
+            if buffer.end - buffer.acked >= self.bound:
                 self.is_full = True
         if fin:
-            self.final_size = self.buffer.end
+            self.final_size = buffer.end
             self._fin_due = True
 
     def readiness(self, credit: int) -> int:
@@ -144,10 +144,13 @@ class SendStream:
             available = len(lost[1])
         else:
             offset = buffer.next_offset
-            available = min(buffer.end, self.limit) - offset
-            available = min(available, credit)
-            available = max(available, 0)
-        space = builder.room - 1 - self._id_size - _offset_size(offset)
+            stop = buffer.end if buffer.end < self.limit else self.limit
+            available = stop - offset if stop - offset < credit else credit
+            if available < 0:
+                available = 0
+        space = builder.limit - len(builder.payload) - 1 - self._id_size
+        if offset:
+            space -= _offset_size(offset)
         has_length = False
         size = available
         if space < available:
@@ -174,6 +177,7 @@ class SendStream:
             self.state = advance_send(self.state, SendInput.FIN)
         elif self.state is SendState.READY:
             self.state = SendState.SEND
+        self.is_spent = buffer.next_offset == buffer.end and not self._fin_due and not buffer.lost
         return fresh
 
     def fill_packets(self, room: int, count: int, credit: int) -> list[StreamFrame]:
@@ -201,7 +205,8 @@ class SendStream:
 
     def on_acked(self, offset: int, size: int, fin: bool) -> bool:
         """Count bytes, and perhaps the end, as received; True when that was the last thing missing."""
-        if self.is_dropped:
+        state = self.state
+        if state is SendState.RESET_SENT or state in SEND_OVER:
             return False
         buffer = self.buffer
         if size:
@@ -212,7 +217,7 @@ class SendStream:
         if self.reliable_size >= 0:
             self._check_reliable()
         elif self._fin_acked and buffer.acked == buffer.end:
-            self.state = advance_send(self.state, SendInput.ALL_ACKED)
+            self.state = advance_send(state, SendInput.ALL_ACKED)
             return True
         return False
 
@@ -244,6 +249,7 @@ class SendStream:
         if self.reliable_size < 0:
             self.reset_code = code
         self._fin_due = False
+        self.is_reset = True
         buffer = self.buffer
         if reliable_size:
             self._reset_acked = False

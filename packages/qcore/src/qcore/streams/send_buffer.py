@@ -24,6 +24,7 @@ SPENT_CHUNKS: Final = 64
 # What buffers that hold nothing share: nobody may put anything into these.
 NO_CHUNKS: Final[list[bytes]] = []
 NOTHING_LOST: Final[list[tuple[int, bytes]]] = []
+NO_ISLANDS: Final = RangeSet()
 
 
 @final
@@ -56,7 +57,7 @@ class SendBuffer:
         self.next_offset = 0
         self.acked = 0
         self._prefix = 0  # everything below is acknowledged
-        self._islands = RangeSet()  # acknowledged ranges above
+        self._islands = NO_ISLANDS  # acknowledged ranges above
         self._chunks: list[bytes] = NO_CHUNKS
         self._first = 0  # chunks before this one were sent
         self._head = 0  # bytes of the first chunk that were sent
@@ -90,7 +91,10 @@ class SendBuffer:
             return
         if self._tail:
             self._flush()
-        self._queue(data)
+        if self._chunks:
+            self._chunks.append(data)
+        else:
+            self._chunks = [data]
 
     def _queue(self, chunk: bytes) -> None:
         if self._chunks:
@@ -107,12 +111,17 @@ class SendBuffer:
         self.next_offset += size
         if self._first == len(self._chunks):
             self._flush()
-        head = self._chunks[self._first]
+        chunks = self._chunks
+        head = chunks[self._first]
         start = self._head
         stop = start + size
         if stop < len(head):
             self._head = stop
             return head[start:stop]
+        if stop == len(head) and self._first + 1 == len(chunks):  # the end of the last one
+            self._chunks = NO_CHUNKS
+            self._first = self._head = 0
+            return head[start:] if start else head
         first = head[start:] if start else head
         self._next_chunk()
         left = stop - len(head)
@@ -189,6 +198,8 @@ class SendBuffer:
             return
         if stop <= self._prefix:
             return
+        if self._islands is NO_ISLANDS:
+            self._islands = RangeSet()
         self.acked += self._islands.add(max(offset, self._prefix), stop)
         if self._islands.starts[0] == self._prefix:
             self._prefix = self._islands.stops[0]

@@ -9,6 +9,7 @@ from typing import Final, final
 
 from .receive import ReceiveStream
 from .send import SendStream
+from .states import RECEIVE_OVER, SEND_OVER
 
 # RFC 9218 §4.1.
 DEFAULT_URGENCY: Final = 3
@@ -59,4 +60,7 @@ class Stream:
     @property
     def is_over(self) -> bool:
         """Both halves are over, so that the stream can be forgotten."""
-        return (self.send is None or self.send.is_over) and (self.receive is None or self.receive.is_over)
+        send, receive = self.send, self.receive
+        return (send is None or send.state in SEND_OVER) and (
+            receive is None or receive.state in RECEIVE_OVER
+        )

@@ -12,7 +12,7 @@ from qwire.constants import PROTOCOL_VIOLATION, STREAM_STATE_ERROR
 from qwire.frames import Frame
 
 from ..errors import StreamLimitReached, TransportError, UnknownStream
-from .ids import UNIDIRECTIONAL_BIT, is_bidirectional, kind_of, stream_id, stream_index
+from .ids import UNIDIRECTIONAL_BIT, kind_of, stream_id, stream_index
 from .limits import LocalStreams, PeerStreams, StreamLimits
 from .receive import ReceiveStream
 from .send import SendStream
@@ -89,9 +89,9 @@ class StreamTable:
         limits = self._peer_limits
         if limits is None:
             return 0
-        if not is_bidirectional(stream_id):
+        if stream_id & UNIDIRECTIONAL_BIT:
             return limits.uni
-        return limits.bidi_remote if self.is_local(stream_id) else limits.bidi_local
+        return limits.bidi_remote if (stream_id & 1 == 0) is self._is_client else limits.bidi_local
 
     def open(self, bidirectional: bool) -> Stream:
         """Open a stream of our own.
@@ -169,7 +169,7 @@ class StreamTable:
         return self._create(stream_id, False), True
 
     def _create(self, stream_id: int, is_local: bool) -> Stream:
-        is_bidi = is_bidirectional(stream_id)
+        is_bidi = not stream_id & UNIDIRECTIONAL_BIT
         send: SendStream | None = None
         receive: ReceiveStream | None = None
         if is_local or is_bidi:
@@ -184,7 +184,8 @@ class StreamTable:
 
     def forget_if_over(self, stream: Stream) -> None:
         """Drop a stream to which nothing can happen; frames that come late for it are ignored."""
-        if stream.is_over and self.streams.pop(stream.stream_id, None) is not None:
+        stream_id = stream.stream_id
+        if stream.is_over and self.streams.pop(stream_id, None) is not None:
             stream.owed = 0
-            if not self.is_local(stream.stream_id):
-                self.peer[(stream.stream_id & UNIDIRECTIONAL_BIT) >> 1].on_closed()
+            if (stream_id & 1 == 0) is not self._is_client:
+                self.peer[(stream_id & UNIDIRECTIONAL_BIT) >> 1].on_closed()
