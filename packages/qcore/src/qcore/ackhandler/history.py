@@ -5,6 +5,8 @@ head is cut off once it is half of the list, which costs a constant per packet. 
 sent, and which packets were declared lost lately. Decides nothing; `loss` and `sent` do.
 """
 
+# ruff: noqa: FURB136 - per ACK, and min() is a call
+
 from __future__ import annotations
 
 import math
@@ -106,6 +108,7 @@ class SentHistory:
     """
 
     __slots__ = (
+        "_last_gap",
         "_lost_times",
         "_never_sent",
         "ack_eliciting",
@@ -135,6 +138,7 @@ class SentHistory:
         self.passed_acked = False
         self.path_floor = 0
         self._never_sent = NO_GAPS
+        self._last_gap = -1  # the largest number that was never sent
         self.lost_numbers: list[int] = NO_NUMBERS
         self._lost_times: list[float] = NO_TIMES
 
@@ -162,12 +166,14 @@ class SentHistory:
 
     def was_never_sent(self, ranges: list[tuple[int, int]]) -> bool:
         """Whether any of the inclusive `ranges`, highest first, names a number that was not sent."""
-        if ranges and ranges[0][1] >= self.next_number:
+        if not ranges:
+            return False
+        if ranges[0][1] >= self.next_number:
             return True
+        if ranges[-1][0] > self._last_gap:
+            return False
         never_sent = self._never_sent
         lowest = never_sent.smallest
-        if lowest < 0:
-            return False
         for first, last in ranges:
             if last < lowest:
                 break
@@ -194,7 +200,7 @@ class SentHistory:
         for first, last in ranges:
             if last < floor:
                 break
-            start = (max(floor, first)) - base
+            start = (first if first > floor else floor) - base
             stop = (last + 1 if last < end else end) - base
             if stop == start + 1:
                 packet = packets[start]
@@ -299,6 +305,7 @@ class SentHistory:
         if self._never_sent is NO_GAPS:
             self._never_sent = RangeSet(MAX_GAPS)
         self._never_sent.add_range(self.next_number, number - 1)
+        self._last_gap = number - 1
         if self.packets:
             self.packets.extend([None] * gap)
         else:
@@ -312,7 +319,8 @@ class SentHistory:
         while head < end and packets[head] is None:
             head += 1
         if head != start:
-            if head - start > 1 or self.base + start not in self._never_sent:
+            first = self.base + start
+            if head - start > 1 or first > self._last_gap or first not in self._never_sent:
                 self.passed_acked = True
             if head == end:
                 packets.clear()

@@ -4,6 +4,8 @@ Keeps the probe timeout with its backoff and the number of probes that each spac
 run, and when one must although nothing is in flight. Sends nothing. RFC 9002 §6.2.
 """
 
+# ruff: noqa: FURB136, PLR1730 - per packet, and min() is a call
+
 from __future__ import annotations
 
 import math
@@ -91,18 +93,21 @@ class ProbeTimer:
         earliest = math.inf
         if self.is_blocked:
             return earliest
-        backoff = 1 << min(self.count, MAX_BACKOFF)
+        backoff = 1 << (self.count if self.count < MAX_BACKOFF else MAX_BACKOFF)
         for space in range(COUNT):
             history = histories[space]
             if not history.ack_eliciting:
                 continue
-            period = rtt.pto(0.0)
+            period = rtt.period
             if space == APPLICATION:
                 if not self.is_confirmed:
                     continue
                 period += max_ack_delay
-            started = max(history.last_eliciting_time, self._expired_at)
-            deadline = started + min(period * backoff, MAX_PTO)
+            started = history.last_eliciting_time
+            if started < self._expired_at:
+                started = self._expired_at
+            period *= backoff
+            deadline = started + (period if period < MAX_PTO else MAX_PTO)
             if deadline < earliest:
                 earliest = deadline
                 self.space = space
@@ -116,8 +121,8 @@ class ProbeTimer:
             # packet is no end of that if the address has changed since.
             self.space = HANDSHAKE if self.has_handshake_keys else INITIAL
             started = max(self.last_activity, self._expired_at)
-            earliest = started + min(rtt.pto(0.0) * backoff, MAX_PTO)
-        return min(earliest, self.hurry_at)
+            earliest = started + min(rtt.period * backoff, MAX_PTO)
+        return earliest if earliest < self.hurry_at else self.hurry_at
 
     def expire(self, histories: Sequence[SentHistory], now: float) -> None:
         """The timeout of `space` has come: back off, and owe probes. RFC 9002 §6.2.1, §6.2.4."""

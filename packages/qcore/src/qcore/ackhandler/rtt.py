@@ -4,6 +4,8 @@ Takes samples, keeps the smoothed estimate and its variance. Knows nothing of pa
 RFC 9002 §5.
 """
 
+# ruff: noqa: FURB136, PLR1730 - per ACK, and min() is a call
+
 from __future__ import annotations
 
 import math
@@ -28,9 +30,19 @@ class RttEstimator:
         minimum: the smallest sample since the start or since persistent congestion.
         has_sample: whether there was a sample on this path.
         first_sample_time: when it was taken; math.inf before.
+        period: the probe timeout without backoff and without the peer's delay. RFC 9002 §6.2.1.
     """
 
-    __slots__ = ("_initial", "first_sample_time", "has_sample", "latest", "minimum", "smoothed", "variance")
+    __slots__ = (
+        "_initial",
+        "first_sample_time",
+        "has_sample",
+        "latest",
+        "minimum",
+        "period",
+        "smoothed",
+        "variance",
+    )
 
     def __init__(self, initial: float = INITIAL_RTT) -> None:
         if not initial > 0.0:
@@ -42,6 +54,7 @@ class RttEstimator:
         self.minimum = 0.0
         self.smoothed = initial
         self.variance = initial / 2
+        self.period = initial + max(GRANULARITY, 4 * self.variance)
 
     def update(self, sample: float, ack_delay: float, now: float) -> None:
         """Take one sample.
@@ -53,7 +66,8 @@ class RttEstimator:
             ack_delay: the part of it for which the peer says it is responsible, already limited to what the
                 peer may claim.
         """
-        sample = max(sample, 0.0)
+        if sample < 0.0:
+            sample = 0.0
         self.latest = sample
         if not self.has_sample:
             self.has_sample = True
@@ -61,17 +75,19 @@ class RttEstimator:
             self.minimum = sample
             self.smoothed = sample
             self.variance = sample / 2
-            return
-        self.minimum = min(self.minimum, sample)
-        # A claimed delay never makes a sample smaller than the path has been seen to be.
-        adjusted = sample - ack_delay if sample >= self.minimum + ack_delay else sample
-        self.variance = 0.75 * self.variance + 0.25 * abs(self.smoothed - adjusted)
-        self.smoothed = 0.875 * self.smoothed + 0.125 * adjusted
+        else:
+            if sample < self.minimum:
+                self.minimum = sample
+            # A claimed delay never makes a sample smaller than the path has been seen to be.
+            adjusted = sample - ack_delay if sample >= self.minimum + ack_delay else sample
+            self.variance = 0.75 * self.variance + 0.25 * abs(self.smoothed - adjusted)
+            self.smoothed = 0.875 * self.smoothed + 0.125 * adjusted
+        spread = 4 * self.variance
+        self.period = self.smoothed + (spread if spread > GRANULARITY else GRANULARITY)
 
     def pto(self, max_ack_delay: float) -> float:
         """The probe timeout without backoff. RFC 9002 §6.2.1."""
-        spread = 4 * self.variance
-        return self.smoothed + (max(GRANULARITY, spread)) + max_ack_delay
+        return self.period + max_ack_delay
 
     def set_initial(self, initial: float) -> None:
         """Replace the guess, as the answer to a first packet allows; no effect once there is a sample.
@@ -90,6 +106,7 @@ class RttEstimator:
         self.minimum = 0.0
         self.smoothed = guess or self._initial
         self.variance = self.smoothed / 2
+        self.period = self.smoothed + max(GRANULARITY, 4 * self.variance)
 
     def on_persistent_congestion(self) -> None:
         """The path may have changed: the newest sample becomes the minimum. RFC 9002 §5.2."""

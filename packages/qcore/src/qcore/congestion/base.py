@@ -5,6 +5,8 @@ spaces. The rules that controllers share are here: one reaction per round trip, 
 sends too little, undoing a reaction to losses that were none. RFC 9002 §7.
 """
 
+# ruff: noqa: FURB136, PLR1730 - per ACK, and min() is a call
+
 from __future__ import annotations
 
 import math
@@ -113,7 +115,8 @@ class CongestionController:
             self._round_start = now
             self._previous_peak = self._peak
             self._peak = 0
-        self._peak = max(self._peak, in_flight)
+        if in_flight > self._peak:
+            self._peak = in_flight
         if not size:
             return
         self.in_recovery = False
@@ -179,7 +182,7 @@ class CongestionController:
     def pacing_rate(self, smoothed_rtt: float) -> float:
         """Bytes per second. RFC 9002 §7.7."""
         gain = SLOW_START_PACING_GAIN if self.window < self.ssthresh else PACING_GAIN
-        return gain * self.window / (max(MINIMUM_RTT, smoothed_rtt))
+        return gain * self.window / (smoothed_rtt if smoothed_rtt > MINIMUM_RTT else MINIMUM_RTT)
 
     def reset(self) -> None:
         """Another path, or a Retry: everything as at the start. RFC 9000 §9.4, RFC 9002 §6.2.1.1."""
@@ -201,7 +204,7 @@ class CongestionController:
         counts: the last datagram may not fit, and a pacer may have a burst to go. In slow start half is enough,
         since the window doubles while the peak follows one round trip later.
         """
-        peak = max(self._previous_peak, self._peak)
+        peak = self._peak if self._peak > self._previous_peak else self._previous_peak
         window = self.window
         if window < self.ssthresh:
             return 2 * peak >= window

@@ -4,6 +4,8 @@ A bucket of bytes that fills at the pacing rate. Once it is empty the sender wai
 burst worth a wake-up, so that one system call carries it. RFC 9002 §7.7.
 """
 
+# ruff: noqa: FURB136, PLR1730 - per packet, and min() is a call
+
 from __future__ import annotations
 
 import math
@@ -101,24 +103,25 @@ class Pacer:
             # What is left of the wait shrinks with the rate.
             self._deadline = now + max(self._deadline - now, 0.0) * self._rate / rate
         self._rate = rate
-        self._set_capacity()
+        capacity = float(self._burst * self._datagram_size)
+        if capacity < rate * CAPACITY_TIME:
+            capacity = rate * CAPACITY_TIME
+        self._capacity = capacity
+        if self._budget > capacity:
+            self._budget = capacity
 
     def set_datagram_size(self, size: int) -> None:
         """The path carries datagrams of this size now."""
         self._datagram_size = size
-        self._set_capacity()
+        self.set_rate(self._rate, self._updated)
 
     def reset(self) -> None:
         """Another path: start with a full bucket."""
         self._budget = self._capacity
         self._is_waiting = False
 
-    def _set_capacity(self) -> None:
-        self._capacity = max(float(self._burst * self._datagram_size), self._rate * CAPACITY_TIME)
-        self._budget = min(self._budget, self._capacity)
-
     def _fill(self, now: float) -> None:
         if self._updated != -math.inf:
             budget = self._budget + (now - self._updated) * self._rate
-            self._budget = min(self._capacity, budget)
+            self._budget = budget if budget < self._capacity else self._capacity
         self._updated = now

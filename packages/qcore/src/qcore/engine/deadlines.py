@@ -14,20 +14,25 @@ def gather(
 ) -> None:
     """Fill the table with the deadlines of all parts; those of handshake and end are set by whoever begins them."""
     is_established = lifecycle.is_established
-    table.idle = parts.idle.deadline(parts.pto())
-    table.keep_alive = parts.idle.keep_alive_deadline() if is_established else NEVER
-    table.loss = parts.recovery.next_timeout()
+    idle = parts.idle
+    recovery = parts.recovery
+    table.idle = idle.deadline(recovery.rtt.period + recovery.peer_max_ack_delay)
+    has_keep_alive = is_established and idle.keep_alive is not None
+    table.keep_alive = idle.keep_alive_deadline() if has_keep_alive else NEVER
+    table.loss = recovery.next_timeout()
     initial, handshake, application = parts.spaces
     ack = application.received.deadline
     if not handshake.is_discarded:
         ack = min(ack, initial.received.deadline, handshake.received.deadline)
     table.ack = ack
     table.pacing = transmitter.pacing_deadline
-    table.path = parts.paths.next_timeout()
+    paths = parts.paths
+    table.path = paths.next_timeout()
     phases = application.phases
-    deadline = progress.deadline
-    table.keys = deadline if phases is None else min(phases.deadline, deadline)
-    mtu = parts.paths.active.mtu
+    table.keys = progress.deadline
+    if phases is not None and phases.deadline < table.keys:
+        table.keys = phases.deadline
+    mtu = paths.active.mtu
     # A probe that was due and did not go waits for an ACK to make room, not for the clock.
     waits = mtu is None or not lifecycle.is_confirmed or mtu.deadline <= transmitter.last_pass
     table.mtu = NEVER if waits or mtu is None else mtu.deadline

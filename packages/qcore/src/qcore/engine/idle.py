@@ -1,5 +1,7 @@
 """Idle timeout and keep-alive. RFC 9000 §10.1."""
 
+# ruff: noqa: FURB136 - per packet, and min() is a call
+
 from __future__ import annotations
 
 import math
@@ -42,7 +44,8 @@ class IdleTimer:
 
     def deadline(self, pto: float) -> float:
         """RFC 9000 §10.1: at least three times the current probe timeout."""
-        return self._since + max(self.timeout, 3 * pto)
+        least = 3 * pto
+        return self._since + (self.timeout if self.timeout > least else least)
 
     def keep_alive_deadline(self) -> float:
         """When to send a PING; never later than half the idle timeout."""

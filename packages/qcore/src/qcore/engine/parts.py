@@ -259,7 +259,8 @@ class Parts:
 
     def pto(self) -> float:
         """The probe timeout without backoff, in seconds."""
-        return self.recovery.rtt.pto(self.recovery.peer_max_ack_delay)
+        recovery = self.recovery
+        return recovery.rtt.period + recovery.peer_max_ack_delay
 
 
 def _recovery(config: QuicConfig, is_client: bool, datagram_size: int) -> SentPacketHandler:
