@@ -54,6 +54,7 @@ class DatagramQueue(FrameSource):
         "_room",
         "dropped_received",
         "dropped_sent",
+        "has_events",
     )
 
     def __init__(self, local_limit: int) -> None:
@@ -66,6 +67,7 @@ class DatagramQueue(FrameSource):
         self._received = NO_DATAGRAMS
         self._is_refused = False
         self._events = NO_EVENTS
+        self.has_events = False
 
     def set_peer_limit(self, limit: int) -> None:
         """Take the peer's max_datagram_frame_size. RFC 9221 §3."""
@@ -119,20 +121,17 @@ class DatagramQueue(FrameSource):
         if len(self._received) >= MAX_QUEUED:
             del self._received[0]
             self.dropped_received += 1
+        self.has_events = True
         if self._received:
             self._received.append(frame.data)
         else:
             self._received = [frame.data]
 
-    @property
-    def has_events(self) -> bool:
-        """Whether `drain_events` would give any."""
-        return bool(self._events) or bool(self._received)
-
     def drain_events(self) -> list[Event]:
         """What happened since the last call."""
-        if not self._events and not self._received:
+        if not self.has_events:
             return []
+        self.has_events = False
         events = [*self._events, *[DatagramReceived(data) for data in self._received]]
         self._events = NO_EVENTS
         self._received = NO_DATAGRAMS
@@ -179,3 +178,4 @@ class DatagramQueue(FrameSource):
         if self._is_refused and len(outgoing) <= LOW_WATER:
             self._is_refused = False
             self._events = [DatagramsWritable()]
+            self.has_events = True

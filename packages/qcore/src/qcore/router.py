@@ -247,7 +247,8 @@ class Router:
                 group.append(datagram)
         for engine, group in groups.items():
             engine.receive(group, now, settles=settles)
-            if engine.parts.local_ids.has_changes:
+            ids = engine.parts.local_ids
+            if ids.added or ids.removed:
                 self._update_ids(engine)
             if (
                 reception is not None

@@ -8,7 +8,7 @@ close. Whoever drives it calls `receive` and `handle_timeout` for input, and `tr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from qtls.config import ClientTLS, ServerTLS
 from qtls.resumption import Session
@@ -46,6 +46,8 @@ from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
 from .timers import TimerTable, is_due
+
+OVER: Final = "the connection is closed"
 
 if TYPE_CHECKING:
     from ..stats import ConnectionStats
@@ -358,9 +360,10 @@ class QuicEngine:
             self._after_sending(now)
             if self._reports is not None:
                 self._reports.keys(now)
-        frames = self._ending.take_frames(now)
-        if frames is not None:
-            self._transmitter.transmit_close(now, batch, frames)
+        if not self._lifecycle.is_open:
+            frames = self._ending.take_frames(now)
+            if frames is not None:
+                self._transmitter.transmit_close(now, batch, frames)
         count = batch.count - before
         if count:
             self._sent_count += count
@@ -371,7 +374,8 @@ class QuicEngine:
 
     def _after_sending(self, now: float) -> None:
         transmitter = self._transmitter
-        self.parts.idle.on_sent(now, transmitter.sent_ack_eliciting)
+        if transmitter.sent_ack_eliciting:
+            self.parts.idle.on_sent(now, True)
         if transmitter.sent_handshake and self.is_client and not self.parts.spaces[INITIAL].is_discarded:
             self._progress.discard(INITIAL, now)  # RFC 9001 §4.9.1
 
@@ -380,7 +384,7 @@ class QuicEngine:
         progress, parts = self._progress, self.parts
         events = progress.events
         progress.events = []
-        if parts.streams.has_events:
+        if parts.streams.events:
             events += parts.streams.drain_events()
         if parts.datagrams.has_events:
             events += parts.datagrams.drain_events()
@@ -398,12 +402,14 @@ class QuicEngine:
             StreamLimitReached: the peer allows no more now; `StreamsAvailable` follows.
             ConnectionClosed: the connection is over.
         """
-        self._require_open()
+        if not self._lifecycle.is_open:
+            raise ConnectionClosed(OVER)
         return self.parts.streams.open(bidirectional)
 
     def send(self, stream_id: int, data: bytes, fin: bool = False) -> None:
         """Queue data, all of it, and with `fin` the end of the stream; `send_capacity` says how much is reasonable."""
-        self._require_open()
+        if not self._lifecycle.is_open:
+            raise ConnectionClosed(OVER)
         self.parts.streams.send(stream_id, data, fin)
 
     def send_capacity(self, stream_id: int) -> int:
@@ -496,4 +502,4 @@ class QuicEngine:
 
     def _require_open(self) -> None:
         if not self._lifecycle.is_open:
-            raise ConnectionClosed("the connection is closed")
+            raise ConnectionClosed(OVER)

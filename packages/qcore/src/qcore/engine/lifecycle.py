@@ -55,21 +55,21 @@ OPEN: Final = frozenset({State.HANDSHAKING, State.ESTABLISHED, State.CONFIRMED})
 
 @final
 class Lifecycle:
-    """Where a connection stands."""
+    """Where a connection stands.
 
-    __slots__ = ("is_open", "state")
+    Attributes:
+        is_open: neither closing nor closed.
+        is_established: open, and the handshake is complete.
+        is_confirmed: open, and the handshake is confirmed.
+    """
+
+    __slots__ = ("is_confirmed", "is_established", "is_open", "state")
 
     def __init__(self) -> None:
         self.state = State.HANDSHAKING
         self.is_open = True
-
-    @property
-    def is_established(self) -> bool:
-        return self.state is State.ESTABLISHED or self.state is State.CONFIRMED
-
-    @property
-    def is_confirmed(self) -> bool:
-        return self.state is State.CONFIRMED
+        self.is_established = False
+        self.is_confirmed = False
 
     def allows(self, step: Step) -> bool:
         return (self.state, step) in NEXT
@@ -86,4 +86,6 @@ class Lifecycle:
             raise ValueError(f"{step.value} while {old.value}")
         self.state = new
         self.is_open = new in OPEN
+        self.is_confirmed = new is State.CONFIRMED
+        self.is_established = self.is_confirmed or new is State.ESTABLISHED
         return old, new

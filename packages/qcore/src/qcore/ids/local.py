@@ -38,19 +38,22 @@ class LocalIds(FrameSource):
         generator: makes further IDs; with size 0 none are issued.
         reset_token: the stateless reset token of an ID.
         original: the destination of the client's first packets, which leads here for a while (server only).
+
+    Attributes:
+        added, removed: what `drain_changes` has to tell.
     """
 
     __slots__ = (
         "_active",
-        "_added",
         "_due",
         "_generator",
         "_is_issuing",
         "_limit",
         "_next_sequence",
         "_original",
-        "_removed",
         "_reset_token",
+        "added",
+        "removed",
     )
 
     def __init__(
@@ -69,8 +72,8 @@ class LocalIds(FrameSource):
         self._limit = DEFAULT_PEER_LIMIT
         self._is_issuing = False
         self._due = NO_NUMBERS
-        self._added = [first] if original is None else [first, original]
-        self._removed = NO_IDS
+        self.added = [first] if original is None else [first, original]
+        self.removed = NO_IDS
 
     def set_peer_limit(self, limit: int) -> None:
         """Take the peer's active_connection_id_limit. RFC 9000 §18.2."""
@@ -110,20 +113,15 @@ class LocalIds(FrameSource):
         """The client uses our IDs by now; its own invention leads nowhere."""
         if self._original is not None:
             if self._original not in self._active.values():
-                self._removed = [*self._removed, self._original]
+                self.removed = [*self.removed, self._original]
             self._original = None
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether `drain_changes` has something to tell."""
-        return bool(self._added or self._removed)
 
     def drain_changes(self) -> tuple[list[bytes], list[bytes]]:
         """IDs that lead here, and no longer lead here, since the last call."""
-        if not self._added and not self._removed:
+        if not self.added and not self.removed:
             return [], []
-        changes = self._added, self._removed
-        self._added = self._removed = NO_IDS
+        changes = self.added, self.removed
+        self.added = self.removed = NO_IDS
         return changes
 
     def receive_retire(self, frame: RetireConnectionIdFrame, destination_cid: bytes) -> None:
@@ -147,10 +145,10 @@ class LocalIds(FrameSource):
         del self._active[sequence]
         if sequence in self._due:
             self._due.remove(sequence)
-        if cid in self._added:
-            self._added.remove(cid)
+        if cid in self.added:
+            self.added.remove(cid)
         else:
-            self._removed = [*self._removed, cid]
+            self.removed = [*self.removed, cid]
         if self._is_issuing:
             self._fill()
 
@@ -167,7 +165,7 @@ class LocalIds(FrameSource):
             cid = self._generator.generate()
         self._next_sequence += 1
         self._active[sequence] = cid
-        self._added = [*self._added, cid]
+        self.added = [*self.added, cid]
         return sequence
 
     def has_frames(self, space: int) -> bool:

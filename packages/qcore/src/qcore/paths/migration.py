@@ -66,12 +66,12 @@ class PathManager:
         "_fallback",
         "_is_client",
         "_next_id",
-        "_others",
         "_random",
         "active",
         "dropped",
         "first_address",
         "is_lost",
+        "others",
     )
 
     def __init__(
@@ -91,33 +91,28 @@ class PathManager:
         self._next_id = 1
         self._is_client = is_client
         self._random = random
-        self._others = NO_PATHS  # oldest first
+        self.others = NO_PATHS  # oldest first
         self._fallback: Path | None = None
 
     @property
     def is_full(self) -> bool:
         """Another path would take the place of the stalest."""
-        return len(self._others) + 1 >= MAX_PATHS
-
-    @property
-    def has_others(self) -> bool:
-        """Whether there are paths beside the active one."""
-        return len(self._others) > 0
+        return len(self.others) + 1 >= MAX_PATHS
 
     def paths(self) -> list[Path]:
         """All paths, the active one first."""
-        return [self.active, *self._others]
+        return [self.active, *self.others]
 
     def find(self, address: Address, local: int = 0) -> Path | None:
         """The path from a socket to an address."""
-        for path in (self.active, *self._others):
+        for path in (self.active, *self.others):
             if path.address == address and path.local == local:
                 return path
         return None
 
     def get(self, path_id: int) -> Path | None:
         """The path with a number."""
-        for path in (self.active, *self._others):
+        for path in (self.active, *self.others):
             if path.id == path_id:
                 return path
         return None
@@ -159,7 +154,7 @@ class PathManager:
         active = self.active
         if path is active or self._is_client:
             return None
-        if path not in self._others:
+        if path not in self.others:
             self._keep(path)
         if not confirmed:
             return None
@@ -181,7 +176,7 @@ class PathManager:
         1-RTT keys.
         """
         old = self.active
-        if path not in self._others:
+        if path not in self.others:
             self._keep(path)
         self._switch(path, now, pto)
         return Migration(path, old)
@@ -191,7 +186,7 @@ class PathManager:
 
         Where the client has been heard from two addresses, either may have been forged: no proof then.
         """
-        if path is self.active and not self._others:
+        if path is self.active and not self.others:
             path.set_validated()
 
     def on_confirmed(self, now: float, pto: float) -> None:
@@ -202,16 +197,16 @@ class PathManager:
     def _keep(self, path: Path) -> None:
         path.id = self._next_id
         self._next_id += 1
-        self._others = [*self._others, path]
-        while len(self._others) >= MAX_PATHS:
-            for stale in self._others:
+        self.others = [*self.others, path]
+        while len(self.others) >= MAX_PATHS:
+            for stale in self.others:
                 if stale is not self._fallback:
                     self.drop(stale)
                     break
 
     def drop(self, path: Path) -> None:
         """Give up a path that is not the active one."""
-        self._others.remove(path)
+        self.others.remove(path)
         self.dropped = [*self.dropped, path]
         if path is self._fallback:
             self._fallback = None
@@ -224,8 +219,8 @@ class PathManager:
 
     def _switch(self, path: Path, now: float, pto: float) -> None:
         old = self.active
-        self._others.remove(path)
-        self._others.append(old)
+        self.others.remove(path)
+        self.others.append(old)
         self.active = path
         path.leaves_at = math.inf
         if path.validated:
@@ -244,7 +239,7 @@ class PathManager:
                     if fallback is not None:
                         self._fallback = None
                         fallback.leave(now + LINGER_PTOS * pto)
-                    for other in list(self._others):
+                    for other in list(self.others):
                         if other.state is PathState.FAILED:
                             self.drop(other)
                 return path
@@ -274,7 +269,7 @@ class PathManager:
                 self.is_lost = True
             return None
         self._fallback = None
-        self._others.remove(fallback)
+        self.others.remove(fallback)
         self.active = fallback
         fallback.leaves_at = math.inf
         self.dropped = [*self.dropped, failed]
@@ -283,7 +278,7 @@ class PathManager:
     def next_timeout(self) -> float:
         """When `handle_timeout` is due; math.inf when it is not."""
         deadline = self.active.deadline
-        for path in self._others:
+        for path in self.others:
             deadline = min(deadline, path.deadline, path.leaves_at)
         return deadline
 
