@@ -273,7 +273,10 @@ class H3Engine:
     @property
     def is_going_away(self) -> bool:
         """Whether either side has sent GOAWAY, or the connection is over."""
-        return self.is_closed or self._plane.goaway_received >= 0 or self._plane.goaway_sent >= 0
+        plane = self._plane
+        return (
+            self._ending.is_closed or self._is_ended or plane.goaway_received >= 0 or plane.goaway_sent >= 0
+        )
 
     @property
     def is_closed(self) -> bool:
@@ -303,7 +306,8 @@ class H3Engine:
         if stream is None:
             return None
         stream_id = stream.stream_id
-        self._plane.announce(stream_id, prepared, priority_update)
+        if priority_update is not None or self.config.priority_update is not None:
+            self._plane.announce(stream_id, prepared, priority_update)
         stream.has_sent_head = True
         stream.is_head_request = asks_for_head(prepared)
         stream.send_headers(prepared, end)

@@ -161,9 +161,10 @@ class RequestStream:
         pieces: list[bytes] = []
         size = 0
         while n < 0 or size < n:
-            self._advance()
             if not self._data_left:
-                break
+                self._advance()
+                if not self._data_left:
+                    break
             available = len(self._buffer) - self._position
             if not available:
                 if not self._fill(-1 if n < 0 else n - size):
@@ -237,18 +238,20 @@ class RequestStream:
                 self._skip -= step
                 if self._skip and not self._fill(READ_SIZE):
                     return
+            elif self._position == len(self._buffer):  # between two frames
+                if self._fin:
+                    self._on_end()
+                    return
+                if not self._fill(READ_SIZE):
+                    return
             else:
                 frame_type, length, start = frames.parse_frame_header(self._buffer, self._position)
                 if start >= 0:
                     self._position = start
                     self._on_frame(frame_type, length)
-                elif not self._fin:
-                    if not self._fill(READ_SIZE):
-                        return
-                elif self._position < len(self._buffer):
+                elif self._fin:
                     raise ConnectionViolation(H3_FRAME_ERROR, f"stream {self.stream_id} ended within a frame")
-                else:
-                    self._on_end()
+                elif not self._fill(READ_SIZE):
                     return
         if self._data_left and self._fin and len(self._buffer) - self._position < self._data_left:
             raise ConnectionViolation(H3_FRAME_ERROR, f"stream {self.stream_id} ended within a frame")
@@ -385,19 +388,19 @@ class RequestStream:
         section = self._encoder.encode_again(self.stream_id, fields)
         if section is None:
             section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
+        has_instructions = self._encoder.has_instructions
         is_last = self._encoder.instructions_last
-        if not is_last:
+        if has_instructions and not is_last:
             self._send_instructions()
         if self._observer is not None:
             self._observer.frame_created(self.stream_id, frames.HEADERS, len(section), fields)
-        self.transport.send(self.stream_id, frames.frame(frames.HEADERS, section) + data, end)
-        if is_last:
+        frame = frames.frame_header(frames.HEADERS, len(section)) + section
+        self.transport.send(self.stream_id, frame + data if data else frame, end)
+        if has_instructions and is_last:
             self._send_instructions()
         self.is_sent = end
 
     def _send_instructions(self) -> None:
-        if not self._encoder.has_instructions:
-            return
         instructions = self._encoder.take_instructions()
         self._local.write(StreamKind.ENCODER, instructions)
         if self._observer is not None:

@@ -119,10 +119,8 @@ class Exchange:
         """Like `read_body`, without waiting: empty also if nothing is there, when `is_ended` stays False."""
         if self.is_ended:
             return b""
-        if not self.engine.has_request(self.stream_id):
-            self.raise_error()
-            self.is_ended = True
-            return b""
+        if self.error is not None and not self.engine.has_request(self.stream_id):
+            raise self.error
         data, self.is_ended = self.engine.read_body(self.stream_id, n)
         self.connection.pump()
         return data
@@ -249,7 +247,9 @@ class H3Connection:
             elif isinstance(event, EarlyDataDecided) and not event.accepted:
                 woken = self._restart() or woken
                 engine = self.engine
-        woken = self._dispatch(engine.events()) or woken
+        told = engine.events()
+        if told:
+            woken = self._dispatch(told) or woken
         if ended is not None:
             woken = self._on_ended(ended) or woken
         return woken

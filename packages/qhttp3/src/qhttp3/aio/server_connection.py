@@ -74,7 +74,8 @@ class Request(Exchange):
 
     def _check_wanted(self) -> None:
         """Raise where the answer has nowhere to go."""
-        self.raise_error()
+        if self.error is not None:
+            raise self.error
         if not self.is_answered and self.engine.is_sent(self.stream_id):
             # The client stopped it together with the request, which is reported first.
             raise StreamError(self.stream_id, H3_REQUEST_CANCELLED)

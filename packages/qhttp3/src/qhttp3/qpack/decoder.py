@@ -72,7 +72,8 @@ class Decoder(instructions.EncoderInstructionSink):
         self._blocked: dict[int, tuple[int, bytes]] = {}  # stream id: Required Insert Count, section
         self._acknowledged = 0  # insert count the peer's encoder knows we have
         self._output = bytearray()
-        self._cache: dict[bytes, list[Field]] = {}
+        # By section: the Required Insert Count, 0 for none, and the fields. Good until something is inserted.
+        self._cache: dict[bytes, tuple[int, list[Field]]] = {}
 
     def receive(self, data: bytes) -> list[int]:
         """Take bytes of the peer's encoder stream; returns the streams that can be resumed.
@@ -104,9 +105,10 @@ class Decoder(instructions.EncoderInstructionSink):
         """
         found = self._cache.get(section)
         if found is not None:
-            if section[0]:
-                self._acknowledge(stream_id, self._required_insert_count(section[0]))
-            return found.copy()
+            required, fields = found
+            if required:
+                self._acknowledge(stream_id, required)
+            return fields.copy()
         try:
             encoded, position = prefix_int.parse(section, 0, 8)
             if position < 0:
@@ -272,10 +274,10 @@ class Decoder(instructions.EncoderInstructionSink):
             raise DecompressionFailed(f"Required Insert Count {required}, but {used} is needed")
         if required:
             self._acknowledge(stream_id, required)
-        if end <= CACHED_SECTION_SIZE and (required == 0 or section[0] < 0xFF):
+        if end <= CACHED_SECTION_SIZE:
             if len(self._cache) >= CACHED_SECTIONS:
                 self._cache.clear()
-            self._cache[section] = fields.copy()
+            self._cache[section] = (required, fields.copy())
         return fields
 
     def _acknowledge(self, stream_id: int, required: int) -> None:
