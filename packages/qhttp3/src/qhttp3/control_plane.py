@@ -26,6 +26,7 @@ class ControlPlane:
 
     Attributes:
         encoder, decoder: QPACK, for the requests.
+        used_decoder: the decoder, once there is one.
         peer_settings: The peer's SETTINGS once they are here.
         goaway_sent, goaway_received: The last identifiers, -1 before any.
     """
@@ -34,7 +35,6 @@ class ControlPlane:
         "_change_priority",
         "_config",
         "_control",
-        "_decoder",
         "_emit",
         "_encoder",
         "_is_client",
@@ -46,6 +46,7 @@ class ControlPlane:
         "goaway_sent",
         "local",
         "peer_settings",
+        "used_decoder",
     )
 
     def __init__(
@@ -71,7 +72,7 @@ class ControlPlane:
         self.goaway_received = -1
         # Both are made for the first request, or for the first instruction of the peer.
         self._encoder: Encoder | None = None
-        self._decoder: Decoder | None = None
+        self.used_decoder: Decoder | None = None
         self.local = LocalStreams(transport, config, observer, goes_first=not is_client)
         self._peer = PeerStreams(transport, is_client, observer, sessions)
         self._control = ControlStream(is_client, observer)
@@ -92,12 +93,12 @@ class ControlPlane:
     @property
     def decoder(self) -> Decoder:
         """What decodes the peer's fields, with our limits."""
-        decoder = self._decoder
+        decoder = self.used_decoder
         if decoder is None:
             config = self._config
             settings = config.settings
             limit = settings.max_field_section_size
-            decoder = self._decoder = Decoder(
+            decoder = self.used_decoder = Decoder(
                 settings.qpack_max_table_capacity,
                 settings.qpack_blocked_streams,
                 config.max_field_section_size if limit is None else limit,
@@ -179,19 +180,14 @@ class ControlPlane:
             stream_id = self.local.id_of(StreamKind.CONTROL)
             self._observer.frame_created(stream_id, frame_type, length, value=value, data=data)
 
-    @property
-    def is_due(self) -> bool:
-        """Whether `flush` has something to do."""
-        return (self._decoder is not None and self._decoder.is_due) or self.local.overrun is not None
-
     def flush(self) -> None:
         """Send what is due on the decoder stream.
 
         Raises:
             ConnectionViolation: the peer makes us say ever more on a stream that it does not read.
         """
-        if self._decoder is not None and self._decoder.is_due:
-            instructions = self._decoder.take_instructions()
+        if self.used_decoder is not None and self.used_decoder.is_due:
+            instructions = self.used_decoder.take_instructions()
             self.local.write(StreamKind.DECODER, instructions)
             if self._observer is not None:
                 self._observer.decoder_instructions(True, len(instructions))

@@ -225,7 +225,10 @@ class H3Engine:
 
     def events(self) -> list[H3Event]:
         """Hand out what happened, and send what is due on the decoder stream."""
-        if self._plane.is_due and not self._ending.is_closed:
+        plane = self._plane
+        decoder = plane.used_decoder
+        is_due = (decoder is not None and decoder.is_due) or plane.local.overrun is not None
+        if is_due and not self._ending.is_closed:
             try:
                 self._plane.flush()
             except ConnectionViolation as violation:

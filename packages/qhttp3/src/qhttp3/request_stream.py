@@ -41,6 +41,8 @@ from qhttp3.webtransport import BIDI_SIGNAL
 READ_SIZE: Final = 4096
 # Below this, frame header and payload are joined, so that the transport gets one piece.
 JOIN_SIZE: Final = 4096
+# What streams share that wait for no more of a HEADERS frame: nobody may put anything into it.
+NO_PIECES: Final[list[bytes]] = []
 
 
 class Phase(Enum):
@@ -129,7 +131,7 @@ class RequestStream:
         self._fin = False
         self._data_left = 0  # of the payload of a DATA frame
         self._skip = 0  # of the payload of a frame nobody knows
-        self._pieces: list[bytes] = []  # of the payload of a HEADERS frame,
+        self._pieces = NO_PIECES  # of the payload of a HEADERS frame,
         self._missing = 0  # of which so much has not come
         self._is_blocked = False  # by QPACK
         self._is_signalled = False  # DataReadable was given and the body not read dry since
@@ -200,7 +202,7 @@ class RequestStream:
         self.is_received = True
         self._buffer = b""
         self._position = self._data_left = self._skip = self._missing = 0
-        self._pieces.clear()
+        self._pieces = NO_PIECES
         self._is_blocked = False
 
     def _signal(self) -> None:
@@ -306,19 +308,24 @@ class RequestStream:
 
     def _collect(self) -> None:
         # Gather the payload of HEADERS, reading exactly what is missing once the buffer is used up.
+        section = b""
         while self._missing:
             available = len(self._buffer) - self._position
             if not available:
                 if not self._fill(self._missing):
                     return
                 continue
-            end = self._position + min(available, self._missing)
-            piece = self._buffer[self._position : end]
+            end = self._position + (min(available, self._missing))
+            section = self._buffer[self._position : end]
             self._position = end
-            self._missing -= len(piece)
-            self._pieces.append(piece)
-        section = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
+            self._missing -= len(section)
+            if self._pieces:
+                self._pieces.append(section)
+            elif self._missing:
+                self._pieces = [section]
+        if self._pieces:
+            section = b"".join(self._pieces)
+            self._pieces = NO_PIECES
         self._on_section(section)
 
     def _on_section(self, section: bytes) -> None:
