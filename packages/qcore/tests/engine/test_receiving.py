@@ -288,7 +288,7 @@ def test_masks_of_a_batch_are_those_of_single_packets() -> None:
         datagrams = [Datagram(receiving.packet(PacketType.ONE_RTT, number), ADDRESS) for number in range(5)]
         datagrams.insert(2, Datagram(receiving.packet(PacketType.INITIAL, 9), ADDRESS))
         datagrams.insert(3, Datagram(b"\x40short", ADDRESS))
-        receiving.receiver.prepare(datagrams, 0.1, 0)
+        receiving.receiver.prepare(datagrams)
         numbers = []
         for index, datagram in enumerate(datagrams):
             packet, _ = receiving.receiver.open_next(datagram, 0, index, 0.0)

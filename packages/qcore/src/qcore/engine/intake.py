@@ -98,12 +98,19 @@ class Intake:
             self.settle(now)
         self._acknowledgements.may_wait = settles
         parts = self._parts
-        parts.receiver.prepare(datagrams, parts.pto(), parts.recovery.next_packet_number(APPLICATION))
+        phases = parts.spaces[APPLICATION].phases
+        if phases is not None:
+            recovery = parts.recovery
+            phases.pto = recovery.rtt.period + recovery.peer_max_ack_delay
+            phases.next_packet_number = recovery.next_packet_number(APPLICATION)
+        is_batch = len(datagrams) > 1
+        if is_batch:
+            parts.receiver.prepare(datagrams)
         size = 0
         index = 0
         while index < len(datagrams):
             opened: OpenedPacket | None = None
-            if self._lifecycle.is_open and len(datagrams) > 1:
+            if is_batch and self._lifecycle.is_open:
                 count = self._receive_run(datagrams, index, now)
                 if count:
                     size += self._runs.size
@@ -120,6 +127,8 @@ class Intake:
             elif data:
                 self._receive_datagram(datagram, index, path, now, opened)
             index += 1
+        if is_batch:
+            parts.receiver.forget_masks()
         self.count += len(datagrams)
         self.size += size
         if self._observer is not None:

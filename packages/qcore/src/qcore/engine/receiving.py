@@ -136,20 +136,15 @@ class PacketReceiver:
         self.run_masks = b""
         self._masks = NO_MASKS
 
-    def prepare(self, datagrams: Sequence[Datagram], pto: float, next_packet_number: int) -> None:
-        """Make the header-protection masks of the short-header datagrams of a batch in one call.
-
-        Args:
-            pto, next_packet_number: what a key update by the peer has to know.
-        """
+    def forget_masks(self) -> None:
+        """The batch is over."""
         self._masks = NO_MASKS
         self.run_masks = b""
+
+    def prepare(self, datagrams: Sequence[Datagram]) -> None:
+        """Make the header-protection masks of the short-header datagrams of a batch in one call."""
         phases = self.spaces[APPLICATION].phases
         if phases is None:
-            return
-        phases.pto = pto
-        phases.next_packet_number = next_packet_number
-        if len(datagrams) < 2:
             return
         at = 1 + self.cid_size + SAMPLE_OFFSET
         end = at + SAMPLE_SIZE

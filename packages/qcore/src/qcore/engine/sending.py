@@ -114,7 +114,8 @@ class Transmitter:
                 cid = parts.remote_ids.current_cid
                 datagram = one_rtt.pack_path(now, path, min(BASE_SIZE, budget), cid)
             if datagram is None:
-                limit = self._size_limit(path)
+                mtu = path.mtu
+                limit = mtu.current if packer.is_settled and mtu is not None else self._size_limit(path)
                 datagram = packer.pack(now, mode, limit if limit < budget else budget)  # noqa: FURB136 - a call
             if datagram is None:
                 if mode is SendMode.PACED and self._has_data():

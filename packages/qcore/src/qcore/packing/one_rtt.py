@@ -181,7 +181,11 @@ class OneRttPacker:
 
 def _with_frames(sources: list[FrameSource]) -> list[FrameSource]:
     """Those who have something to say."""
-    return [source for source in sources if source.has_frames(APPLICATION)]
+    found: list[FrameSource] = []
+    for source in sources:  # a comprehension is a call of its own
+        if source.has_frames(APPLICATION):
+            found.append(source)
+    return found
 
 
 def _expand(builder: PacketBuilder) -> None:

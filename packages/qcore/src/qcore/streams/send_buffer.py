@@ -25,6 +25,7 @@ SPENT_CHUNKS: Final = 64
 NO_CHUNKS: Final[list[bytes]] = []
 NOTHING_LOST: Final[list[tuple[int, bytes]]] = []
 NO_ISLANDS: Final = RangeSet()
+NO_TAIL: Final = bytearray()
 
 
 @final
@@ -61,7 +62,7 @@ class SendBuffer:
         self._chunks: list[bytes] = NO_CHUNKS
         self._first = 0  # chunks before this one were sent
         self._head = 0  # bytes of the first chunk that were sent
-        self._tail = bytearray()
+        self._tail = NO_TAIL  # small writes, which go together
         self.lost: list[tuple[int, bytes]] = NOTHING_LOST
 
     @property
@@ -85,6 +86,8 @@ class SendBuffer:
         self.end += size
         # What is alone goes as it is: most messages are written once.
         if size < SMALL_WRITE and (self._tail or self._chunks):
+            if self._tail is NO_TAIL:
+                self._tail = bytearray()
             self._tail += data
             if len(self._tail) >= GATHERED:
                 self._flush()
