@@ -185,6 +185,26 @@ def test_congestion_mark_is_told_at_once() -> None:  # RFC 9000 §13.2.1
     assert handler.has_frames(APPLICATION)
 
 
+def test_acks_of_many_connections_are_due_together_and_none_is_late() -> None:
+    dues = set()
+    for step in range(1_000):
+        now = 7.0 + step / 100_000
+        handler = ReceivedPacketHandler(APPLICATION, max_ack_delay=0.025, ack_slack=0.005)
+        handler.on_received(0, True, now)
+        assert now + 0.020 - 1e-9 <= handler.deadline <= now + 0.025
+        dues.add(handler.deadline)
+
+    assert len(dues) <= 3
+
+
+def test_a_short_delay_is_not_rounded_away() -> None:
+    handler = ReceivedPacketHandler(APPLICATION, ack_slack=0.005)
+    handler.set_ack_frequency(9, 0.001, 1)
+    handler.on_received(0, True, 7.000_3)
+
+    assert 7.000_3 + 0.000_75 - 1e-9 <= handler.deadline <= 7.000_3 + 0.001
+
+
 def test_marks_are_counted_once_per_packet() -> None:  # RFC 9000 §13.4.1
     handler = ReceivedPacketHandler(APPLICATION)
     for number, mark in ((0, ECT0), (1, ECT0), (1, ECT0), (2, CE), (3, ECT1), (4, 0)):

@@ -60,7 +60,7 @@ def test_a_connection_without_anything_to_do_rests(loopback: Loopback) -> None:
                 client.last_turn = client._driver.now() - waiting
                 client.first_turn = client.last_turn - working
                 client._driver._alarms.set(client.alarm, 0.0)
-                client._driver._on_timer()
+                client._driver._alarms.ring()
                 return phases.is_at_rest
 
             # Not before it has been without work for long, and for longer than it was at work.

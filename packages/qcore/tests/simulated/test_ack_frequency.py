@@ -134,9 +134,12 @@ def test_probe_asks_for_an_answer_at_once() -> None:  # §5
 # What we obey
 
 
-def asked(*frames: Frame, config: QuicConfig | None = None) -> Pair:
+EXACT = QuicConfig(ack_slack=0.0)
+
+
+def asked(*frames: Frame, config: QuicConfig = EXACT) -> Pair:
     """A server that was sent such frames by its client."""
-    pair = established(server_config=config or QuicConfig())
+    pair = established(server_config=config)
     pair.run_for(0.5)
     for frame in frames:
         pair.client.parts.control._queue = [frame]

@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 ACK_ELICITING_THRESHOLD: Final = 2  # RFC 9000 §13.2.2
 MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
 ACK_DELAY_EXPONENT: Final = 3  # RFC 9000 §18.2
+# The part of its delay by which an ACK may leave early.
+MAX_SLACK: Final = 0.25
 
 
 @final
 class ReceivedPacketHandler(FrameSource):
     """Received packets of one space.
+
+    Args:
+        max_ack_delay: seconds that an ack-eliciting packet may wait for its ACK.
+        ack_delay_exponent: that of the ACKs' delays.
+        ack_slack: seconds, of which a waiting ACK leaves at a multiple; 0 to leave when its delay is over.
 
     Attributes:
         deadline: when a delayed ACK has to go; math.inf when none is delayed, or one is due at once.
@@ -37,6 +44,7 @@ class ReceivedPacketHandler(FrameSource):
     """
 
     __slots__ = (
+        "_ack_slack",
         "_delay",
         "_eliciting_threshold",
         "_exponent",
@@ -49,6 +57,7 @@ class ReceivedPacketHandler(FrameSource):
         "_reordering_threshold",
         "_report_from",
         "_reports_delay",
+        "_slack",
         "_space",
         "_unacked",
         "ack_pending",
@@ -65,11 +74,14 @@ class ReceivedPacketHandler(FrameSource):
         *,
         max_ack_delay: float = MAX_ACK_DELAY,
         ack_delay_exponent: int = ACK_DELAY_EXPONENT,
+        ack_slack: float = 0.0,
     ) -> None:
         self._space = space
         self._exponent = ack_delay_exponent
         # RFC 9000 §13.2.1: Initial and Handshake packets are acknowledged at once.
         self._delay = max_ack_delay if space == APPLICATION else 0.0
+        self._ack_slack = ack_slack
+        self._slack = min(ack_slack, self._delay * MAX_SLACK)
         self._eliciting_threshold = ACK_ELICITING_THRESHOLD if space == APPLICATION else 1
         self._reordering_threshold = 1
         self._reports_delay = space == APPLICATION
@@ -124,7 +136,7 @@ class ReceivedPacketHandler(FrameSource):
                 self._is_owed = True
                 self.deadline = math.inf
             elif self._unacked == 1:
-                self.deadline = now + self._delay
+                self._wait(now)
         if packet_number > self._largest_eliciting:  # noqa: PLR1730 - per packet, and max() is a call
             self._largest_eliciting = packet_number
 
@@ -152,7 +164,7 @@ class ReceivedPacketHandler(FrameSource):
                 self._is_owed = True
                 self.deadline = math.inf
             elif not was_pending:
-                self.deadline = now + self._delay
+                self._wait(now)
 
     def ack_frame(self, now: float, max_ranges: int = MAX_RANGES) -> AckFrame | None:
         """What there is to acknowledge, newest ranges first; None when the peer knows everything.
@@ -224,6 +236,7 @@ class ReceivedPacketHandler(FrameSource):
         """
         self._eliciting_threshold = threshold + 1
         self._delay = max_delay
+        self._slack = min(self._ack_slack, max_delay * MAX_SLACK)
         self._reordering_threshold = reordering_threshold
 
     def has_frames(self, space: int) -> bool:
@@ -254,6 +267,12 @@ class ReceivedPacketHandler(FrameSource):
 
     def on_lost(self, frame: Frame) -> None:
         """The next ACK says all that this one said."""
+
+    def _wait(self, now: float) -> None:
+        """Delay an ACK; those of many connections are due together, so that they take one wake-up."""
+        deadline = now + self._delay
+        slack = self._slack
+        self.deadline = deadline - deadline % slack if slack else deadline
 
     def _count_mark(self, ecn: int) -> None:
         if ecn == ECT0:

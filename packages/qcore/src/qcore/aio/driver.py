@@ -1,31 +1,25 @@
 """Runs the engines of one socket on an event loop.
 
-The only module that arms timers and schedules turns. After each input - datagrams, a timer, verbs of the
-application - it hands out events, sends what is pending and sets one timer. Verbs of one turn of the loop
+The only module that schedules turns; timers are the alarm clock's. After each input - datagrams, a timer, verbs of the
+application - it hands out events, sends what is pending and sets one alarm. Verbs of one turn of the loop
 share one pass of sending, and so does an acknowledgement with the answer that tasks give to what arrived.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
-from qwire.compiling import mypyc_attr
-
 from ..batch import Address, Datagram, SendBatch
 from ..engine.engine import QuicEngine
-from ..events import Event
 from ..router import Router
-from .alarms import Alarm, Alarms
+from .alarm_clock import TIMER_SLACK, AlarmClock
+from .driven import Driven, Sleeper
 from .local_sockets import LocalSockets
 from .udp import SocketOwner, UdpSocket
 
-# Loops fire timers a little early or in steps of a millisecond; what is due within one is handled now, so that
-# a timer that fired never finds nothing to do and fires again at once.
-TIMER_SLACK: Final = 0.001
 # Batches that one engine may send before others get their turn: 256 datagrams.
 BATCHES_PER_TURN: Final = 4
 # While the system takes no datagrams, timers are not looked at more often than this.
@@ -40,53 +34,12 @@ REST_PER_WORK: Final = 4.0
 RESTS_PER_SECOND: Final = 16
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Driven:
-    """An engine and whoever hears of its events."""
-
-    def __init__(self, engine: QuicEngine) -> None:
-        self.engine = engine
-        self.alarm: Alarm[Driven] = Alarm(self)
-        self.is_queued = False
-        self.is_faulty = False
-        self.first_turn = 0.0  # when the engine was first asked to send
-        self.last_turn = 0.0  # and when last
-
-    def on_events(self, events: list[Event]) -> bool:
-        """Events of one wake-up.
-
-        Returns:
-            Whether a task was woken that may want to send: then sending waits until it has run.
-        """
-        raise NotImplementedError
-
-    def on_accepted(self) -> bool:
-        """An arriving connection has completed its handshake; tells whether a task was woken."""
-        raise NotImplementedError
-
-    def on_fault(self, error: Exception) -> None:
-        """The engine or whoever heard of its events raised: close the connection with an internal error."""
-        raise NotImplementedError
-
-    def on_socket_error(self, error: OSError, now: float) -> None:
-        """The socket of this connection reported an error."""
-        raise NotImplementedError
-
-    def abort(self, code: int = 0, reason: str = "") -> None:
-        """Close the connection, if it is open; the close goes out with the next pass of sending."""
-        raise NotImplementedError
-
-    def on_released(self) -> None:
-        """The engine is done with; nothing follows."""
-        raise NotImplementedError
-
-
 # What drivers share that have none of a kind: nobody may put anything into it.
 NOBODY: Final[set[Driven]] = set()
 
 
 @final
-class Driver(SocketOwner):
+class Driver(SocketOwner, Sleeper):
     """Feeds a router from a socket, and a socket from its engines.
 
     Args:
@@ -108,9 +61,7 @@ class Driver(SocketOwner):
         self._driven: dict[QuicEngine, Driven] = {}
         self._dialling = NOBODY
         self._stepwise = NOBODY  # clients that answer one datagram before the next
-        self._alarms: Alarms[Driven] = Alarms()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_deadline = math.inf
+        self._alarms = AlarmClock.of(loop)
         self._queue: list[Driven] = []
         self._is_flush_scheduled = False
         self._is_delivering = False  # input is being handed out, and what verbs make pending is sent after it
@@ -203,13 +154,11 @@ class Driver(SocketOwner):
             driven.abort()
         self._flush()
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self._udp.close()
         self._locals.close()
         for driven in list(self._driven.values()):
             self._release(driven)
+        self._alarms.leave()
 
     # Inputs
 
@@ -273,13 +222,11 @@ class Driver(SocketOwner):
                 driven.on_socket_error(error, self.now())
                 self.wake(driven)
 
-    def _on_timer(self) -> None:
-        self._timer = None
+    def on_alarms(self, due: list[Driven]) -> None:
         now = self.now()
         until = now + TIMER_SLACK
-        for alarm in self._alarms.due(until):
-            driven = alarm.owner
-            if driven is None:
+        for driven in due:
+            if driven.alarm.owner is None:
                 continue
             try:
                 deadline = driven.engine.next_timeout()
@@ -289,7 +236,7 @@ class Driver(SocketOwner):
                         driven.engine.rest()
                     elif rests_at < deadline:
                         deadline = rests_at
-                    self._alarms.set(alarm, deadline)
+                    self._alarms.set(driven.alarm, deadline)
                     continue
                 if deadline > now:
                     self._last = now = deadline
@@ -364,7 +311,7 @@ class Driver(SocketOwner):
             except Exception as error:  # noqa: BLE001 - a bug in one connection must not stop the others
                 self._fault(driven, error)
         if not self._is_closed:  # by somebody who heard of an event
-            self._set_timer()
+            self._alarms.arrange()
 
     def _settle(self, driven: Driven, now: float) -> None:
         """Behind a turn: have one engine do what could wait, hand out its events, and set its alarm."""
@@ -408,19 +355,6 @@ class Driver(SocketOwner):
             self._is_blocked = True
         if not self._udp.send(self._batch):
             self._is_blocked = True
-
-    def _set_timer(self) -> None:
-        alarms = self._alarms
-        if self._timer is not None:
-            if self._timer_deadline <= alarms.soonest():
-                return  # fires in time, perhaps once for nothing
-            self._timer.cancel()
-            self._timer = None
-        deadline = alarms.next()
-        if deadline == math.inf:
-            return
-        self._timer_deadline = deadline
-        self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._on_timer)
 
     def _release(self, driven: Driven) -> None:
         driven.alarm.cancel()

@@ -29,7 +29,8 @@ from ..events import (
     TokenReceived,
 )
 from .close_info import CloseInfo
-from .driver import Driven, Driver
+from .driven import Driven
+from .driver import Driver
 from .errors import Unreachable
 from .signal import Signal
 
@@ -68,7 +69,7 @@ class Life(Driven):
     """
 
     def __init__(self, engine: QuicEngine, driver: Driver) -> None:
-        super().__init__(engine)
+        super().__init__(engine, driver)
         self.is_clean = False
         self._driver = driver
         self._changed = Signal()

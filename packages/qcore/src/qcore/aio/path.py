@@ -15,7 +15,8 @@ from ..batch import Address
 from ..engine.engine import QuicEngine
 from ..errors import PathFailed, QuicError, UsageError
 from ..events import Event, PathAbandoned, PathChanged, PathValidated, PreferredAddressOffered
-from .driver import Driven, Driver
+from .driven import Driven
+from .driver import Driver
 from .resolve import for_family
 from .signal import Signal
 from .sockets import open_socket
