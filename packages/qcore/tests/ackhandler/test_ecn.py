@@ -7,7 +7,7 @@ from qcore.spaces import APPLICATION, INITIAL
 def marked(sent: int = TESTING_PACKETS) -> EcnValidator:
     ecn = EcnValidator()
     for _ in range(sent):
-        assert ECT0 == ecn.codepoint()
+        assert ECT0 == ecn.codepoint
         ecn.on_sent(APPLICATION)
     return ecn
 
@@ -22,10 +22,10 @@ def test_marks_are_those_of_the_ip_header() -> None:  # RFC 3168 §5
 
 def test_marking_stops_after_the_test_until_an_answer_comes() -> None:  # RFC 9000 appendix A.4
     ecn = marked()
-    assert (EcnState.UNKNOWN, NOT_ECT) == (ecn.state, ecn.codepoint())
+    assert (EcnState.UNKNOWN, NOT_ECT) == (ecn.state, ecn.codepoint)
 
     assert 0 == ecn.on_ack(APPLICATION, 2, (2, 0, 0))
-    assert (EcnState.CAPABLE, ECT0) == (ecn.state, ecn.codepoint())
+    assert (EcnState.CAPABLE, ECT0) == (ecn.state, ecn.codepoint)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_wrong_counts_end_marking(
     ecn = marked()
 
     assert 0 == ecn.on_ack(APPLICATION, newly_acked, counts)
-    assert (EcnState.FAILED, NOT_ECT) == (ecn.state, ecn.codepoint())
+    assert (EcnState.FAILED, NOT_ECT) == (ecn.state, ecn.codepoint)
 
 
 def test_counts_never_shrink() -> None:  # RFC 9000 §13.4.2.1
@@ -101,10 +101,10 @@ def test_a_path_that_drops_marked_packets_is_not_used_with_marks() -> None:  # R
 def test_three_timeouts_end_the_test() -> None:  # RFC 9000 appendix A.4
     ecn = marked(2)
     for _ in range(3):
-        assert ECT0 == ecn.codepoint()
+        assert ECT0 == ecn.codepoint
         ecn.on_timeout()
 
-    assert NOT_ECT == ecn.codepoint()
+    assert NOT_ECT == ecn.codepoint
 
 
 def test_timeouts_before_a_marked_packet_do_not_count() -> None:
@@ -112,7 +112,7 @@ def test_timeouts_before_a_marked_packet_do_not_count() -> None:
     for _ in range(5):
         ecn.on_timeout()
 
-    assert ECT0 == ecn.codepoint()
+    assert ECT0 == ecn.codepoint
 
 
 def test_each_space_has_its_own_counts() -> None:  # RFC 9000 §13.4.1
@@ -130,7 +130,7 @@ def test_another_path_is_tested_anew() -> None:  # RFC 9000 §13.4.2
     ecn.on_ack(APPLICATION, 3, (0, 0, 0))
     assert EcnState.FAILED is state_of(ecn)
     ecn.reset()
-    assert ECT0 == ecn.codepoint()
+    assert ECT0 == ecn.codepoint
 
     ecn.on_sent(APPLICATION)
     ecn.on_ack(APPLICATION, 1, (1, 0, 0))

@@ -26,8 +26,9 @@ class ControlPlane:
 
     Attributes:
         encoder, decoder: QPACK, for the requests.
-        used_decoder: the decoder, once there is one.
+        used_encoder, used_decoder: the same once there are some.
         peer_settings: The peer's SETTINGS once they are here.
+        usable_settings: the same, or those remembered until then.
         goaway_sent, goaway_received: The last identifiers, -1 before any.
     """
 
@@ -36,7 +37,6 @@ class ControlPlane:
         "_config",
         "_control",
         "_emit",
-        "_encoder",
         "_is_client",
         "_is_started",
         "_observer",
@@ -46,7 +46,9 @@ class ControlPlane:
         "goaway_sent",
         "local",
         "peer_settings",
+        "usable_settings",
         "used_decoder",
+        "used_encoder",
     )
 
     def __init__(
@@ -68,10 +70,11 @@ class ControlPlane:
         self._remembered = remembered
         self._is_started = False
         self.peer_settings: H3Settings | None = None
+        self.usable_settings = remembered
         self.goaway_sent = -1
         self.goaway_received = -1
         # Both are made for the first request, or for the first instruction of the peer.
-        self._encoder: Encoder | None = None
+        self.used_encoder: Encoder | None = None
         self.used_decoder: Decoder | None = None
         self.local = LocalStreams(transport, config, observer, goes_first=not is_client)
         self._peer = PeerStreams(transport, is_client, observer, sessions)
@@ -82,9 +85,9 @@ class ControlPlane:
     @property
     def encoder(self) -> Encoder:
         """What encodes our fields, with the peer's limits."""
-        encoder = self._encoder
+        encoder = self.used_encoder
         if encoder is None:
-            encoder = self._encoder = Encoder(self._config.qpack)
+            encoder = self.used_encoder = Encoder(self._config.qpack)
             settings = self.usable_settings
             if settings is not None:
                 encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)
@@ -106,11 +109,6 @@ class ControlPlane:
                 acknowledgments_together=config.acknowledgments_together,
             )
         return decoder
-
-    @property
-    def usable_settings(self) -> H3Settings | None:
-        """The peer's settings, or those remembered until they are here."""
-        return self.peer_settings or self._remembered
 
     def replace_transport(self, transport: StreamTransport) -> None:
         """Use another transport from now on."""
@@ -264,7 +262,7 @@ class ControlPlane:
     def _on_settings(self, settings: H3Settings) -> None:
         if self._remembered is not None:
             check_resumed(self._remembered, settings)
-        self.peer_settings = settings
+        self.peer_settings = self.usable_settings = settings
         self._use_limits(settings)
         self._send_instructions()
         if self._observer is not None:
@@ -272,15 +270,15 @@ class ControlPlane:
         self._emit(SettingsReceived())
 
     def _send_instructions(self) -> None:
-        if self._encoder is None:
+        if self.used_encoder is None:
             return
-        instructions = self._encoder.take_instructions()
+        instructions = self.used_encoder.take_instructions()
         if instructions:
             self.local.write(StreamKind.ENCODER, instructions)
             if self._observer is not None:
                 self._observer.encoder_instructions(True, len(instructions))
 
     def _use_limits(self, settings: H3Settings) -> None:
-        if self._encoder is None and not self._config.qpack.eager_capacity:
+        if self.used_encoder is None and not self._config.qpack.eager_capacity:
             return  # it will see them when it is made
         self.encoder.set_limits(settings.qpack_max_table_capacity, settings.qpack_blocked_streams)

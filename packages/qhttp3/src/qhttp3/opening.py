@@ -82,11 +82,11 @@ class Opening:
         Raises:
             ConnectionViolation: nobody may have opened such a stream.
         """
-        if self.is_of_session(stream_id):
-            if self._is_client:
-                self._plane.read_bidirectional(stream_id)
-            return None
         if not is_request_stream(stream_id):
+            if self.is_of_session(stream_id):
+                if self._is_client:
+                    self._plane.read_bidirectional(stream_id)
+                return None
             # RFC 9114 §6.1: servers open no bidirectional streams.
             raise ConnectionViolation(H3_STREAM_CREATION_ERROR, f"stream {stream_id} opened by the server")
         if self._is_client or not self._requests.is_new(stream_id):
@@ -111,14 +111,13 @@ class Opening:
             self.transport,
             is_client=self._is_client,
             local=plane.local,
-            encoder=plane.encoder,
-            decoder=plane.decoder,
+            encoder=plane.used_encoder or plane.encoder,
+            decoder=plane.used_decoder or plane.decoder,
             emit=self._emit,
             observer=self._observer,
             allows_extended_connect=self._allows_extended_connect,
             takes_sessions=self._takes_sessions,
             prioritize=self._prioritize,
         )
-        self._requests.note(stream_id)
         self._requests.add(stream)
         return stream

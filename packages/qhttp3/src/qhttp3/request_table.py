@@ -51,13 +51,21 @@ class RequestTable:
             self._skipped.pop(stream_id, None)
 
     def add(self, stream: RequestStream) -> None:
-        """Add a request."""
-        self.under_way[stream.stream_id] = stream
+        """Add a request, whose id counts as seen."""
+        stream_id = stream.stream_id
+        if stream_id == self.next_id:
+            self.next_id = stream_id + 4
+        else:
+            self.note(stream_id)
+        self.under_way[stream_id] = stream
 
     def finish(self, stream: RequestStream) -> None:
         """Remove a request that was completed."""
-        if self.under_way.pop(stream.stream_id, None) is not None and self._credit < ABANDON_CREDIT:
-            self._credit += 1
+        stream_id = stream.stream_id
+        if stream_id in self.under_way:
+            del self.under_way[stream_id]
+            if self._credit < ABANDON_CREDIT:
+                self._credit += 1
 
     def abandon(self, stream: RequestStream) -> bool:
         """Remove a request that ended early; False if there were too many of them."""

@@ -36,6 +36,7 @@ class EcnValidator:
 
     Attributes:
         state: where validation stands.
+        codepoint: the mark for the next datagram.
         ce_count: congestion marks that the peer has reported.
     """
 
@@ -48,11 +49,13 @@ class EcnValidator:
         "_sent_testing",
         "_timeouts",
         "ce_count",
+        "codepoint",
         "state",
     )
 
     def __init__(self) -> None:
         self.state = EcnState.TESTING
+        self.codepoint = ECT0
         self.ce_count = 0
         self._sent = [0] * SPACES
         self._acked = [0] * SPACES
@@ -62,10 +65,9 @@ class EcnValidator:
         self._timeouts = 0
         self._answered = False
 
-    def codepoint(self) -> int:
-        """The mark for the next datagram."""
-        state = self.state
-        return ECT0 if state is EcnState.CAPABLE or state is EcnState.TESTING else NOT_ECT
+    def _become(self, state: EcnState) -> None:
+        self.state = state
+        self.codepoint = ECT0 if state is EcnState.CAPABLE or state is EcnState.TESTING else NOT_ECT
 
     @property
     def is_testing(self) -> bool:
@@ -78,7 +80,7 @@ class EcnValidator:
         if self.state is EcnState.TESTING:
             self._sent_testing += count
             if self._sent_testing >= TESTING_PACKETS:
-                self.state = EcnState.UNKNOWN
+                self._become(EcnState.UNKNOWN)
 
     def on_lost(self, count: int) -> None:
         """Marked packets were declared lost."""
@@ -87,14 +89,14 @@ class EcnValidator:
         self._lost += count
         if self.state is EcnState.UNKNOWN and self._lost >= self._sent_testing:
             # RFC 9000 §13.4.2: a network element seems to drop marked packets.
-            self.state = EcnState.FAILED
+            self._become(EcnState.FAILED)
 
     def on_timeout(self) -> None:
         """A probe timeout expired."""
         if self.state is EcnState.TESTING and self._sent_testing:
             self._timeouts += 1
             if self._timeouts >= TESTING_TIMEOUTS:
-                self.state = EcnState.UNKNOWN
+                self._become(EcnState.UNKNOWN)
 
     def on_ack(self, space: int, newly_acked: int, counts: tuple[int, int, int] | None) -> int:
         """Check an ACK that raised the largest acknowledged number of its space.
@@ -114,7 +116,7 @@ class EcnValidator:
             self._answered = True
         if counts is None:
             if newly_acked:
-                self.state = EcnState.FAILED
+                self._become(EcnState.FAILED)
             return 0
         ect0, ect1, ce = counts
         known_ect0, known_ect1, known_ce = self._reported[space]
@@ -130,10 +132,10 @@ class EcnValidator:
             or marked < self._acked[space]
             or marked > self._sent[space]
         ):
-            self.state = EcnState.FAILED
+            self._become(EcnState.FAILED)
             return 0
-        if newly_acked:
-            self.state = EcnState.CAPABLE
+        if newly_acked and self.state is not EcnState.CAPABLE:
+            self._become(EcnState.CAPABLE)
         fresh = ce - known_ce
         self.ce_count += fresh
         return fresh
@@ -144,7 +146,7 @@ class EcnValidator:
 
     def reset(self) -> None:
         """Another path: test it. RFC 9000 §13.4.2."""
-        self.state = EcnState.TESTING
+        self._become(EcnState.TESTING)
         self._sent_testing = 0
         self._lost = 0
         self._timeouts = 0

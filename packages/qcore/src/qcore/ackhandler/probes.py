@@ -84,7 +84,7 @@ class ProbeTimer:
         self.has_handshake_keys = False
         self.last_activity = -math.inf
 
-    def deadline(self, histories: Sequence[SentHistory], rtt: RttEstimator, max_ack_delay: float) -> float:
+    def deadline(self, histories: list[SentHistory], rtt: RttEstimator, max_ack_delay: float) -> float:
         """The earliest probe timeout; math.inf when none runs. RFC 9002 §6.2.1.
 
         It counts from the last packet that elicits an answer, or from the timeout before, if that is later: a timeout

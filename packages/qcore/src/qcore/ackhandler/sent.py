@@ -212,7 +212,7 @@ class SentPacketHandler:
 
     def ecn_codepoint(self) -> int:
         """The mark for the next datagram."""
-        return NOT_ECT if self.ecn is None else self.ecn.codepoint()
+        return NOT_ECT if self.ecn is None else self.ecn.codepoint
 
     # What the peer says
 

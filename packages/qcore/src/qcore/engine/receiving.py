@@ -312,7 +312,7 @@ def low_bytes(header: bytes, size: int) -> int:
 
 def _number(header: bytes, size: int, largest_received: int) -> int:
     """The packet number of which the low bytes end a header. RFC 9000 A.3."""
-    low = low_bytes(header, size)
+    low = header[-1] if size == 1 else low_bytes(header, size)
     expected = largest_received + 1
     # Nearly always the expected one, which is the nearest to itself.
     return expected if low == expected & LOW_BYTES[size] else expand(low, size, largest_received)

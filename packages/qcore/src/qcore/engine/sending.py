@@ -44,6 +44,7 @@ class Transmitter:
 
     __slots__ = (
         "_acknowledgements",
+        "_is_blocked",
         "_parts",
         "_pending",
         "last_pass",
@@ -57,6 +58,7 @@ class Transmitter:
         self.last_pass = -math.inf
         self.sent_handshake = False
         self.sent_ack_eliciting = False
+        self._is_blocked = False  # until more has come from an address that is not validated
         self._parts = parts
         self._acknowledgements = acknowledgements
         self._pending: list[PackedDatagram] = []
@@ -70,7 +72,8 @@ class Transmitter:
         """
         parts = self._parts
         recovery = parts.recovery
-        phases = parts.spaces[APPLICATION].phases
+        application = parts.spaces[APPLICATION]
+        phases = application.phases
         if phases is not None and phases.is_update_due:
             phases.check_seal_limit()
         self.pacing_deadline = math.inf
@@ -90,7 +93,9 @@ class Transmitter:
             # RFC 9000 §14.1: a server that may not fill a datagram may not send an Initial packet that asks for an
             # acknowledgement, so it waits for more credit.
             least = 1 if packer.is_settled or parts.is_client else MIN_INITIAL_SIZE
-            recovery.set_amplification_blocked(budget < least)
+            if (budget < least) is not self._is_blocked:
+                self._is_blocked = not self._is_blocked
+                recovery.set_amplification_blocked(self._is_blocked)
             mode = recovery.send_mode(now)
             if mode is not SendMode.ANY and self._acknowledgements.is_waiting:
                 self._acknowledgements.catch_up()  # it may make room in the window, or answer for what is to be probed
@@ -100,7 +105,9 @@ class Transmitter:
             if mode is SendMode.ANY:
                 if path.mtu is not None and path.mtu.deadline <= now:
                     self._send_mtu_probe(now, path)
-                if path.validated and failures < RUN_ATTEMPTS and packer.may_run():
+                # Not where an ACK has to go first.
+                may_run = packer.is_settled and not application.received.ack_pending
+                if may_run and path.validated and failures < RUN_ATTEMPTS:
                     if self._send_run(now, path, batch):
                         continue
                     failures += 1
@@ -121,7 +128,8 @@ class Transmitter:
                 if mode is SendMode.PACED and self._has_data():
                     self.pacing_deadline = recovery.pacing_deadline()
                 break
-            self._record(datagram, path, now, recovery.ecn_codepoint())
+            ecn = recovery.ecn
+            self._record(datagram, path, now, NOT_ECT if ecn is None else ecn.codepoint)
             # Where delivery is sampled, the congestion controller hears that more could have been sent.
             if one_rtt.is_done and packer.is_settled and not recovery.congestion.samples_delivery:
                 break

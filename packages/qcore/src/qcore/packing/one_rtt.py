@@ -28,7 +28,7 @@ LEFTOVER: Final = 64
 
 @final
 class OneRttPacker:
-    """Packs 1-RTT packets for one connection.
+    """Packs 1-RTT packets for one connection; each is reported as sent before the next is packed.
 
     Attributes:
         sources: who may have something to say, in order of priority.
@@ -107,7 +107,7 @@ class OneRttPacker:
             _expand(builder)
         elif self._omits_length:
             builder.omit_last_length()
-        return self._finish(builder, now)
+        return self._writer.write([builder], now)
 
     def pack_run(self, now: float, limit: int, count: int, ecn: int) -> PacketRun | None:
         """Up to `count` datagrams of at most `limit` bytes at once, each filled by one frame of the same source.
@@ -154,7 +154,7 @@ class OneRttPacker:
         builder = self._headers.begin_one_rtt(phases, now, size)
         builder.append(PingFrame(), owner)
         builder.pad(builder.room)
-        datagram = self._finish(builder, now)
+        datagram = self._writer.write([builder], now)
         datagram.sent[0].is_mtu_probe = True
         return datagram
 
@@ -172,10 +172,6 @@ class OneRttPacker:
         if not builder.size:
             return None
         _expand(builder)
-        return self._finish(builder, now)
-
-    def _finish(self, builder: PacketBuilder, now: float) -> PackedDatagram:
-        self._recovery.take_packet_number(APPLICATION)
         return self._writer.write([builder], now)
 
 

@@ -231,10 +231,6 @@ class Packer:
             and self.spaces[HANDSHAKE].received.has_frames(HANDSHAKE)
         )
 
-    def may_run(self) -> bool:
-        """Whether `pack_run` need be asked: not where an ACK has to go first."""
-        return self.is_settled and not self.spaces[APPLICATION].received.ack_pending
-
     def _pack_space(
         self, space: PacketSpace, now: float, mode: SendMode, size: int, used: int, acks_only: bool = False
     ) -> PacketBuilder | None:

@@ -78,7 +78,12 @@ class Reassembler:
         else:
             self._ready = [data]
         self.offset = stop
-        if stop - offset < SMALL_PIECE and len(self._ready) > FEW_PIECES + self.ready // SMALL_PIECE:
+        count = len(self._ready)
+        if (
+            count > FEW_PIECES
+            and stop - offset < SMALL_PIECE
+            and count > FEW_PIECES + self.ready // SMALL_PIECE
+        ):
             self._join_ready()
         return True
 

@@ -37,6 +37,7 @@ class StreamTable:
 
     __slots__ = (
         "_is_client",
+        "_kinds",
         "_limits",
         "_max_window",
         "_peer_limits",
@@ -48,6 +49,7 @@ class StreamTable:
 
     def __init__(self, *, is_client: bool, limits: StreamLimits, send_buffer: int, max_window: int) -> None:
         self._is_client = is_client
+        self._kinds = (kind_of(is_client, True), kind_of(is_client, False))  # of streams that we open
         self._limits = limits
         self._peer_limits: StreamLimits | None = None
         self._send_buffer = send_buffer
@@ -99,12 +101,13 @@ class StreamTable:
         Raises:
             StreamLimitReached: the peer allows no more now.
         """
-        local = self.local[0 if bidirectional else 1]
+        which = 0 if bidirectional else 1
+        local = self.local[which]
         if local.opened >= local.limit:
             local.refuse()
             kind = "bidirectional" if bidirectional else "unidirectional"
             raise StreamLimitReached(f"the peer allows {local.limit} {kind} streams")
-        opened = stream_id(kind_of(self._is_client, bidirectional), local.opened)
+        opened = stream_id(self._kinds[which], local.opened)
         local.opened += 1
         return self._create(opened, True)
 
@@ -149,7 +152,7 @@ class StreamTable:
             TransportError: STREAM_STATE_ERROR, there is no such side or we have not opened it;
                 STREAM_LIMIT_ERROR. RFC 9000 §3, §4.6, §19.4–19.13.
         """
-        is_local = self.is_local(stream_id)
+        is_local = (stream_id & 1 == 0) is self._is_client
         if stream_id & UNIDIRECTIONAL_BIT and is_local is not sending:
             side = "send" if is_local else "receive"
             raise TransportError(STREAM_STATE_ERROR, frame.type, f"stream {stream_id} is {side}-only here")
@@ -185,7 +188,8 @@ class StreamTable:
     def forget_if_over(self, stream: Stream) -> None:
         """Drop a stream to which nothing can happen; frames that come late for it are ignored."""
         stream_id = stream.stream_id
-        if stream.is_over and self.streams.pop(stream_id, None) is not None:
+        if stream.is_over and stream_id in self.streams:
+            del self.streams[stream_id]
             stream.owed = 0
             if (stream_id & 1 == 0) is not self._is_client:
                 self.peer[(stream_id & UNIDIRECTIONAL_BIT) >> 1].on_closed()

@@ -81,7 +81,9 @@ class ClientExchange(Exchange):
 
     def close(self) -> None:
         """Let go of the stream, giving up what is not finished."""
-        self.connection.exchanges.pop(self.stream_id, None)
+        exchanges = self.connection.exchanges
+        if self.stream_id in exchanges:
+            del exchanges[self.stream_id]
         if self.engine.has_request(self.stream_id):
             self.engine.cancel(self.stream_id)
             self.connection.pump()

@@ -56,7 +56,8 @@ class Patience:
 
     def end(self, future: asyncio.Future[None]) -> None:
         """A wait is over, however it ended."""
-        self._deadlines.pop(future, None)
+        if future in self._deadlines:
+            del self._deadlines[future]
 
     def close(self) -> None:
         """Wait no more; for when nobody does."""
