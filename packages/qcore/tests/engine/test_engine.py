@@ -20,7 +20,7 @@ from qcore.errors import (
     UnknownStream,
     UsageError,
 )
-from qcore.events import ConnectionEnded
+from qcore.events import ConnectionEnded, StreamFinished, StreamOpened, StreamReadable
 from qcore.testing import LinkConfig, Pair
 from qcore.testing.pair import SERVER_ADDRESS
 from qwire.constants import PacketType
@@ -289,3 +289,18 @@ def test_a_larger_mtu_is_looked_for_in_the_pass_that_follows_and_nothing_stays_d
     batch = SendBatch()
     engine.transmit(due, batch)
     assert [1452] == [len(each.data) for each in batch.datagrams()]
+
+
+@pytest.mark.parametrize("omits", [False, True])
+def test_streams_opened_and_finished_are_told_to_who_wants_it(omits: bool) -> None:
+    pair = confirmed_pair()
+    assert pair.server is not None
+    for engine in (pair.client, pair.server):
+        engine.omit_events(opened=omits, finished=omits)
+    stream_id = pair.client.open_stream()
+    pair.client.send(stream_id, b"request", fin=True)
+    pair.run_for(0.1)
+
+    assert (StreamOpened(stream_id) in pair.server_events) is not omits
+    assert (StreamFinished(stream_id) in pair.client_events) is not omits
+    assert StreamReadable(stream_id) in pair.server_events

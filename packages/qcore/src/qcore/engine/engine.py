@@ -393,6 +393,12 @@ class QuicEngine:
             events.append(ended)
         return events
 
+    def omit_events(self, *, opened: bool = False, finished: bool = False) -> None:
+        """Make no `StreamOpened`, or no `StreamFinished`, for who does nothing about them."""
+        streams = self.parts.streams
+        streams.tells_opened = not opened
+        streams.tells_finished = not finished
+
     # Verbs of the application
 
     def open_stream(self, bidirectional: bool = True) -> int:

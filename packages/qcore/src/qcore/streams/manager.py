@@ -72,6 +72,7 @@ class StreamManager(FrameSource):
 
     Attributes:
         events: what `drain_events` will give.
+        tells_opened, tells_finished: whether `StreamOpened` and `StreamFinished` are among it.
     """
 
     __slots__ = (
@@ -84,6 +85,8 @@ class StreamManager(FrameSource):
         "_table",
         "_takes_reset_at",
         "events",
+        "tells_finished",
+        "tells_opened",
     )
 
     def __init__(
@@ -107,6 +110,8 @@ class StreamManager(FrameSource):
         self._streams = self._table.streams
         self._outgoing = Outgoing(self._table, flow, self, by_number=by_number)
         self.events: list[Event] = []
+        self.tells_opened = True
+        self.tells_finished = True
         self._reset_untold = NO_STREAMS
 
     @property
@@ -301,7 +306,8 @@ class StreamManager(FrameSource):
     def _stream_of(self, stream_id: int, frame: Frame, *, sending: bool) -> Stream | None:
         stream, is_new = self._table.of_frame(stream_id, frame, sending=sending)
         if stream is not None and is_new:
-            self.events.append(StreamOpened(stream_id))
+            if self.tells_opened:
+                self.events.append(StreamOpened(stream_id))
             self._give_first_credit(stream)
         return stream
 
@@ -455,7 +461,8 @@ class StreamManager(FrameSource):
             return
         send = stream.send
         if send.on_acked(offset, size, fin):
-            self.events.append(StreamFinished(stream_id))
+            if self.tells_finished:
+                self.events.append(StreamFinished(stream_id))
             self._table.forget_if_over(stream)
         elif send.is_over:
             self._table.forget_if_over(stream)

@@ -185,6 +185,8 @@ class H3Connection:
             self.connection.flush_now()
         self.engine.start()
         self.connection.attach(self)
+        # A server has to know that its answers have arrived, and sessions that what they sent has.
+        transport.omit_events(opened=True, finished=transport.is_client and self.sessions is None)
         self.pump()
         is_together = self.config.early_together and transport.can_send_early
         if self.config.requests_apart != "none" and not is_together:
