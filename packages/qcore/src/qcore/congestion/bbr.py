@@ -3,7 +3,8 @@
 Measures how fast the path delivers and how long it takes, sends at that rate with little more in flight than the path
 holds, and now and then sends faster, to see whether there is more, and less, to see the path without a queue.
 draft-ietf-ccwg-bbr-06, whose sections are named where they are followed; what is measured is in `bbr_delivery`,
-what is believed of the path in `bbr_model`, and what a flow does at a time in `bbr_phases`.
+what is believed of the path in `bbr_model`, what a flow does at a time in `bbr_phases`, and when and how steeply it looks
+for more in `bbr_probing`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .base import MAXIMUM_WINDOW, MINIMUM_RTT, CongestionController, initial_win
 from .bbr_delivery import Burst, DeliverySampler, RateSample
 from .bbr_model import BETA, LOSS_THRESHOLD, PathModel
 from .bbr_phases import CYCLE, PACING_GAINS, PROBE_RTT_GAIN, PROBING, WINDOW_GAINS, AckPhase, Phase
+from .bbr_probing import ProbeClock, Slope
 
 # §2.6, §5.6.2: send a little less than what is delivered, so that queues go away.
 PACING_MARGIN: Final = 0.99
@@ -22,10 +24,6 @@ MINIMUM_PIPE_DATAGRAMS: Final = 4  # §5.6.4.3
 # §5.3.1.3: losses in a round that end Startup, when they are more than the threshold allows.
 STARTUP_LOSSES: Final = 6
 DRAIN_ROUNDS: Final = 3  # §5.3.2
-# §5.3.3.8: when to look for more bandwidth.
-PROBE_WAIT: Final = 2.0
-RENO_ROUNDS: Final = 63
-MAX_UP_ROUNDS: Final = 30
 # §5.3.4: when and for how long to look for the shortest round trip.
 PROBE_RTT_DURATION: Final = 0.2
 # §5.6.3
@@ -33,11 +31,6 @@ QUANTUM_TIME: Final = 0.001
 MAX_QUANTUM: Final = 65_536
 # §5.6.2: the round-trip time that counts before one is known.
 NOMINAL_RTT: Final = 0.001
-# Constants of a linear congruential generator: flows shall only differ, nobody guards a secret here.
-MULTIPLIER: Final = 1_103_515_245
-INCREMENT: Final = 12_345
-DRAW_MASK: Final = 0x7FFF_FFFF
-UNREACHABLE: Final = (1 << 62) - 1
 
 
 @final
@@ -53,9 +46,8 @@ class Bbr(CongestionController):
 
     __slots__ = (
         "_ack_phase",
-        "_cycle_start",
+        "_clock",
         "_drain_round",
-        "_draw",
         "_episode_start",
         "_in_flight",
         "_is_idle_restart",
@@ -70,13 +62,9 @@ class Bbr(CongestionController):
         "_probe_was_cautious",
         "_probe_was_too_high",
         "_rate",
-        "_rounds_since_up",
         "_sampler",
+        "_slope",
         "_undo_phase",
-        "_up_acked",
-        "_up_acked_per_step",
-        "_up_rounds",
-        "_wait",
         "_was_window_limited",
         "model",
         "phase",
@@ -87,7 +75,7 @@ class Bbr(CongestionController):
 
     def __init__(self, datagram_size: int) -> None:
         super().__init__(datagram_size)
-        self._draw = 1
+        self._clock = ProbeClock()
         self._sampler = DeliverySampler()
         self._start()
 
@@ -108,12 +96,8 @@ class Bbr(CongestionController):
         self._is_probe_sample = False
         self._probe_was_too_high = False
         self._probe_was_cautious = False
-        self._cycle_start = 0.0
-        self._wait = 0.0
-        self._rounds_since_up = 0
-        self._up_rounds = 0
-        self._up_acked = 0
-        self._up_acked_per_step = UNREACHABLE
+        self._clock.restart()
+        self._slope = Slope()
         self._drain_round = 0
         self._probe_rtt_end = 0.0
         self._probe_rtt_round_done = False
@@ -174,7 +158,7 @@ class Bbr(CongestionController):
         # §5.2.3, in its order
         model.on_sample(sample, sampler.delivered)
         if model.is_round_start:
-            self._rounds_since_up += 1
+            self._clock.on_round()
             self._was_window_limited = self._is_window_limited
             self._is_window_limited = in_flight + self.datagram_size > self.window
         if model.is_loss_round_start:
@@ -245,39 +229,24 @@ class Bbr(CongestionController):
         return False
 
     def _raise_upper_bound(self, sample: RateSample) -> None:
-        """§5.3.3.5: by 1, 2, 4 … datagrams in each round trip."""
         model = self.model
         if not self._fills_window() or self.window < model.inflight_long:
             return
-        self._up_acked += sample.acked
-        if self._up_acked >= self._up_acked_per_step:
-            steps = self._up_acked // self._up_acked_per_step
-            self._up_acked -= steps * self._up_acked_per_step
-            model.inflight_long += steps * self.datagram_size
+        model.inflight_long += self._slope.datagrams(sample.acked) * self.datagram_size
         if model.is_round_start:
-            self._raise_slope()
-
-    def _raise_slope(self) -> None:
-        growth = 1 << self._up_rounds
-        self._up_rounds = min(self._up_rounds + 1, MAX_UP_ROUNDS)
-        self._up_acked_per_step = max(self.window // growth, self.datagram_size)
+            self._slope.steepen(self.window, self.datagram_size)
 
     def _start_down(self, now: float) -> None:
         self.model.reset_congestion_signals()
-        self._up_acked_per_step = UNREACHABLE
-        # §5.3.3.8.3: flows shall not all probe at the same time.
-        self._draw = (self._draw * MULTIPLIER + INCREMENT + self._sampler.delivered) & DRAW_MASK
-        self._rounds_since_up = self._draw >> 15 & 1
-        self._wait = PROBE_WAIT + (self._draw >> 16) / (DRAW_MASK >> 16)
-        self._cycle_start = now
+        self._slope.stop()
+        self._clock.begin(self._sampler.delivered, now)
         self._ack_phase = AckPhase.STOPPING
         self.model.start_round(self._sampler.delivered)
         self._enter(Phase.DOWN)
 
     def _start_refill(self) -> None:
         self.model.reset_short_term()
-        self._up_rounds = 0
-        self._up_acked = 0
+        self._slope.restart()
         self._probe_was_cautious = False
         self._ack_phase = AckPhase.REFILLING
         self.model.start_round(self._sampler.delivered)
@@ -288,12 +257,10 @@ class Bbr(CongestionController):
         self.model.start_round(self._sampler.delivered)
         self.model.reset_full(sample.rate)
         self._enter(Phase.UP)
-        self._raise_slope()
+        self._slope.steepen(self.window, self.datagram_size)
 
     def _check_time_to_probe(self, now: float) -> bool:
-        """§5.3.3.8: after two to three seconds, or as often as a Reno flow would be at its peak."""
-        target = min(self._bdp(1.0), self.window) / self.datagram_size
-        if now > self._cycle_start + self._wait or self._rounds_since_up >= min(target, RENO_ROUNDS):
+        if self._clock.is_due(min(self._bdp(1.0), self.window) / self.datagram_size, now):
             self._start_refill()
             return True
         return False
