@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qcore.ackhandler.history import MAX_LOST, MIN_TRIM, SentHistory, SentPacket
+from qcore.ackhandler.history import MAX_LOST, MAX_UNANSWERABLE, MIN_TRIM, SentHistory, SentPacket
 from qcore.spaces import APPLICATION
 
 
@@ -219,3 +219,25 @@ def test_forgotten_packet_has_no_fate() -> None:
     assert [2] == numbers(history.outstanding())
     assert 1 == len(history)
     assert not history.passed_acked
+
+
+def test_the_oldest_of_what_need_not_be_acknowledged_is_forgotten_for_one_too_many() -> None:
+    history = SentHistory()
+    for number in range(MAX_UNANSWERABLE):
+        assert history.add_unanswerable(packet(number, ack_eliciting=False)) is None
+    oldest = history.add_unanswerable(packet(MAX_UNANSWERABLE, ack_eliciting=False))
+
+    assert oldest is not None
+    assert 0 == oldest.packet_number
+    assert MAX_UNANSWERABLE + 1 == history.unanswerable_in_a_row
+
+
+def test_what_need_not_be_acknowledged_is_taken_once_and_of_one_space() -> None:
+    history, other = SentHistory(), SentHistory()
+    for number in range(MAX_UNANSWERABLE):
+        history.add_unanswerable(packet(number, ack_eliciting=False))
+
+    assert [] == other.take_unanswerable()
+    assert list(range(MAX_UNANSWERABLE)) == numbers(history.take_unanswerable())
+    assert [] == history.take_unanswerable()
+    assert history.add_unanswerable(packet(MAX_UNANSWERABLE, ack_eliciting=False)) is None

@@ -35,7 +35,7 @@ def measured(rtt: float = 0.1, at: float = -1.0) -> RttEstimator:
 def lost_numbers(
     detector: LossDetector, history: SentHistory, now: float, rtt: RttEstimator | None = None
 ) -> list[int]:
-    found = detector.detect(APPLICATION, history, rtt or measured(), now)
+    found = detector.detect(history, rtt or measured(), now)
     return [packet.packet_number for packet in found]
 
 
@@ -180,7 +180,7 @@ def test_persistent_congestion_is_declared_once() -> None:
     acked(history, (4, 4))
     lost_numbers(detector, history, 1.35)
     assert detector.is_persistent(measured(), 0.025)
-    detector.on_persistent_congestion()
+    history.loss_run_start = math.inf
     acked(history, (5, 5))
 
     assert [2] == lost_numbers(detector, history, 2.05)

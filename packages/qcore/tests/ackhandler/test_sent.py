@@ -4,12 +4,11 @@ import pytest
 
 from qcore.ackhandler.ecn import ECT0, NOT_ECT, EcnState, EcnValidator
 from qcore.ackhandler.fates import AckOutcome
-from qcore.ackhandler.history import SentPacket
+from qcore.ackhandler.history import MAX_UNANSWERABLE, SentPacket
 from qcore.ackhandler.packet_numbers import separate, shared
 from qcore.ackhandler.rtt import RttEstimator
 from qcore.ackhandler.send_mode import SendMode
-from qcore.ackhandler.sent import SentPacketHandler
-from qcore.ackhandler.unanswerable import MAX_UNANSWERABLE, PING_AFTER
+from qcore.ackhandler.sent import PING_AFTER, SentPacketHandler
 from qcore.congestion import make
 from qcore.congestion.base import UNLIMITED
 from qcore.congestion.pacer import Pacer

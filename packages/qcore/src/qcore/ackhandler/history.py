@@ -2,7 +2,8 @@
 
 A flat list indexed by packet number minus a base: an acknowledgement is a slice, not a search. The answered
 head is cut off once it is half of the list, which costs a constant per packet. Knows which numbers were never
-sent, and which packets were declared lost lately. Decides nothing; `loss` and `sent` do.
+sent, which packets were declared lost lately, and which the peer need not acknowledge. Decides nothing; `loss` and
+`sent` do.
 """
 
 # ruff: noqa: FURB136 - per ACK, and min() is a call
@@ -17,6 +18,7 @@ from typing import Final, final
 from qwire.frames import Frame
 
 from ..packing.source import FrameSource
+from .packet_numbers import PacketNumbers
 from .ranges import RangeSet
 
 # Heads shorter than this are not worth cutting off.
@@ -26,10 +28,15 @@ MAX_GAPS: Final = 16
 # Lost packets to remember, in case they were only late.
 MAX_LOST: Final = 64
 
-# What histories without losses share: nobody may put anything into these.
+# Packets that elicit nothing and are remembered, the newest ones: to hear that an ACK has arrived only saves repeating it.
+# Some 800 bytes each.
+MAX_UNANSWERABLE: Final = 256
+
+# What histories without losses share, and without such packets: nobody may put anything into these.
 NO_NUMBERS: Final[list[int]] = []
 NO_TIMES: Final[list[float]] = []
 NO_GAPS: Final = RangeSet()
+NO_PACKETS: Final[list[SentPacket]] = []
 
 
 @final
@@ -104,6 +111,9 @@ class SentHistory:
         passed_acked: whether an acknowledged number was passed by the head since `loss` looked last.
         path_floor: the first packet number of the present path.
         is_discarded: the keys of the space are gone.
+        numbers: what the next packet is numbered by; it may be that of other spaces, too.
+        unanswerable_in_a_row: packets that the peer need not acknowledge, since the last that it has to.
+        loss_run_start: everything sent since then was lost; math.inf if nothing is lost in a row. `loss` keeps it.
         lost_numbers: packets declared lost lately, ascending.
     """
 
@@ -111,21 +121,26 @@ class SentHistory:
         "_last_gap",
         "_lost_times",
         "_never_sent",
+        "_unanswerable",
         "ack_eliciting",
         "base",
         "head",
         "is_discarded",
         "largest_acked",
         "last_eliciting_time",
+        "loss_run_start",
         "loss_time",
         "lost_numbers",
         "next_number",
+        "numbers",
         "packets",
         "passed_acked",
         "path_floor",
+        "unanswerable_in_a_row",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: PacketNumbers | None = None) -> None:
+        self.numbers = numbers or PacketNumbers()
         self.packets: list[SentPacket | None] = []
         self.base = 0
         self.head = 0
@@ -141,6 +156,9 @@ class SentHistory:
         self._last_gap = -1  # the largest number that was never sent
         self.lost_numbers: list[int] = NO_NUMBERS
         self._lost_times: list[float] = NO_TIMES
+        self.loss_run_start = math.inf
+        self.unanswerable_in_a_row = 0
+        self._unanswerable = NO_PACKETS
 
     def append(self, packet: SentPacket) -> None:
         """Remember a packet. Its number is above all before it; numbers in between were never sent.
@@ -251,6 +269,7 @@ class SentHistory:
     def start_path(self) -> None:
         """Packets from here on travel another path; nothing that was lost on the old one is remembered."""
         self.path_floor = self.next_number
+        self.loss_run_start = math.inf
         self.lost_numbers = NO_NUMBERS
         self._lost_times = NO_TIMES
 
@@ -293,6 +312,22 @@ class SentHistory:
                 del numbers[start:stop]
                 del times[start:stop]
         return late
+
+    def add_unanswerable(self, packet: SentPacket) -> SentPacket | None:
+        """A packet that was appended need not be acknowledged; returns the one to `forget` for it, if there is one."""
+        self.unanswerable_in_a_row += 1
+        kept = self._unanswerable
+        if kept:
+            kept.append(packet)
+        else:
+            self._unanswerable = [packet]
+        return kept.pop(0) if len(kept) > MAX_UNANSWERABLE else None
+
+    def take_unanswerable(self) -> list[SentPacket]:
+        """Those that were added and may be outstanding, oldest first. They are not told apart from others any more."""
+        kept = self._unanswerable
+        self._unanswerable = NO_PACKETS
+        return kept
 
     def __len__(self) -> int:
         """Slots from the head on: packets outstanding, and those behind the oldest that are answered."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from typing import Final, final
 
-from ..spaces import COUNT
 from .history import SentHistory, SentPacket
 from .rtt import GRANULARITY, RttEstimator
 
@@ -23,8 +22,6 @@ MAX_PACKET_THRESHOLD: Final = 64
 MAX_TIME_THRESHOLD: Final = 2.0
 TIME_THRESHOLD_STEP: Final = 1 / 8
 PERSISTENT_CONGESTION_THRESHOLD: Final = 3  # RFC 9002 §7.6.1
-# Of connections that lose nothing: nobody may put anything into it.
-NO_RUNS: Final = [math.inf] * COUNT
 
 
 @final
@@ -38,13 +35,12 @@ class LossDetector:
             everything sent between them lost. RFC 9002 §7.6.2.
     """
 
-    __slots__ = ("_run_starts", "packet_threshold", "span", "time_threshold")
+    __slots__ = ("packet_threshold", "span", "time_threshold")
 
     def __init__(self) -> None:
         self.packet_threshold = PACKET_THRESHOLD
         self.time_threshold = TIME_THRESHOLD
         self.span = 0.0
-        self._run_starts = NO_RUNS
 
     def delay(self, rtt: RttEstimator) -> float:
         """How old a packet gets before it is lost by time. RFC 9002 §6.1.2."""
@@ -52,14 +48,13 @@ class LossDetector:
         delay = self.time_threshold * longer
         return max(GRANULARITY, delay)
 
-    def detect(self, space: int, history: SentHistory, rtt: RttEstimator, now: float) -> list[SentPacket]:
+    def detect(self, history: SentHistory, rtt: RttEstimator, now: float) -> list[SentPacket]:
         """Take the lost packets out of the history, oldest first, and set its `loss_time`."""
         history.loss_time = math.inf
         self.span = 0.0
         if history.passed_acked:
             history.passed_acked = False
-            if self._run_starts[space] != math.inf:
-                self._begin_run(space, math.inf)
+            history.loss_run_start = math.inf
         head = history.head
         packets = history.packets
         largest = history.largest_acked
@@ -71,7 +66,7 @@ class LossDetector:
         delay = self.delay(rtt)
         lost_below = largest - self.packet_threshold + 1
         index = head
-        run_start = self._run_starts[space]
+        run_start = history.loss_run_start
         while index < stop:
             packet = packets[index]
             if packet is None:
@@ -92,25 +87,14 @@ class LossDetector:
                 history.loss_time = packet.sent_time + delay
                 break
             index += 1
-        if run_start != self._run_starts[space]:
-            self._begin_run(space, run_start)
+        history.loss_run_start = run_start
         if index == head:
             return []
         return history.take_head(index - head)
 
-    def _begin_run(self, space: int, start: float) -> None:
-        """Everything sent since `start` was lost; nothing in a row if it is math.inf."""
-        if self._run_starts is NO_RUNS:
-            self._run_starts = NO_RUNS.copy()
-        self._run_starts[space] = start
-
     def is_persistent(self, rtt: RttEstimator, max_ack_delay: float) -> bool:
         """Whether the last losses span so much time that the path must have changed. RFC 9002 §7.6.1."""
         return self.span > PERSISTENT_CONGESTION_THRESHOLD * rtt.pto(max_ack_delay)
-
-    def on_persistent_congestion(self) -> None:
-        """It was reacted to: what is lost next begins another span."""
-        self._run_starts = NO_RUNS
 
     def on_late(self, distance: int) -> None:
         """A packet was declared lost and has arrived, `distance` numbers behind the largest acknowledged one."""
@@ -123,4 +107,3 @@ class LossDetector:
         """Another path: thresholds as at the start."""
         self.packet_threshold = PACKET_THRESHOLD
         self.time_threshold = TIME_THRESHOLD
-        self._run_starts = NO_RUNS

@@ -28,7 +28,6 @@ from .probes import PROBES_PER_TIMEOUT, ProbeTimer
 from .reporting import RecoveryReporter
 from .rtt import RttEstimator
 from .send_mode import SendMode
-from .unanswerable import UnanswerablePackets
 
 ACK_DELAY_EXPONENT: Final = 3  # RFC 9000 §18.2
 MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
@@ -36,6 +35,8 @@ MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
 MAX_OUTSTANDING: Final = 65_536
 # A server's acknowledgement and its flight arrive together unless part of them is lost; as long as an ACK may take.
 HURRY_DELAY: Final = 0.025
+# RFC 9000 §13.2.4: acknowledgements are acknowledged only beside something that elicits one.
+PING_AFTER: Final = 32
 # How long a lost packet is remembered, in probe timeouts, to see whether it was only late.
 LATE_PTOS: Final = 3
 
@@ -68,11 +69,9 @@ class SentPacketHandler:
         "_is_deadline_stale",
         "_is_loss_deadline",
         "_loss",
-        "_numbers",
         "_probes",
         "_reporter",
         "_skip_before_probe",
-        "_unanswerable",
         "bytes_in_flight",
         "congestion",
         "ecn",
@@ -106,11 +105,9 @@ class SentPacketHandler:
         self.lost_count = 0
         self.largest_lost_size = 0
         self.spurious_count = 0
-        self._numbers = list(numbers)
         self.ecn = ecn
         self._loss = LossDetector()
-        self._histories = [SentHistory() for _ in range(COUNT)]
-        self._unanswerable = UnanswerablePackets()
+        self._histories = [SentHistory(each) for each in numbers]
         self._probes = ProbeTimer(is_client, probes_per_timeout)
         self._skip_before_probe = skip_before_probe
         self._exponent = ACK_DELAY_EXPONENT
@@ -125,18 +122,18 @@ class SentPacketHandler:
 
     def next_packet_number(self, space: int) -> int:
         """The number of the next packet; asking does not use it up."""
-        return self._numbers[space].next_number
+        return self._histories[space].numbers.next_number
 
     def take_packet_number(self, space: int) -> int:
         """Use a number up before its packet is reported.
 
         Needed where several packets are built before the first is reported and spaces share a counter.
         """
-        return self._numbers[space].pop()
+        return self._histories[space].numbers.pop()
 
     def skip_packet_numbers(self, space: int, count: int) -> None:
         """Never send the next `count` numbers."""
-        self._numbers[space].skip(count)
+        self._histories[space].numbers.skip(count)
 
     def largest_sent(self, space: int) -> int:
         """The largest number sent in a space, -1 for none."""
@@ -156,12 +153,13 @@ class SentPacketHandler:
         """
         space = packet.space
         number = packet.packet_number
-        numbers = self._numbers[space]
+        history = self._histories[space]
+        numbers = history.numbers
         if number >= numbers.next_number:
             if number > numbers.next_number:
                 raise ValueError(f"packet number {number} sent, but {numbers.next_number} is next")
             numbers.pop()
-        self._histories[space].append(packet)
+        history.append(packet)
         self._is_deadline_stale = True
         self._probes.last_activity = now
         if packet.in_flight:
@@ -170,11 +168,11 @@ class SentPacketHandler:
             self.pacer.on_sent(size)
             self.congestion.on_sent(size, self.bytes_in_flight, now)
         if packet.ack_eliciting:
-            self._unanswerable.interrupt(space)
+            history.unanswerable_in_a_row = 0
             if self._probes.total and self._probes.on_sent(space) and self.observer is not None:
                 self.observer.probe_sent(now, space)
         else:
-            self._on_unanswerable_sent(packet)
+            self._on_unanswerable_sent(history, packet)
         if packet.ecn and self.ecn is not None:
             self.ecn.on_sent(space)
 
@@ -187,19 +185,21 @@ class SentPacketHandler:
             return 1
         congestion = self.congestion
         window = congestion.window - congestion.datagram_size - self.bytes_in_flight
-        count = min(limit, window // size + 1, MAX_OUTSTANDING - self._histories[APPLICATION].ack_eliciting)
-        return self._numbers[APPLICATION].run_length(self.pacer.run_length(size, count))
+        history = self._histories[APPLICATION]
+        count = min(limit, window // size + 1, MAX_OUTSTANDING - history.ack_eliciting)
+        return history.numbers.run_length(self.pacer.run_length(size, count))
 
     def on_run_sent(self, packets: Sequence[SentPacket], size: int, now: float) -> None:
         """1-RTT packets of the same kind, `size` bytes in all, are on their way, as `run_length` has allowed."""
-        self._numbers[APPLICATION].pop_run(len(packets))
-        self._histories[APPLICATION].extend(packets)
+        history = self._histories[APPLICATION]
+        history.numbers.pop_run(len(packets))
+        history.extend(packets)
+        history.unanswerable_in_a_row = 0
         self._is_deadline_stale = True
         self._probes.last_activity = now
         self.bytes_in_flight += size
         self.pacer.on_sent(size)
         self.congestion.on_sent(size, self.bytes_in_flight, now)
-        self._unanswerable.interrupt(APPLICATION)
         if packets[0].ecn and self.ecn is not None:
             self.ecn.on_sent(APPLICATION, len(packets))
 
@@ -208,7 +208,7 @@ class SentPacketHandler:
 
         RFC 9000 §13.2.4.
         """
-        return self._unanswerable.needs_ping(space)
+        return self._histories[space].unanswerable_in_a_row >= PING_AFTER
 
     def ecn_codepoint(self) -> int:
         """The mark for the next datagram."""
@@ -454,14 +454,15 @@ class SentPacketHandler:
             return
         history.is_discarded = True
         self._forget(history.take_all())
-        self._unanswerable.take(space)
+        history.take_unanswerable()
         self._probes.on_space_discarded(space)
         self._is_deadline_stale = True
 
     def rest(self) -> None:
         """Nothing was sent for a while: forget the packets that need no acknowledgement, for which none will come now."""
-        for packet in self._unanswerable.take(APPLICATION):
-            self._forget_unanswerable(packet)
+        history = self._histories[APPLICATION]
+        for packet in history.take_unanswerable():
+            self._forget_unanswerable(history, packet)
 
     def repeat_outstanding(self, space: int) -> None:
         """Have the frames of all unacknowledged packets sent again; the packets stay in flight."""
@@ -538,7 +539,7 @@ class SentPacketHandler:
     def _detect_losses(self, space: int, now: float) -> int:
         """Find lost packets of a space and react. Returns how many were lost in flight."""
         history = self._histories[space]
-        lost = self._loss.detect(space, history, self.rtt, now)
+        lost = self._loss.detect(history, self.rtt, now)
         if not lost:
             return 0
         lost_bytes = 0
@@ -569,7 +570,8 @@ class SentPacketHandler:
             self.lost_count += count
             self.congestion.on_lost(lost_bytes, count, newest_time, now)
             if self._loss.is_persistent(self.rtt, self.peer_max_ack_delay):
-                self._loss.on_persistent_congestion()
+                for each in self._histories:
+                    each.loss_run_start = math.inf  # what is lost next begins another span
                 self.congestion.on_persistent_congestion()
                 self.rtt.on_persistent_congestion()
         if marked and self.ecn is not None:
@@ -601,7 +603,7 @@ class SentPacketHandler:
         if self.ecn is not None:
             self.ecn.on_timeout()
         if self._skip_before_probe:
-            self._numbers[probes.space].skip(self._skip_before_probe)
+            self.skip_packet_numbers(probes.space, self._skip_before_probe)
         probes.expire(self._histories, now)
         for space in range(COUNT):
             if probes.owed(space):
@@ -620,19 +622,17 @@ class SentPacketHandler:
 
     # Inside: bookkeeping
 
-    def _on_unanswerable_sent(self, packet: SentPacket) -> None:
+    def _on_unanswerable_sent(self, history: SentHistory, packet: SentPacket) -> None:
         """A packet was sent that the peer need not acknowledge: the oldest such one may be forgotten."""
-        oldest = self._unanswerable.add(packet)
+        oldest = history.add_unanswerable(packet)
         if oldest is None:
             return
-        space = packet.space
-        self._forget_unanswerable(oldest)
-        if len(self._histories[space]) > MAX_OUTSTANDING:
+        self._forget_unanswerable(history, oldest)
+        if len(history) > MAX_OUTSTANDING:
             # Nothing was acknowledged for that long, and each packet since has its place here.
-            self.requeue_all(space)
+            self.requeue_all(packet.space)
 
-    def _forget_unanswerable(self, packet: SentPacket) -> None:
-        history = self._histories[packet.space]
+    def _forget_unanswerable(self, history: SentHistory, packet: SentPacket) -> None:
         if history.find(packet.packet_number) is packet:
             history.forget(packet.packet_number)
             self._forget([packet])
