@@ -3,32 +3,11 @@
 import pytest
 
 from qcore.control_frames import ControlFrames
-from qcore.packing.builder import PacketBuilder
 from qcore.packing.source import FrameSource
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import sealer_from_secret
-from qwire.constants import VERSION_1, PacketType
 from qwire.frames import Frame, HandshakeDoneFrame, MaxDataFrame, NewTokenFrame, PingFrame
 
-
-def packet(room: int = 1_200) -> PacketBuilder:
-    return PacketBuilder(
-        space=APPLICATION,
-        packet_type=PacketType.ONE_RTT,
-        packet_number=0,
-        packet_number_size=1,
-        limit=room,
-        now=0.0,
-        sealer=sealer_from_secret(AES_128_GCM_SHA256, bytes(32), VERSION_1),
-        destination_cid=b"",
-    )
-
-
-def written(control: ControlFrames, room: int = 1_200) -> list[Frame]:
-    builder = packet(room)
-    control.write_frames(builder)
-    return [frame for frame, _ in builder.frames]
+from .packets import new_packet, written
 
 
 def test_nothing_to_say_at_first() -> None:
@@ -93,7 +72,7 @@ def test_ping_is_one_frame_however_often_it_is_asked_for() -> None:
 def test_ping_is_spared_where_something_else_elicits_an_answer() -> None:
     control = ControlFrames()
     control.ping()
-    builder = packet()
+    builder = new_packet()
     builder.append(MaxDataFrame(5), FrameSource())
     control.write_frames(builder)
 

@@ -1,7 +1,6 @@
 """Handshake bytes. RFC 9000 §7.5, §19.6."""
 
 from random import Random
-from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -10,30 +9,15 @@ from hypothesis import strategies as st
 from qcore import spaces
 from qcore.crypto_stream import BUFFER_LIMIT, CryptoStream
 from qcore.errors import TransportError
-from qcore.packing.builder import PacketBuilder
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import sealer_from_secret
-from qwire.constants import CRYPTO_BUFFER_EXCEEDED, VERSION_1, PacketType
+from qwire.constants import CRYPTO_BUFFER_EXCEEDED
 from qwire.frames import CryptoFrame, PingFrame
 
-SEALER: Final = sealer_from_secret(AES_128_GCM_SHA256, bytes(32), VERSION_1)
+from . import packets
 
 
 def written(stream: CryptoStream, room: int = 1200) -> list[CryptoFrame]:
-    packet = PacketBuilder(
-        space=spaces.INITIAL,
-        packet_type=PacketType.INITIAL,
-        packet_number=0,
-        packet_number_size=1,
-        limit=room,
-        now=0.0,
-        sealer=SEALER,
-        destination_cid=b"",
-    )
-    if stream.has_frames(packet.space):
-        stream.write_frames(packet)
-    assert packet.room >= 0
-    return [frame for frame, _ in packet.frames if isinstance(frame, CryptoFrame)]
+    frames = packets.written(stream, room, space=spaces.INITIAL)
+    return [frame for frame in frames if isinstance(frame, CryptoFrame)]
 
 
 @given(st.binary(min_size=1, max_size=6000), st.integers(0, 1 << 32))

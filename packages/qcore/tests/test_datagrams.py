@@ -1,7 +1,5 @@
 """Unreliable datagrams. RFC 9221."""
 
-from typing import Final
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,29 +8,10 @@ from qcore import spaces
 from qcore.datagrams import LOW_WATER, MAX_QUEUED, DatagramQueue
 from qcore.errors import DatagramsUnavailable, TransportError
 from qcore.events import DatagramReceived, DatagramsWritable
-from qcore.packing.builder import PacketBuilder
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import sealer_from_secret
-from qwire.constants import PROTOCOL_VIOLATION, VERSION_1, PacketType
+from qwire.constants import PROTOCOL_VIOLATION
 from qwire.frames import DatagramFrame, Frame
 
-SEALER: Final = sealer_from_secret(AES_128_GCM_SHA256, bytes(32), VERSION_1)
-
-
-def written(queue: DatagramQueue, room: int = 1200) -> list[Frame]:
-    packet = PacketBuilder(
-        space=spaces.APPLICATION,
-        packet_type=PacketType.ONE_RTT,
-        packet_number=0,
-        packet_number_size=1,
-        limit=room,
-        now=0.0,
-        sealer=SEALER,
-        destination_cid=b"",
-    )
-    if queue.has_frames(packet.space):
-        queue.write_frames(packet)
-    return [frame for frame, _ in packet.frames]
+from .packets import written
 
 
 def new_queue(local: int = 65_535, peer: int = 65_535, room: int = 1200) -> DatagramQueue:

@@ -7,30 +7,13 @@ import pytest
 from qcore import spaces
 from qcore.errors import TransportError
 from qcore.flow_control import MAX_OFFSET, SMALLEST_WINDOW, ConnectionFlow, ReceiveWindow
-from qcore.packing.builder import PacketBuilder
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import sealer_from_secret
-from qwire.constants import FLOW_CONTROL_ERROR, VERSION_1, PacketType
-from qwire.frames import DataBlockedFrame, Frame, MaxDataFrame, StreamFrame
+from qwire.constants import FLOW_CONTROL_ERROR
+from qwire.frames import DataBlockedFrame, MaxDataFrame, StreamFrame
+
+from .packets import written
 
 FRAME: Final = StreamFrame(0, 0, b"", False)
 RTT: Final = 0.05
-
-
-def written(flow: ConnectionFlow, now: float = 0.0, room: int = 1200) -> list[Frame]:
-    packet = PacketBuilder(
-        space=spaces.APPLICATION,
-        packet_type=PacketType.ONE_RTT,
-        packet_number=0,
-        packet_number_size=1,
-        limit=room,
-        now=now,
-        sealer=sealer_from_secret(AES_128_GCM_SHA256, bytes(32), VERSION_1),
-        destination_cid=b"",
-    )
-    if flow.has_frames(packet.space):
-        flow.write_frames(packet)
-    return [frame for frame, _ in packet.frames]
 
 
 def test_credit_is_due_when_a_quarter_is_used() -> None:

@@ -8,14 +8,10 @@ from hypothesis import strategies as st
 from qcore.ackhandler.ecn import CE, ECT0, ECT1
 from qcore.ackhandler.ranges import MAX_RANGES
 from qcore.ackhandler.received import ReceivedPacketHandler
-from qcore.packing.builder import PacketBuilder
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import sealer_from_secret
-from qwire.constants import VERSION_1, PacketType
 from qwire.frames import AckFrame, Frame
 
-SEALER = sealer_from_secret(AES_128_GCM_SHA256, bytes(32), VERSION_1)
+from ..packets import new_packet
 
 
 def handler_with(*numbers: int, now: float = 0.0) -> ReceivedPacketHandler:
@@ -23,19 +19,6 @@ def handler_with(*numbers: int, now: float = 0.0) -> ReceivedPacketHandler:
     for number in numbers:
         handler.on_received(number, True, now)
     return handler
-
-
-def builder(limit: int = 1200, now: float = 0.0, space: int = APPLICATION) -> PacketBuilder:
-    return PacketBuilder(
-        space=space,
-        packet_type=PacketType.ONE_RTT,
-        packet_number=0,
-        packet_number_size=2,
-        limit=limit,
-        now=now,
-        sealer=SEALER,
-        destination_cid=b"",
-    )
 
 
 def ack_of(handler: ReceivedPacketHandler, now: float = 0.0) -> AckFrame:
@@ -87,8 +70,8 @@ def test_expired_delay_makes_the_ack_due() -> None:  # RFC 9000 §13.2.1
 
 def test_probe_repeats_the_last_ack() -> None:  # RFC 9000 §13.2.1
     handler = handler_with(0, 1)
-    handler.write_frames(builder())
-    target = builder()
+    handler.write_frames(new_packet())
+    target = new_packet()
     handler.write_frames(target)
     assert [] == target.frames
 
@@ -102,7 +85,7 @@ def test_probe_has_no_ack_when_the_peer_knows_everything() -> None:
     handler = handler_with(0)
     handler.on_acked(ack_of(handler))
     handler.repeat()
-    target = builder()
+    target = new_packet()
     handler.write_frames(target)
 
     assert [] == target.frames
@@ -117,7 +100,7 @@ def test_packets_that_elicit_nothing_get_no_ack() -> None:  # RFC 9000 §13.2.1
     assert not handler.ack_pending
     assert not handler.has_frames(APPLICATION)
     assert math.inf == handler.deadline
-    target = builder()
+    target = new_packet()
     handler.write_frames(target)
     assert [] == target.frames
 
@@ -140,7 +123,7 @@ def test_handshake_packets_are_acknowledged_at_once(space: int) -> None:  # RFC 
 
 def test_only_its_own_space_has_frames() -> None:
     handler = handler_with(0, 1)
-    target = builder(space=HANDSHAKE)
+    target = new_packet(space=HANDSHAKE)
     handler.write_frames(target)
 
     assert not handler.has_frames(HANDSHAKE)
@@ -307,7 +290,7 @@ def test_lost_ack_is_forgotten() -> None:  # RFC 9000 §13.2.1
 
 def test_pending_ack_rides_along() -> None:  # RFC 9000 §13.2.1
     handler = handler_with(0, now=1.0)
-    target = builder(now=1.01)
+    target = new_packet(now=1.01)
     handler.write_frames(target)
 
     assert [(0, 0)] == written([frame for frame, _ in target.frames]).ranges
@@ -318,7 +301,7 @@ def test_pending_ack_rides_along() -> None:  # RFC 9000 §13.2.1
 
 def test_nothing_is_written_twice() -> None:
     handler = handler_with(0, 1)
-    target = builder()
+    target = new_packet()
     handler.write_frames(target)
     handler.write_frames(target)
 
@@ -327,7 +310,7 @@ def test_nothing_is_written_twice() -> None:
 
 def test_oldest_ranges_give_way_to_room() -> None:
     handler = handler_with(*range(0, 100, 2))
-    target = builder(limit=40)
+    target = new_packet(40)
     handler.write_frames(target)
     ranges = written([frame for frame, _ in target.frames]).ranges
 
@@ -337,7 +320,7 @@ def test_oldest_ranges_give_way_to_room() -> None:
 
 def test_no_room_leaves_the_ack_owed() -> None:
     handler = handler_with(0, 1)
-    target = builder(limit=3)
+    target = new_packet(3)
     handler.write_frames(target)
 
     assert [] == target.frames
@@ -354,7 +337,7 @@ def test_peer_may_ask_for_an_ack() -> None:  # draft-ietf-quic-ack-frequency §5
 def test_asking_with_nothing_to_tell_ends() -> None:
     handler = ReceivedPacketHandler(APPLICATION)
     handler.ack_immediately()
-    target = builder()
+    target = new_packet()
     handler.write_frames(target)
 
     assert [] == target.frames
@@ -424,7 +407,7 @@ def test_everything_received_is_told_while_it_matters(
         received.add(number)
         assert handler.largest_received == max(received)
         if handler.ack_due(now):
-            target = builder(now=now)
+            target = new_packet(now=now)
             handler.write_frames(target)
             frame = written([frame for frame, _ in target.frames])
             listed = {n for first, last in frame.ranges for n in range(first, last + 1)}

@@ -6,14 +6,11 @@ from typing import Final
 
 import pytest
 
-from qcore import spaces
 from qcore.events import Event
 from qcore.flow_control import ConnectionFlow
 from qcore.packing.builder import PacketBuilder
 from qcore.packing.source import FrameSource
 from qcore.streams import StreamLimits, StreamManager
-from qtls.constants import AES_128_GCM_SHA256
-from qtls.protection import sealer_from_secret
 from qwire.constants import (
     TP_INITIAL_MAX_DATA,
     TP_INITIAL_MAX_STREAM_DATA_BIDI_LOCAL,
@@ -22,7 +19,6 @@ from qwire.constants import (
     TP_INITIAL_MAX_STREAMS_BIDI,
     TP_INITIAL_MAX_STREAMS_UNI,
     TP_RESET_STREAM_AT,
-    VERSION_1,
     PacketType,
 )
 from qwire.frames import (
@@ -41,20 +37,7 @@ from qwire.frames import (
 )
 from qwire.transport_parameters import Parameter, TransportParameters
 
-SEALER: Final = sealer_from_secret(AES_128_GCM_SHA256, bytes(32), VERSION_1)
-
-
-def new_packet(room: int = 1200, now: float = 0.0, space: int = spaces.APPLICATION) -> PacketBuilder:
-    return PacketBuilder(
-        space=space,
-        packet_type=PacketType.ONE_RTT,
-        packet_number=0,
-        packet_number_size=2,
-        limit=room,
-        now=now,
-        sealer=SEALER,
-        destination_cid=b"",
-    )
+from ..packets import new_packet
 
 
 def parameters_of(limits: StreamLimits) -> TransportParameters:
@@ -132,7 +115,7 @@ class Side:
 
     def write(self, room: int = 1200, now: float = 0.0) -> list[tuple[Frame, FrameSource]]:
         """The frames of one packet."""
-        packet = new_packet(room, now)
+        packet = new_packet(room, now=now, number_size=2)
         for source in self.sources():
             if source.has_frames(packet.space):
                 source.write_frames(packet)
@@ -164,7 +147,7 @@ class Link:
         self.now += 0.01
         for sender, receiver in ((self.client, self.server), (self.server, self.client)):
             for _ in range(4):
-                packet = new_packet(self.random.choice((60, 200, 1200, 1200)), self.now)
+                packet = new_packet(self.random.choice((60, 200, 1200, 1200)), now=self.now, number_size=2)
                 for source in sender.sources():
                     if source.has_frames(packet.space):
                         source.write_frames(packet)
