@@ -6,8 +6,11 @@ marks, or drops marked packets, is not used with ECN again. RFC 9000 §13.4.2, R
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final, final
+
+from .history import SentHistory
 
 # RFC 3168 §5.
 NOT_ECT: Final = 0
@@ -18,7 +21,6 @@ CE: Final = 3
 # RFC 9000 appendix A.4: mark the first ten packets, or those of three probe timeouts.
 TESTING_PACKETS: Final = 10
 TESTING_TIMEOUTS: Final = 3
-SPACES: Final = 3
 
 
 class EcnState(Enum):
@@ -41,11 +43,8 @@ class EcnValidator:
     """
 
     __slots__ = (
-        "_acked",
         "_answered",
         "_lost",
-        "_reported",
-        "_sent",
         "_sent_testing",
         "_timeouts",
         "ce_count",
@@ -57,9 +56,6 @@ class EcnValidator:
         self.state = EcnState.TESTING
         self.codepoint = ECT0
         self.ce_count = 0
-        self._sent = [0] * SPACES
-        self._acked = [0] * SPACES
-        self._reported: list[tuple[int, int, int]] = [(0, 0, 0)] * SPACES
         self._sent_testing = 0
         self._lost = 0
         self._timeouts = 0
@@ -74,9 +70,9 @@ class EcnValidator:
         """Whether the mark may change with the next packet."""
         return self.state is EcnState.TESTING
 
-    def on_sent(self, space: int, count: int = 1) -> None:
-        """Packets marked ECT(0) were sent."""
-        self._sent[space] += count
+    def on_sent(self, history: SentHistory, count: int = 1) -> None:
+        """Packets of a space marked ECT(0) were sent."""
+        history.marked_sent += count
         if self.state is EcnState.TESTING:
             self._sent_testing += count
             if self._sent_testing >= TESTING_PACKETS:
@@ -98,7 +94,7 @@ class EcnValidator:
             if self._timeouts >= TESTING_TIMEOUTS:
                 self._become(EcnState.UNKNOWN)
 
-    def on_ack(self, space: int, newly_acked: int, counts: tuple[int, int, int] | None) -> int:
+    def on_ack(self, history: SentHistory, newly_acked: int, counts: tuple[int, int, int] | None) -> int:
         """Check an ACK that raised the largest acknowledged number of its space.
 
         RFC 9000 §13.4.2.1. An ACK that did not raise it may have been reordered, and its counts may be old; its
@@ -111,7 +107,7 @@ class EcnValidator:
         Returns:
             Congestion marks that are new.
         """
-        self._acked[space] += newly_acked
+        history.marked_acked += newly_acked
         if newly_acked:
             self._answered = True
         if counts is None:
@@ -119,8 +115,8 @@ class EcnValidator:
                 self._become(EcnState.FAILED)
             return 0
         ect0, ect1, ce = counts
-        known_ect0, known_ect1, known_ce = self._reported[space]
-        self._reported[space] = counts
+        known_ect0, known_ect1, known_ce = history.marks_reported
+        history.marks_reported = counts
         if self.state is EcnState.FAILED:
             return 0
         marked = ect0 + ce
@@ -129,8 +125,8 @@ class EcnValidator:
             or ce < known_ce
             or ect1 != known_ect1
             # Every packet that arrived was counted, and none that was not sent.
-            or marked < self._acked[space]
-            or marked > self._sent[space]
+            or marked < history.marked_acked
+            or marked > history.marked_sent
         ):
             self._become(EcnState.FAILED)
             return 0
@@ -140,11 +136,11 @@ class EcnValidator:
         self.ce_count += fresh
         return fresh
 
-    def on_old_ack(self, space: int, newly_acked: int) -> None:
+    def on_old_ack(self, history: SentHistory, newly_acked: int) -> None:
         """Marked packets were acknowledged by an ACK whose counts may be old."""
-        self._acked[space] += newly_acked
+        history.marked_acked += newly_acked
 
-    def reset(self) -> None:
+    def reset(self, histories: Iterable[SentHistory]) -> None:
         """Another path: test it. RFC 9000 §13.4.2."""
         self._become(EcnState.TESTING)
         self._sent_testing = 0
@@ -152,4 +148,6 @@ class EcnValidator:
         self._timeouts = 0
         self._answered = False
         # The peer's counters go on; what the old path did to marks is not held against the new one.
-        self._acked = [ect0 + ce for ect0, _, ce in self._reported]
+        for history in histories:
+            ect0, _, ce = history.marks_reported
+            history.marked_acked = ect0 + ce

@@ -36,6 +36,7 @@ MAX_UNANSWERABLE: Final = 256
 NO_NUMBERS: Final[list[int]] = []
 NO_TIMES: Final[list[float]] = []
 NO_GAPS: Final = RangeSet()
+NO_MARKS: Final[tuple[int, int, int]] = (0, 0, 0)
 NO_PACKETS: Final[list[SentPacket]] = []
 
 
@@ -113,6 +114,8 @@ class SentHistory:
         is_discarded: the keys of the space are gone.
         numbers: what the next packet is numbered by; it may be that of other spaces, too.
         unanswerable_in_a_row: packets that the peer need not acknowledge, since the last that it has to.
+        marked_sent, marked_acked: packets with the mark ECT(0). `ecn` counts them.
+        marks_reported: ECT(0), ECT(1) and CE, as the peer has counted them.
         loss_run_start: everything sent since then was lost; math.inf if nothing is lost in a row. `loss` keeps it.
         lost_numbers: packets declared lost lately, ascending.
     """
@@ -131,6 +134,9 @@ class SentHistory:
         "loss_run_start",
         "loss_time",
         "lost_numbers",
+        "marked_acked",
+        "marked_sent",
+        "marks_reported",
         "next_number",
         "numbers",
         "packets",
@@ -157,6 +163,9 @@ class SentHistory:
         self.lost_numbers: list[int] = NO_NUMBERS
         self._lost_times: list[float] = NO_TIMES
         self.loss_run_start = math.inf
+        self.marked_sent = 0
+        self.marked_acked = 0
+        self.marks_reported = NO_MARKS
         self.unanswerable_in_a_row = 0
         self._unanswerable = NO_PACKETS
 

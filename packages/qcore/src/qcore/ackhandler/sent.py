@@ -174,7 +174,7 @@ class SentPacketHandler:
         else:
             self._on_unanswerable_sent(history, packet)
         if packet.ecn and self.ecn is not None:
-            self.ecn.on_sent(space)
+            self.ecn.on_sent(history)
 
     def run_length(self, size: int, limit: int) -> int:
         """How many 1-RTT packets of at most `size` bytes, up to `limit`, may leave together.
@@ -201,7 +201,7 @@ class SentPacketHandler:
         self.pacer.on_sent(size)
         self.congestion.on_sent(size, self.bytes_in_flight, now)
         if packets[0].ecn and self.ecn is not None:
-            self.ecn.on_sent(APPLICATION, len(packets))
+            self.ecn.on_sent(history, len(packets))
 
     def needs_ping(self, space: int) -> bool:
         """Whether the next packet should carry a PING, since the peer had nothing to answer for long.
@@ -288,8 +288,8 @@ class SentPacketHandler:
             self.rtt.update(rtt_sample, self._ack_delay(space, frame.delay), now)
         if self.ecn is not None:
             if not outcome.largest_advanced:
-                self.ecn.on_old_ack(space, outcome.marked)
-            elif self.ecn.on_ack(space, outcome.marked, frame.ecn):
+                self.ecn.on_old_ack(history, outcome.marked)
+            elif self.ecn.on_ack(history, outcome.marked, frame.ecn):
                 outcome.ecn_ce = True
                 congestion.on_ecn_ce(outcome.newest_time, now)
         window = congestion.window
@@ -511,7 +511,7 @@ class SentPacketHandler:
         self.pacer.reset()
         self.pacer.set_rate(self.congestion.pacing_rate(self.rtt.smoothed), now)
         if self.ecn is not None:
-            self.ecn.reset()
+            self.ecn.reset(self._histories)
         self._is_deadline_stale = True
 
     # Inside: acknowledgements and losses
