@@ -24,6 +24,8 @@ SELDOM: Final = (
     "ctypes",
     "dataclasses",
     "email",
+    "hashlib",
+    "hmac",
     "http",
     "importlib.metadata",
     "ipaddress",
@@ -31,6 +33,7 @@ SELDOM: Final = (
     "multiprocessing",
     "qcore.admission",
     "qcore.aio.path",
+    "qcore.aio.udp_transport",
     "qcore.aio.workers",
     "qcore.congestion.bbr",
     "qcore.congestion.new_reno",
@@ -39,9 +42,12 @@ SELDOM: Final = (
     "qcore.ids.routable",
     "qcore.paths.preferred",
     "qcore.stats",
+    "qhttp3.aio.sessions",
     "qhttp3.guard",
+    "qhttp3.observer",
     "qhttp3.priority",
     "qhttp3.raw_frame",
+    "qhttp3.session_streams",
     "qtls.certificates",
     "qtls.ech",
     "qtls.outer_parameters",
@@ -52,6 +58,7 @@ SELDOM: Final = (
     "random",
     "tempfile",
     "urllib",
+    "zlib",
 )
 # What only those need who let others in.
 SERVING: Final = (

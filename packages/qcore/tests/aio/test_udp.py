@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from qcore.aio.sockets import has_ipv6, open_socket
-from qcore.aio.udp import LONE_READS, LONE_WAKE_UPS, PolledSocket, SocketOwner, UdpSocket
-from qcore.aio.udp_transport import TransportSocket, wrap_socket
+from qcore.aio.udp import LONE_READS, LONE_WAKE_UPS, PolledSocket, SocketOwner, UdpSocket, wrap_socket
+from qcore.aio.udp_transport import TransportSocket
 from qcore.batch import Address, Datagram, SendBatch, SendRun
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="offload and marks exist on Linux only")

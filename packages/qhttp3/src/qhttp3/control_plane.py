@@ -7,18 +7,21 @@ halves of QPACK, which all requests share. RFC 9114 §6.2, §7.2; RFC 9204 §4.2
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from qhttp3 import frames
 from qhttp3.config import H3Config, StreamKind
 from qhttp3.control_stream import ControlFrame, ControlStream, Goaway, PriorityUpdate
 from qhttp3.errors import H3_CLOSED_CRITICAL_STREAM, H3_EXCESSIVE_LOAD, ConnectionViolation, UsageError
 from qhttp3.events import Field, GoawayReceived, H3Event, PriorityUpdated, SettingsReceived
-from qhttp3.observer import Observer
 from qhttp3.qpack import Decoder, Encoder
-from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings, check_resumed
 from qhttp3.transport import StreamTransport, is_request_stream
 from qhttp3.uni_streams import LocalStreams, PeerStreams
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
+    from qhttp3.session_streams import SessionStreams
 
 
 class ControlPlane:

@@ -5,7 +5,7 @@ RFC 9114 §6.2.1, §7.2; RFC 9218 §7.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from qhttp3 import frames
 from qhttp3.errors import (
@@ -15,9 +15,11 @@ from qhttp3.errors import (
     H3_MISSING_SETTINGS,
     ConnectionViolation,
 )
-from qhttp3.observer import Observer
 from qhttp3.settings import H3Settings
 from qhttp3.transport import is_request_stream
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
 
 # A frame we understand is kept until it is whole; none of them needs more.
 MAX_PAYLOAD: Final = 4096

@@ -6,7 +6,7 @@ RFC 9114 §4.1.1, §8.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qhttp3.errors import (
     H3_EXCESSIVE_LOAD,
@@ -16,11 +16,13 @@ from qhttp3.errors import (
     StreamViolation,
 )
 from qhttp3.events import ConnectionFailed, H3Event, RequestFailed
-from qhttp3.observer import Observer
 from qhttp3.qpack import QpackError, SectionTooLarge
 from qhttp3.request_stream import Phase, RequestStream
 from qhttp3.request_table import RequestTable
 from qhttp3.transport import StreamTransport
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
 
 # What parts raise because of the peer.
 VIOLATIONS: Final = (ConnectionViolation, StreamViolation, QpackError, SectionTooLarge)

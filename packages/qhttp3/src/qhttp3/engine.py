@@ -26,18 +26,18 @@ from qhttp3.events import (
     HttpDatagramReceived,
     SendingStopped,
 )
-from qhttp3.observer import Observer
 from qhttp3.opening import Opening
 from qhttp3.outgoing import asks_for_head, prepare_request, prepare_response, prepare_trailers
 from qhttp3.request_stream import RequestStream
 from qhttp3.request_table import RequestTable
-from qhttp3.session_streams import SessionStreams
 from qhttp3.settings import H3Settings
 from qhttp3.transport import EndedTransport, StreamTransport, is_unidirectional
 from qhttp3.webtransport import is_offered
 
 if TYPE_CHECKING:
+    from qhttp3.observer import Observer
     from qhttp3.response_order import ResponseOrder
+    from qhttp3.session_streams import SessionStreams
 
 
 class H3Engine:
@@ -71,7 +71,11 @@ class H3Engine:
         self._requests = RequestTable()
         self._under_way = self._requests.under_way
         takes_sessions = is_offered(self.config.settings)
-        self._sessions = SessionStreams(transport, self._events.append) if takes_sessions else None
+        self._sessions: SessionStreams | None = None
+        if takes_sessions:
+            from qhttp3.session_streams import SessionStreams  # most connections have none
+
+            self._sessions = SessionStreams(transport, self._events.append)
         self._order = None if is_client else _response_order(transport, self._requests)
         self._plane = ControlPlane(
             transport,

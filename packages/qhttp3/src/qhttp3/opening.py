@@ -6,15 +6,17 @@ RFC 9114 §5.2, §6.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from qhttp3.control_plane import ControlPlane
 from qhttp3.errors import H3_REQUEST_REJECTED, H3_STREAM_CREATION_ERROR, ConnectionViolation
 from qhttp3.events import Field, H3Event, RequestsAvailable
-from qhttp3.observer import Observer
 from qhttp3.request_stream import RequestStream
 from qhttp3.request_table import RequestTable
 from qhttp3.transport import StreamTransport, is_request_stream
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
 
 
 @final

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qhttp3 import frames, headers
 from qhttp3.config import StreamKind
@@ -31,11 +31,13 @@ from qhttp3.events import (
     InformationalReceived,
     TrailersReceived,
 )
-from qhttp3.observer import Observer
 from qhttp3.qpack import Decoder, Encoder, SectionTooLarge
 from qhttp3.transport import StreamTransport
 from qhttp3.uni_streams import LocalStreams
 from qhttp3.webtransport import BIDI_SIGNAL
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
 
 # Read at once while looking for a frame: the head of a message with the beginning of a small body.
 READ_SIZE: Final = 4096

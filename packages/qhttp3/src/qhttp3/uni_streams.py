@@ -6,7 +6,7 @@ bounded by nature; unknown ones are refused unread. RFC 9114 §6.2, RFC 9204 §4
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import quicvarint
 from qhttp3.config import H3Config, StreamKind
@@ -17,10 +17,12 @@ from qhttp3.errors import (
     ConnectionViolation,
 )
 from qhttp3.frames import is_reserved
-from qhttp3.observer import Observer
-from qhttp3.session_streams import SessionStreams
 from qhttp3.transport import StreamTransport
 from qhttp3.webtransport import BIDI_SIGNAL, UNI_STREAM
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
+    from qhttp3.session_streams import SessionStreams
 
 PUSH_STREAM: Final = 0x01
 

@@ -30,8 +30,7 @@ from .race import Attempt, race
 from .resolve import for_family, literal_address, resolve
 from .sockets import open_socket
 from .tracing import observer_factory, with_key_log
-from .udp import PolledSocket, UdpSocket
-from .udp_transport import wrap_socket
+from .udp import PolledSocket, UdpSocket, wrap_socket
 
 if TYPE_CHECKING:
     from ..admission import Admit

@@ -20,7 +20,7 @@ from .driver import Driver
 from .resolve import for_family
 from .signal import Signal
 from .sockets import open_socket
-from .udp_transport import wrap_socket
+from .udp import wrap_socket
 
 
 @final

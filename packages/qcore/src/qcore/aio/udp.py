@@ -15,6 +15,7 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, final
+from weakref import WeakKeyDictionary
 
 from qwire.compiling import mypyc_attr
 
@@ -43,6 +44,8 @@ ANCILLARY_SIZE: Final = 3 * socket.CMSG_SPACE(4) if hasattr(socket, "CMSG_SPACE"
 # 128 datagrams are half a millisecond of work.
 READS_PER_WAKE_UP: Final = 64
 DATAGRAMS_PER_WAKE_UP: Final = 128
+# Kinds of loops, and whether they can watch a file descriptor.
+CAN_WATCH: Final[WeakKeyDictionary[type[asyncio.AbstractEventLoop], bool]] = WeakKeyDictionary()
 # After so many wake-ups in a row that brought one datagram each, the system is not asked for a second one, which costs
 # as much as the first: the loop tells of what is left. Now and then it is asked all the same.
 LONE_WAKE_UPS: Final = 4
@@ -415,3 +418,26 @@ class PolledSocket(UdpSocket):
                 CONTROL_MESSAGES.clear()
             CONTROL_MESSAGES[key] = ancillary
         return ancillary
+
+
+async def wrap_socket(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, *, is_connected: bool
+) -> UdpSocket:
+    """The best `UdpSocket` that the loop can run."""
+    kind = type(loop)
+    if kind not in CAN_WATCH:
+        CAN_WATCH[kind] = _can_watch(loop, sock)
+    if not CAN_WATCH[kind]:
+        from .udp_transport import TransportSocket  # all loops can, but for that of Windows
+
+        return await TransportSocket.open(loop, sock, is_connected=is_connected)
+    return PolledSocket(loop, sock, is_connected=is_connected)
+
+
+def _can_watch(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool:
+    try:
+        loop.add_reader(sock.fileno(), lambda: None)
+    except NotImplementedError:
+        return False
+    loop.remove_reader(sock.fileno())
+    return True

@@ -10,15 +10,12 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from typing import Any, Final, Self, cast
-from weakref import WeakKeyDictionary
 
 from ..batch import Address, Datagram, SendBatch, SendRun
-from .udp import PolledSocket, SocketOwner, UdpSocket, says_unreachable
+from .udp import SocketOwner, UdpSocket, says_unreachable
 
 # Selector loops ask the system for 256 KiB per datagram by default, which costs more than everything else.
 READ_SIZE: Final = 65_535
-# Kinds of loops, and whether they can watch a file descriptor.
-CAN_WATCH: Final[WeakKeyDictionary[type[asyncio.AbstractEventLoop], bool]] = WeakKeyDictionary()
 
 
 class TransportSocket(UdpSocket, asyncio.DatagramProtocol):
@@ -113,24 +110,3 @@ class TransportSocket(UdpSocket, asyncio.DatagramProtocol):
         self._is_paused = False
         if self._send_unsent() and self._owner is not None:
             self._owner.on_writable()
-
-
-async def wrap_socket(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, *, is_connected: bool
-) -> UdpSocket:
-    """The best `UdpSocket` that the loop can run."""
-    kind = type(loop)
-    if kind not in CAN_WATCH:
-        CAN_WATCH[kind] = _can_watch(loop, sock)
-    if not CAN_WATCH[kind]:
-        return await TransportSocket.open(loop, sock, is_connected=is_connected)
-    return PolledSocket(loop, sock, is_connected=is_connected)
-
-
-def _can_watch(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool:
-    try:
-        loop.add_reader(sock.fileno(), lambda: None)
-    except NotImplementedError:
-        return False
-    loop.remove_reader(sock.fileno())
-    return True

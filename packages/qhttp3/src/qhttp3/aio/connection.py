@@ -5,7 +5,7 @@ There is no task here. Whoever waits is woken through its exchange; whoever used
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qcore.aio.connection import Connection
 from qcore.aio.signal import Signal
@@ -26,7 +26,6 @@ from qcore.events import (
 )
 from qhttp3.aio.fields import Headers
 from qhttp3.aio.request_error import RequestError
-from qhttp3.aio.sessions import SessionTable
 from qhttp3.aio.tracing import observer_for
 from qhttp3.config import H3Config
 from qhttp3.engine import H3Engine
@@ -45,6 +44,9 @@ from qhttp3.events import (
     TrailersReceived,
 )
 from qhttp3.webtransport import is_offered
+
+if TYPE_CHECKING:
+    from qhttp3.aio.sessions import SessionTable
 
 # What most events are, looked up once: names of other modules are looked up each time.
 READABLE: Final = StreamReadable
@@ -173,7 +175,11 @@ class H3Connection:
         self.changed = (
             Signal()
         )  # requests are possible again, settings have come, or the connection is winding down
-        self.sessions = SessionTable(self) if is_offered(config.settings) else None
+        self.sessions: SessionTable | None = None
+        if is_offered(config.settings):
+            from qhttp3.aio.sessions import SessionTable  # most connections have none
+
+            self.sessions = SessionTable(self)
         self._pending = 0  # messages queued since the last wake-up, or since a group of them left
         self._together = FIRST_TOGETHER
         self.engine = self._make_engine()

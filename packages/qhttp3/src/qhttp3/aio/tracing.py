@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from qcore.aio.connection import Connection
-from qhttp3.observer import Observer
+
+if TYPE_CHECKING:
+    from qhttp3.observer import Observer
 
 OBSERVER_GROUP: Final = "uquic.http3_observers"
 
-MakeObserver: TypeAlias = Callable[[object], Observer | None]
+MakeObserver: TypeAlias = "Callable[[object], Observer | None]"
 
 
 def observer_for(connection: Connection) -> Observer | None:

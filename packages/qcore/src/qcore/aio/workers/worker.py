@@ -18,7 +18,7 @@ from ...ids.workers import WorkerIds
 from ...router import Router
 from ...tokens import UsedTokens
 from ..endpoint import Endpoint
-from ..udp_transport import wrap_socket
+from ..udp import wrap_socket
 from .mailbox import Mailbox
 
 # What a worker says: it serves, or it could not begin, and why.
