@@ -10,14 +10,10 @@ from enum import Enum
 from typing import Final
 
 
-class Key(Enum):
-    """Members are keys of the tables below, looked up for every frame: `Enum` would hash their names in Python."""
-
-    __hash__ = object.__hash__
-
-
-class SendState(Key):
+class SendState(Enum):
     """The sending half, RFC 9000 §3.1."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     READY = "ready"
     SEND = "send"
@@ -27,8 +23,10 @@ class SendState(Key):
     RESET_RECVD = "reset received"
 
 
-class SendInput(Key):
+class SendInput(Enum):
     """What moves the sending half."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     SEND = "stream or blocked frame sent"
     FIN = "stream frame with the end sent"
@@ -37,8 +35,10 @@ class SendInput(Key):
     RESET_ACKED = "reset acknowledged"
 
 
-class ReceiveState(Key):
+class ReceiveState(Enum):
     """The receiving half, RFC 9000 §3.2."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     RECV = "receive"
     SIZE_KNOWN = "size known"
@@ -48,8 +48,10 @@ class ReceiveState(Key):
     RESET_READ = "reset read"
 
 
-class ReceiveInput(Key):
+class ReceiveInput(Enum):
     """What moves the receiving half."""
+
+    __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
 
     FIN = "end known"
     ALL_DATA = "all data received"
