@@ -9,8 +9,9 @@ connection; `new` has a path that never comes twice.
 import time
 from collections.abc import Callable
 
+from qhttp3.config import DEFAULT_PSEUDO_ORDER
 from qhttp3.headers import check_request
-from qhttp3.outgoing import DEFAULT_PSEUDO_ORDER, prepare_request
+from qhttp3.outgoing import prepare_request
 from qhttp3.qpack import Decoder, Encoder, EncoderPolicy, Insert
 
 Field = tuple[bytes, bytes]

@@ -1,8 +1,8 @@
 import pytest
 
+from qhttp3.config import DEFAULT_PSEUDO_ORDER
 from qhttp3.errors import MalformedMessage
 from qhttp3.outgoing import (
-    DEFAULT_PSEUDO_ORDER,
     prepare_request,
     prepare_response,
     prepare_trailers,

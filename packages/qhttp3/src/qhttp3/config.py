@@ -10,13 +10,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal
 
 from qhttp3.light_dataclass import dataclass, field
-from qhttp3.outgoing import DEFAULT_PSEUDO_ORDER
 from qhttp3.qpack import EncoderPolicy
 from qhttp3.settings import H3Settings
 
 if TYPE_CHECKING:
     from qhttp3.raw_frame import RawFrame
 
+DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
 DEFAULT_SETTINGS: Final = H3Settings.build(
     qpack_max_table_capacity=4096,
     qpack_blocked_streams=16,

@@ -21,8 +21,6 @@ _prepared: Final[dict[_Key, tuple[Field, ...]]] = {}
 # And heads of responses, with the peer's limit; whether each is final comes with it.
 _responses: Final[dict[tuple[tuple[Field, ...], int | None], tuple[tuple[Field, ...], bool]]] = {}
 
-DEFAULT_PSEUDO_ORDER: Final = (b":method", b":scheme", b":authority", b":path")
-
 
 def prepare_request(
     fields: Iterable[Field], order: tuple[bytes, ...], peer: H3Settings | None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from ..errors import UsageError
 from .base import CongestionController
 from .cubic import Cubic
 
-if TYPE_CHECKING:
-    from .bbr import Bbr as Bbr
-    from .new_reno import NewReno as NewReno
-
-__all__ = ["NAMES", "Bbr", "CongestionController", "Cubic", "NewReno", "make"]
+__all__ = ["NAMES", "CongestionController", "make"]
 
 NAMES: Final = ("cubic", "newreno", "bbr")
 
@@ -34,15 +30,3 @@ def make(name: str, datagram_size: int) -> CongestionController:
 
         return Bbr(datagram_size)
     raise UsageError(f"no congestion controller {name!r}; known are {', '.join(NAMES)}")
-
-
-def __getattr__(name: str) -> Any:
-    if name == "Bbr":
-        from .bbr import Bbr
-
-        return Bbr
-    if name == "NewReno":
-        from .new_reno import NewReno
-
-        return NewReno
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, final
 
-from qtls.client import ClientHandshake
 from qtls.config import ClientTLS, ServerTLS
 from qtls.errors import LocalAlert
 from qtls.events import KeysInstalled, TlsEvent
@@ -27,6 +26,7 @@ from .negotiation import Negotiation
 from .parts import Parts
 
 if TYPE_CHECKING:
+    from qtls.client import ClientHandshake
     from qtls.server import ServerHandshake
 
 
@@ -144,7 +144,7 @@ def open_client(
     )
 
     def make_tls(parameters: TransportParameters, early_data: bool) -> tuple[ClientHandshake, list[TlsEvent]]:
-        handshake = ClientHandshake(
+        handshake = _client_handshake()(
             tls,
             server_name=server_name,
             transport_parameters=parameters.encode(),
@@ -251,6 +251,14 @@ def open_server(
     parts.install_initial_keys(keys.server_sealer, keys.client_opener)
     parts.handshake.wall_offset = wall_clock - now
     return Opening(parts, negotiation, [])
+
+
+@cache
+def _client_handshake() -> type[ClientHandshake]:
+    """Loaded late, for servers dial nobody."""
+    from qtls.client import ClientHandshake
+
+    return ClientHandshake
 
 
 @cache
