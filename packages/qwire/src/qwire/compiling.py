@@ -1,7 +1,7 @@
 """What compiled builds have to be told.
 
-mypyc seals the classes it compiles, unless they carry its mark, and lets them have one base,
-unless the others are traits. Neither mark means anything to the interpreter, so nothing has to be installed for them.
+mypyc seals the classes it compiles, unless they carry its mark. The mark means nothing to the interpreter, so
+nothing has to be installed for it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mypy_extensions import mypyc_attr, trait
+    from mypy_extensions import mypyc_attr
 else:
 
     def mypyc_attr(**_marks):
         return lambda marked: marked
 
-    def trait(marked):
-        return marked
 
-
-__all__ = ["mypyc_attr", "trait"]
+__all__ = ["mypyc_attr"]

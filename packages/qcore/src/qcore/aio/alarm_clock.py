@@ -5,11 +5,15 @@ asks for is due before anything else of its connection; and each timer that fire
 they have one, which most packets leave as it is.
 """
 
+from __future__ import annotations
+
 import asyncio
 import math
 import threading
 import time
 from typing import Final, final
+
+from qwire.compiling import mypyc_attr
 
 from .alarms import Alarm, Alarms
 from .driven import Driven, Sleeper
@@ -34,7 +38,7 @@ class AlarmClock:
         self._users = 0
 
     @staticmethod
-    def of(loop: asyncio.AbstractEventLoop) -> "AlarmClock":
+    def of(loop: asyncio.AbstractEventLoop) -> AlarmClock:
         """The clock of a loop, shared by all that is open on it."""
         clock = CURRENT.clock
         if clock is None or clock._loop is not loop:
@@ -92,6 +96,7 @@ class AlarmClock:
         self.arrange()
 
 
+@mypyc_attr(native_class=False)  # a thread's attributes are not where a native class has its own
 class Current(threading.local):
     """The clock of the loop that runs in a thread."""
 

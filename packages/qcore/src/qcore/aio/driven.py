@@ -1,6 +1,10 @@
 """What a driver knows of a connection, and what the alarm clock knows of a driver."""
 
-from qwire.compiling import mypyc_attr, trait
+from __future__ import annotations
+
+from typing import Protocol
+
+from qwire.compiling import mypyc_attr
 
 from ..engine.engine import QuicEngine
 from ..events import Event
@@ -15,7 +19,7 @@ class Driven:
         sleeper: who is woken when the alarm comes up.
     """
 
-    def __init__(self, engine: QuicEngine, sleeper: "Sleeper") -> None:
+    def __init__(self, engine: QuicEngine, sleeper: Sleeper) -> None:
         self.engine = engine
         self.sleeper = sleeper
         self.alarm: Alarm[Driven] = Alarm(self)
@@ -53,10 +57,8 @@ class Driven:
         raise NotImplementedError
 
 
-@trait
-class Sleeper:
+class Sleeper(Protocol):
     """Whoever looks after connections when their time has come."""
 
     def on_alarms(self, due: list[Driven]) -> None:
         """The alarms of these have come up, each of them one of its own."""
-        raise NotImplementedError

@@ -16,7 +16,7 @@ from ..batch import Address, Datagram, SendBatch
 from ..engine.engine import QuicEngine
 from ..router import Router
 from .alarm_clock import TIMER_SLACK, AlarmClock
-from .driven import Driven, Sleeper
+from .driven import Driven
 from .local_sockets import LocalSockets
 from .udp import SocketOwner, UdpSocket
 
@@ -39,7 +39,7 @@ NOBODY: Final[set[Driven]] = set()
 
 
 @final
-class Driver(SocketOwner, Sleeper):
+class Driver(SocketOwner):
     """Feeds a router from a socket, and a socket from its engines.
 
     Args:
