@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 import time
+from threading import get_ident
 from typing import Final, final
-
-from qwire.compiling import mypyc_attr
 
 from .alarms import Alarm, Alarms
 from .driven import Driven, Sleeper
@@ -40,9 +38,10 @@ class AlarmClock:
     @staticmethod
     def of(loop: asyncio.AbstractEventLoop) -> AlarmClock:
         """The clock of a loop, shared by all that is open on it."""
-        clock = CURRENT.clock
+        thread = get_ident()
+        clock = CLOCKS.get(thread)
         if clock is None or clock._loop is not loop:
-            clock = CURRENT.clock = AlarmClock(loop)
+            clock = CLOCKS[thread] = AlarmClock(loop)
         clock._users += 1
         return clock
 
@@ -54,8 +53,9 @@ class AlarmClock:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if CURRENT.clock is self:
-            CURRENT.clock = None
+        thread = get_ident()
+        if CLOCKS.get(thread) is self:
+            del CLOCKS[thread]
 
     def set(self, alarm: Alarm[Driven], deadline: float) -> None:
         """See to it that an alarm comes up; `arrange` is to be called once all of a turn are set."""
@@ -96,11 +96,5 @@ class AlarmClock:
         self.arrange()
 
 
-@mypyc_attr(native_class=False)  # a thread's attributes are not where a native class has its own
-class Current(threading.local):
-    """The clock of the loop that runs in a thread."""
-
-    clock: AlarmClock | None = None
-
-
-CURRENT: Final = Current()
+# By thread, that of the loop which runs there.
+CLOCKS: Final[dict[int, AlarmClock]] = {}
