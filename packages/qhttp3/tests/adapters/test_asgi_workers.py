@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,31 @@ def test_each_worker_has_its_own_lifespan(serve: Serve, made: MadeCertificate, t
     run(main())
     lines = [line.split()[0] for line in diary.read_text().splitlines()]
     assert ["startup"] * 2 + ["shutdown"] * 2 == lines
+
+
+def test_no_request_fails_while_a_worker_is_started_again(serve: Serve, made: MadeCertificate) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, b"%d" % os.getpid())
+
+    async def main() -> None:
+        async with serve(app, workers=2) as (_, _, url):
+
+            async def seen_by_a_newcomer() -> int:
+                async with Client(tls=ClientTLS(ca=made.ca_pem)) as client:
+                    response = await client.request("GET", url)
+                    assert 200 == response.status
+                    return int(await response.read())
+
+            first = await seen_by_a_newcomer()
+            os.kill(first, signal.SIGTERM)
+            seen = {first}
+            for _ in range(1_000):
+                seen.add(await seen_by_a_newcomer())
+                if len(seen) == 3:  # both of before, and the new one
+                    return
+            raise AssertionError(f"1,000 clients, served by {seen} alone")
+
+    run(main())
 
 
 def test_application_that_cannot_start_in_a_worker_stops_the_server(made: MadeCertificate) -> None:
