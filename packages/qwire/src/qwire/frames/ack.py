@@ -167,22 +167,21 @@ class ImmediateAckFrame(Frame):
         return 1
 
 
-def parse_ack(reader: Reader, with_ecn: bool) -> AckFrame:
-    """Read the body of an ACK frame; the type has been consumed.
+def parse_ack(data: bytes, position: int, with_ecn: bool) -> tuple[AckFrame, int]:
+    """Read the body of an ACK frame, which begins at ``position``.
 
     RFC 9000 §19.3.
 
     Returns:
-        Ranges are inclusive ``(smallest, largest)`` pairs, highest first. ``delay`` stays in wire units:
+        The frame, and the position behind it. Ranges are inclusive ``(smallest, largest)`` pairs, highest first. ``delay`` stays in wire units:
         the exponent belongs to the connection.
 
     Raises:
         DecodeError: truncated, or a range or gap that would go below packet number 0.
     """
     # Straight over the bytes: an ACK frame is most of what a sender receives, and has many short integers.
-    data = reader.data
     end = len(data)
-    largest, position = varint_at(data, reader.position)
+    largest, position = varint_at(data, position)
     # From here on nearly all are below 64: no call for those.
     delay = data[position] if position < end else 0x40
     if delay < 0x40:
@@ -234,8 +233,7 @@ def parse_ack(reader: Reader, with_ecn: bool) -> AckFrame:
         else:
             ce, position = varint_at(data, position)
         ecn = (ect0, ect1, ce)
-    reader.position = position
-    return AckFrame(ranges, delay, ecn)
+    return AckFrame(ranges, delay, ecn), position
 
 
 def parse_ack_frequency(reader: Reader) -> AckFrequencyFrame:

@@ -179,6 +179,10 @@ def parse_frames(
                 )
                 position = stop
                 continue
+            if frame_type == FRAME_ACK or frame_type == FRAME_ACK_ECN:
+                ack, position = parse_ack(payload, position, frame_type == FRAME_ACK_ECN)
+                frames.append(ack)
+                continue
             if frame_type == FRAME_PADDING:
                 stop = _end_of_zeros(payload, position)
                 frames.append(PaddingFrame(stop - position + 1))
@@ -195,9 +199,7 @@ def parse_frames(
                 reader = Reader(payload, position)
             else:
                 reader.position = position
-            if frame_type == FRAME_ACK or frame_type == FRAME_ACK_ECN:
-                frames.append(parse_ack(reader, frame_type == FRAME_ACK_ECN))
-            elif frame_type == FRAME_CRYPTO:
+            if frame_type == FRAME_CRYPTO:
                 frames.append(parse_crypto(reader))
             else:
                 frames.append(_parse_rare(reader, frame_type))
