@@ -299,7 +299,7 @@ class StreamManager(FrameSource):
         """
         stream = self._table.of_verb(stream_id, sending=True)
         if stream is not None:
-            self._outgoing.reprioritize(stream, min(max(urgency, 0), LEVELS - 1), incremental)
+            self._outgoing.scheduler.reprioritize(stream, min(max(urgency, 0), LEVELS - 1), incremental)
 
     # Frames of the peer
 

@@ -50,9 +50,12 @@ class Outgoing:
         flow: the connection's credit.
         owner: who is told of the fate of the frames.
         by_number: streams have their turns in the order of their numbers.
+
+    Attributes:
+        scheduler: the streams that have data which may be sent.
     """
 
-    __slots__ = ("_flow", "_owing", "_owner", "_parked", "_scheduler", "_table")
+    __slots__ = ("_flow", "_owing", "_owner", "_parked", "_table", "scheduler")
 
     def __init__(
         self,
@@ -65,19 +68,15 @@ class Outgoing:
         self._table = table
         self._flow = flow
         self._owner = owner
-        self._scheduler = Scheduler(by_number)
+        self.scheduler = Scheduler(by_number)
         self._parked = NOBODY_PARKED  # they wait for credit of the connection
         self._owing = NOBODY_OWING
 
     def clear(self) -> None:
         """Forget everything that waits."""
-        self._scheduler.clear()
+        self.scheduler.clear()
         self._parked = NOBODY_PARKED
         self._owing = NOBODY_OWING
-
-    def reprioritize(self, stream: Stream, urgency: int, incremental: bool) -> None:
-        """Change the priority of a stream. RFC 9218 §4."""
-        self._scheduler.reprioritize(stream, urgency, incremental)
 
     def owe(self, stream: Stream, what: int) -> None:
         """Queue one of the frames `OWES_*`."""
@@ -96,7 +95,7 @@ class Outgoing:
         flow = self._flow
         readiness = send.readiness(flow.send_limit - flow.sent)
         if readiness == READY:
-            self._scheduler.add(stream)
+            self.scheduler.add(stream)
         else:
             self._set_aside(stream, send, readiness)
 
@@ -117,7 +116,7 @@ class Outgoing:
     def _unpark_all(self) -> None:
         for stream in self._parked.values():
             stream.is_parked = False
-            self._scheduler.add(stream)
+            self.scheduler.add(stream)
         self._parked.clear()
 
     def unpark(self, stream: Stream) -> None:
@@ -128,7 +127,7 @@ class Outgoing:
 
     def _next_ready(self) -> Stream | None:
         """The stream whose turn it is, after those that cannot send have left the queue."""
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         flow = self._flow
         credit = flow.send_limit - flow.sent
         if self._parked and credit > 0:
@@ -147,7 +146,7 @@ class Outgoing:
 
     def has_frames(self) -> bool:
         """Whether there is anything that may be sent now."""
-        if (self._scheduler.count or self._parked) and self._next_ready() is not None:
+        if (self.scheduler.count or self._parked) and self._next_ready() is not None:
             return True
         return (bool(self._owing) and self._is_owing()) or self._owes_limits()
 
@@ -171,7 +170,7 @@ class Outgoing:
         if self._owes_limits() and not self._write_limits(builder):
             return
         flow = self._flow
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         while scheduler.count or self._parked:
             stream = self._next_ready()
             if stream is None:
@@ -201,7 +200,7 @@ class Outgoing:
         if self._owing or self._owes_limits():
             return frames
         flow = self._flow
-        scheduler = self._scheduler
+        scheduler = self.scheduler
         while len(frames) < count:
             stream = self._next_ready()
             if stream is None or stream.send is None:
@@ -293,7 +292,7 @@ class Outgoing:
             if stream is not None and stream.send is not None:
                 stream.send.on_lost(frame)
                 # What was sent before needs no credit, so a parked stream has its turn too.
-                self._scheduler.add(stream)
+                self.scheduler.add(stream)
         elif isinstance(frame, MaxStreamsFrame):
             peer = self._table.peer[0 if frame.bidirectional else 1]
             peer.is_due = peer.is_due or frame.maximum == peer.limit

@@ -199,7 +199,7 @@ class Client:
         else:
             target, fields = plain_request(method, url)
         ending = None if trailers is None else encode_fields(trailers)
-        origin = self._origin(target)
+        origin = self._origins.get((target.host, target.port)) or self._origin(target)
         has_more = trailers is not None or not (content is None or content in (b"", ""))
         attempt = 0
         while True:

@@ -48,7 +48,8 @@ class ClientExchange(Exchange):
             QuicError: the request or its connection ended early.
         """
         while not self.status:
-            self.raise_error()
+            if self.error is not None:
+                raise self.error
             # As `Patience.wait`, without a coroutine of its own: every request passes here.
             future = self._patience.begin(self.changed)
             try:
@@ -99,5 +100,6 @@ def start_exchange(
     exchange = ClientExchange(connection, stream_id, patience)
     connection.exchanges[stream_id] = exchange
     connection.pump_message()
-    connection.set_apart()
+    if connection.keeps_apart:
+        connection.set_apart()
     return exchange

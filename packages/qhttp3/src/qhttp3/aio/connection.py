@@ -163,6 +163,7 @@ class H3Connection:
 
     Attributes:
         exchanges: By stream id.
+        keeps_apart: Each request leaves by itself.
         undelivered: Requests whose answer the client is not known to have, for a server.
     """
 
@@ -175,6 +176,7 @@ class H3Connection:
         self.changed = (
             Signal()
         )  # requests are possible again, settings have come, or the connection is winding down
+        self.keeps_apart = config.requests_apart == "each"
         self.sessions: SessionTable | None = None
         if is_offered(config.settings):
             from qhttp3.aio.sessions import SessionTable  # most connections have none
@@ -341,7 +343,7 @@ class H3Connection:
 
     def set_apart(self) -> None:
         """A request is complete: where each goes apart, it leaves before anything else becomes pending."""
-        if self.config.requests_apart == "each" and not self.connection.is_closed:
+        if self.keeps_apart and not self.connection.is_closed:
             self.connection.flush_now()
 
     # Verbs
