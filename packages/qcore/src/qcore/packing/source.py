@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class FrameSource:
     """Base class of everything that puts frames into packets."""
 
+    __slots__ = ()
+
     def has_frames(self, space: int) -> bool:
         """Whether there is something to send in this packet-number space now."""
         return False

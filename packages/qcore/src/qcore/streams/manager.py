@@ -440,7 +440,8 @@ class StreamManager(FrameSource):
                 continue
             # Data that lies together is counted together.
             stream_id = frame.stream_id
-            stop = frame.offset + len(frame.data)
+            offset = frame.offset
+            stop = offset + len(frame.data)
             fin = frame.fin
             while index < count:
                 behind = frames[index]
@@ -453,7 +454,7 @@ class StreamManager(FrameSource):
                 stop += len(behind.data)
                 fin = fin or behind.fin
                 index += 1
-            self._on_data_acked(stream_id, frame.offset, stop - frame.offset, fin)
+            self._on_data_acked(stream_id, offset, stop - offset, fin)
 
     def _on_data_acked(self, stream_id: int, offset: int, size: int, fin: bool) -> None:
         stream = self._streams.get(stream_id)
