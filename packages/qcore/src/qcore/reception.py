@@ -182,6 +182,8 @@ class Reception:
 
     def transmit(self, batch: SendBatch) -> int:
         """Add the answers; returns the number of datagrams."""
+        if not self._replies:
+            return 0
         count = min(len(self._replies), batch.limit - batch.count)
         for datagram, data in self._replies[:count]:
             batch.add(datagram.address, 0, data, datagram.local)

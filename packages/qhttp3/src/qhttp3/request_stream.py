@@ -395,9 +395,10 @@ class RequestStream:
         if self.is_sent:
             raise UsageError(f"stream {self.stream_id} takes no further data")
         section = self._encoder.encode_again(self.stream_id, fields)
+        has_instructions = False
         if section is None:
             section = self._encoder.encode(self.stream_id, fields, can_insert=self._can_insert())
-        has_instructions = self._encoder.has_instructions
+            has_instructions = self._encoder.has_instructions
         is_last = self._encoder.instructions_last
         if has_instructions and not is_last:
             self._send_instructions()
