@@ -10,7 +10,7 @@ from ..engine.sites import Site
 LONG_AGO = 0.0
 
 
-class Heard(Sleeper):
+class Heard:
     """Keeps whom it was woken for, one list for each time."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Heard(Sleeper):
         self.first.set()
 
 
-class Deaf(Sleeper):
+class Deaf:
     def on_alarms(self, due: list[Driven]) -> None:
         raise RuntimeError("not now")
 
