@@ -98,8 +98,8 @@ class QuicConfig:
         id_lifetime: packets sent to one connection ID of the peer before another takes its place; 0 to keep it.
         max_udp_payload: the largest UDP payload that is received or sent.
         max_ack_delay: the longest delay of an ACK, in seconds.
-        ack_slack: seconds, at whose multiples delayed ACKs leave, up to a quarter of their delay early: those of many
-            connections share a wake-up. 0 to use up the delay.
+        hasty_acks: a delayed ACK waits for something to share a packet with. Where one has waited in vain, the next ones leave
+            at once, until something comes that they could have waited for. False to delay all alike.
         min_ack_delay: the shortest delay that the peer may ask for with ACK_FREQUENCY, in seconds; None to take no
             such wishes (draft-ietf-quic-ack-frequency-14).
         ack_frequency: what to ask of a peer that takes them; None for acknowledgements as RFC 9000 has them.
@@ -139,7 +139,7 @@ class QuicConfig:
     id_lifetime: int = 10_000
     max_udp_payload: int = 1_452
     max_ack_delay: float = 0.025
-    ack_slack: float = 0.00625
+    hasty_acks: bool = True
     min_ack_delay: float | None = 0.001
     ack_frequency: AckFrequency | None = None
     max_pacing_burst: int = 32
@@ -170,8 +170,6 @@ class QuicConfig:
             raise ValueError("max_udp_payload must be at least 1200")
         if self.min_ack_delay is not None and not 0 <= self.min_ack_delay <= self.max_ack_delay:
             raise ValueError("min_ack_delay is above max_ack_delay")
-        if self.ack_slack < 0:
-            raise ValueError("ack_slack must not be negative")
         if isinstance(self.congestion, str) and self.congestion not in NAMES:
             raise UsageError(f"no congestion controller {self.congestion!r}; known are {', '.join(NAMES)}")
         if self.key_update_interval < 1 or self.id_lifetime < 0:

@@ -168,24 +168,62 @@ def test_congestion_mark_is_told_at_once() -> None:  # RFC 9000 §13.2.1
     assert handler.has_frames(APPLICATION)
 
 
-def test_acks_of_many_connections_are_due_together_and_none_is_late() -> None:
-    dues = set()
-    for step in range(1_000):
-        now = 7.0 + step / 100_000
-        handler = ReceivedPacketHandler(APPLICATION, max_ack_delay=0.025, ack_slack=0.005)
-        handler.on_received(0, True, now)
-        assert now + 0.020 - 1e-9 <= handler.deadline <= now + 0.025
-        dues.add(handler.deadline)
-
-    assert len(dues) <= 3
+def hasty() -> ReceivedPacketHandler:
+    """One whose first ACK has waited in vain, from 0 to 25 ms."""
+    handler = ReceivedPacketHandler(APPLICATION, learns=True)
+    handler.on_received(0, True, 0.0)
+    assert not handler.has_frames(APPLICATION)
+    handler.handle_timeout(handler.deadline)
+    handler.on_ack_sent()
+    return handler
 
 
-def test_a_short_delay_is_not_rounded_away() -> None:
-    handler = ReceivedPacketHandler(APPLICATION, ack_slack=0.005)
-    handler.set_ack_frequency(9, 0.001, 1)
-    handler.on_received(0, True, 7.000_3)
+def test_an_ack_leaves_at_once_where_the_last_one_waited_in_vain() -> None:
+    handler = hasty()
+    for number in (1, 2):
+        handler.on_received(number, True, float(number))
+        assert handler.has_frames(APPLICATION)
+        handler.on_ack_sent()
 
-    assert 7.000_3 + 0.000_75 - 1e-9 <= handler.deadline <= 7.000_3 + 0.001
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_haste_is_over_once_something_comes_or_goes_that_could_have_been_waited_for(comes: bool) -> None:
+    handler = hasty()
+    handler.on_received(1, True, 1.0)
+    handler.on_ack_sent()
+    number = 2
+    if comes:
+        handler.on_received(number, True, 1.01)
+        assert not handler.has_frames(APPLICATION)
+        assert pytest.approx(1.035) == handler.deadline
+        handler.on_ack_sent()
+        number = 3
+    else:
+        handler.calm(1.01)
+
+    handler.on_received(number, True, 2.0)
+    assert not handler.has_frames(APPLICATION)
+
+
+def test_what_goes_much_later_does_not_end_the_haste() -> None:
+    handler = hasty()
+    handler.on_received(1, True, 1.0)
+    handler.on_ack_sent()
+    handler.calm(1.03)
+
+    handler.on_received(2, True, 2.0)
+    assert handler.has_frames(APPLICATION)
+
+
+def test_a_peer_that_asks_for_fewer_acks_gets_none_in_haste() -> None:
+    handler = hasty()
+    handler.set_ack_frequency(9, 0.025, 1)
+    handler.on_received(1, True, 1.0)
+    handler.handle_timeout(1.025)
+    handler.on_ack_sent()
+    handler.on_received(2, True, 2.0)
+
+    assert not handler.has_frames(APPLICATION)
 
 
 def test_marks_are_counted_once_per_packet() -> None:  # RFC 9000 §13.4.1

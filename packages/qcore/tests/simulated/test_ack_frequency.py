@@ -134,10 +134,10 @@ def test_probe_asks_for_an_answer_at_once() -> None:  # §5
 # What we obey
 
 
-EXACT = QuicConfig(ack_slack=0.0)
+UNHURRIED = QuicConfig(hasty_acks=False)
 
 
-def asked(*frames: Frame, config: QuicConfig = EXACT) -> Pair:
+def asked(*frames: Frame, config: QuicConfig = UNHURRIED) -> Pair:
     """A server that was sent such frames by its client."""
     pair = established(server_config=config)
     pair.run_for(0.5)

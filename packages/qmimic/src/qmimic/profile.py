@@ -317,7 +317,7 @@ class ClientProfile:
             datagrams=engine.datagrams,
             max_udp_payload=engine.max_udp_payload,
             max_ack_delay=self.recovery.max_ack_delay,
-            ack_slack=0.0,
+            hasty_acks=False,
             early_data=resumption.early_data,
             id_lifetime=0,  # no browser changes connection IDs on the way
             initial=policy,

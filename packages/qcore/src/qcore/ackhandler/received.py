@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 ACK_ELICITING_THRESHOLD: Final = 2  # RFC 9000 §13.2.2
 MAX_ACK_DELAY: Final = 0.025  # RFC 9000 §18.2
 ACK_DELAY_EXPONENT: Final = 3  # RFC 9000 §18.2
-# The part of its delay by which an ACK may leave early.
-MAX_SLACK: Final = 0.25
 
 
 @final
@@ -34,30 +32,32 @@ class ReceivedPacketHandler(FrameSource):
     Args:
         max_ack_delay: seconds that an ack-eliciting packet may wait for its ACK.
         ack_delay_exponent: that of the ACKs' delays.
-        ack_slack: seconds, of which a waiting ACK leaves at a multiple; 0 to leave when its delay is over.
+        learns: whether the next ACK leaves at once where the last one waited in vain.
 
     Attributes:
         deadline: when a delayed ACK has to go; math.inf when none is delayed, or one is due at once.
         ack_pending: whether ack-eliciting packets wait for an ACK, delayed or not.
+        is_hasty: the last ACK that waited for company left alone, so that the next one does not wait: it would cost both
+            sides a wake-up of its own, when whatever it concerns is forgotten.
         largest_received: -1 before the first packet.
         ect0, ect1, ce: packets by ECN mark.
     """
 
     __slots__ = (
-        "_ack_slack",
         "_delay",
         "_eliciting_threshold",
         "_exponent",
+        "_hurried",
         "_ignores_first_gap",
         "_is_owed",
         "_largest_eliciting",
         "_largest_reported",
         "_largest_time",
+        "_learns",
         "_ranges",
         "_reordering_threshold",
         "_report_from",
         "_reports_delay",
-        "_slack",
         "_space",
         "_unacked",
         "ack_pending",
@@ -65,6 +65,7 @@ class ReceivedPacketHandler(FrameSource):
         "deadline",
         "ect0",
         "ect1",
+        "is_hasty",
         "largest_received",
     )
 
@@ -74,14 +75,14 @@ class ReceivedPacketHandler(FrameSource):
         *,
         max_ack_delay: float = MAX_ACK_DELAY,
         ack_delay_exponent: int = ACK_DELAY_EXPONENT,
-        ack_slack: float = 0.0,
+        learns: bool = False,
     ) -> None:
         self._space = space
         self._exponent = ack_delay_exponent
         # RFC 9000 §13.2.1: Initial and Handshake packets are acknowledged at once.
         self._delay = max_ack_delay if space == APPLICATION else 0.0
-        self._ack_slack = ack_slack
-        self._slack = min(ack_slack, self._delay * MAX_SLACK)
+        self._learns = learns and space == APPLICATION
+        self._hurried = -math.inf  # when an ACK was last sent in haste
         self._eliciting_threshold = ACK_ELICITING_THRESHOLD if space == APPLICATION else 1
         self._reordering_threshold = 1
         self._reports_delay = space == APPLICATION
@@ -95,6 +96,7 @@ class ReceivedPacketHandler(FrameSource):
         self._unacked = 0
         self._is_owed = False
         self.ack_pending = False
+        self.is_hasty = False
         self.deadline = math.inf
         self.largest_received = -1
         self.ect0 = 0
@@ -198,7 +200,13 @@ class ReceivedPacketHandler(FrameSource):
         """A delayed ACK whose time has come is due."""
         if self.deadline <= now:
             self._is_owed = True
+            self.is_hasty = self._learns
             self.deadline = math.inf
+
+    def calm(self, now: float) -> None:
+        """A packet comes or goes, whose ACK or which an ACK could have shared that was sent in haste not long ago."""
+        if now - self._hurried < self._delay:
+            self.is_hasty = False
 
     def ack_immediately(self) -> None:
         """The peer asks for an ACK: IMMEDIATE_ACK of draft-ietf-quic-ack-frequency §5."""
@@ -236,7 +244,8 @@ class ReceivedPacketHandler(FrameSource):
         """
         self._eliciting_threshold = threshold + 1
         self._delay = max_delay
-        self._slack = min(self._ack_slack, max_delay * MAX_SLACK)
+        self._learns = False
+        self.is_hasty = False
         self._reordering_threshold = reordering_threshold
 
     def has_frames(self, space: int) -> bool:
@@ -269,10 +278,14 @@ class ReceivedPacketHandler(FrameSource):
         """The next ACK says all that this one said."""
 
     def _wait(self, now: float) -> None:
-        """Delay an ACK; those of many connections are due together, so that they take one wake-up."""
-        deadline = now + self._delay
-        slack = self._slack
-        self.deadline = deadline - deadline % slack if slack else deadline
+        """Delay the ACK of the first packet that asks for one, unless that is known to be in vain."""
+        if self.is_hasty:
+            self.calm(now)
+            if self.is_hasty:
+                self._hurried = now
+                self._is_owed = True
+                return
+        self.deadline = now + self._delay
 
     def _count_mark(self, ecn: int) -> None:
         if ecn == ECT0:

@@ -165,7 +165,7 @@ class Parts:
         )
         self.datagram_size = self.base_size
         self.recovery = _recovery(config, is_client, self.base_size)
-        self.spaces = _spaces(parameters, config.ack_slack)
+        self.spaces = _spaces(parameters, config.hasty_acks)
         self.ack_frequency = AckFrequencyControl(self.spaces[APPLICATION].received, self.recovery, parameters)
         self.handshake = Handshake(tls, self.spaces)
         self.packer = Packer(
@@ -286,15 +286,13 @@ def _recovery(config: QuicConfig, is_client: bool, datagram_size: int) -> SentPa
     )
 
 
-def _spaces(parameters: TransportParameters, ack_slack: float) -> list[PacketSpace]:
+def _spaces(parameters: TransportParameters, learns: bool) -> list[PacketSpace]:
     delay, exponent = parameters.max_ack_delay / 1000, parameters.ack_delay_exponent
     return [
         PacketSpace(
             index,
             CryptoStream(index, total_limit=POST_HANDSHAKE_LIMIT if index == APPLICATION else None),
-            ReceivedPacketHandler(
-                index, max_ack_delay=delay, ack_delay_exponent=exponent, ack_slack=ack_slack
-            ),
+            ReceivedPacketHandler(index, max_ack_delay=delay, ack_delay_exponent=exponent, learns=learns),
         )
         for index in range(COUNT)
     ]

@@ -86,8 +86,11 @@ class OneRttPacker:
             if not active and not space.received.has_frames(APPLICATION) and not owes_probe:
                 return None
             builder = self._headers.begin_one_rtt(phases, now, limit)
-            if space.received.ack_pending:
-                space.received.write_frames(builder)
+            received = space.received
+            if received.ack_pending:
+                received.write_frames(builder)
+            elif received.is_hasty:
+                received.calm(now)
             for source in active:
                 source.write_frames(builder)
             if not builder.ack_eliciting and (owes_probe or self._recovery.needs_ping(APPLICATION)):
