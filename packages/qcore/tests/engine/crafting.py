@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from qcore.batch import Datagram, SendBatch
+from qcore.config import QuicConfig
 from qcore.engine.engine import QuicEngine
 from qcore.errors import TransportError
 from qcore.spaces import APPLICATION, HANDSHAKE, INITIAL
@@ -216,9 +217,13 @@ class Cheat:
         return error.code
 
 
+# Whoever crafts packets takes numbers that its own engine has not sent: ACKs of them had better wait.
+PATIENT: Final = QuicConfig(hasty_acks=False)
+
+
 def confirmed_pair(**options: object) -> Pair:
     """Both sides know that the handshake is complete, and nothing is on its way."""
-    pair = Pair(**options)  # type: ignore[arg-type]  # the options of Pair
+    pair = Pair(**{"client_config": PATIENT, "server_config": PATIENT, **options})  # type: ignore[arg-type]  # the options of Pair
     pair.run_until(lambda: pair.client.is_confirmed and pair.server is not None and pair.server.is_confirmed)
     pair.run_for(1.0)
     return pair
