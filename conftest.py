@@ -39,7 +39,7 @@ def shared_tables_stay_empty() -> Iterator[None]:
         f"{module_name}.{name}"
         for module_name, module in list(sys.modules.items())
         if module_name.partition(".")[0] in PACKAGES
-        for name, value in list(vars(module).items())
+        for name, value in list(getattr(module, "__dict__", {}).items())
         if name.startswith(EMPTY) and not isinstance(value, str | bytes | tuple) and is_filled(value)
     ]
     assert [] == filled
