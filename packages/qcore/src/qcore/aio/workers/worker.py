@@ -95,8 +95,10 @@ class Worker:
 
         def deliver(datagrams: Sequence[Datagram]) -> None:
             self._is_delivering = True
-            endpoint.receive(datagrams)
-            self._is_delivering = False
+            try:
+                endpoint.receive(datagrams)
+            finally:
+                self._is_delivering = False
 
         self._mailbox.open(deliver)
         try:
