@@ -14,6 +14,8 @@ from .requests import BODY
 REQUESTS: Final = 2_000
 # Path MTU discovery, tickets and the end of the handshake are over by then, and fields have got into QPACK's tables.
 SETTLING: Final = 3.0
+# Behind the requests, some give up after five seconds what idle connections do not need. That happens once.
+RESTING: Final = 6.0
 BEFORE: Final = 3
 IDLING: Final = 4.0
 
@@ -40,7 +42,7 @@ def runner(count: int) -> Callable[[Setting], Awaitable[Result]]:
             for index in range(requests):
                 await links[index * 7 % number].get(BODY)
             asked.stop()
-            await asyncio.sleep(SETTLING * min(1.0, setting.scale))
+            await asyncio.sleep(RESTING * min(1.0, setting.scale))
             idle = Watch(setting)
             await asyncio.sleep(IDLING * min(1.0, setting.scale))
             idle.stop()
