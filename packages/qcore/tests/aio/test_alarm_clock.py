@@ -15,15 +15,23 @@ class Heard:
 
     def __init__(self) -> None:
         self.rings: list[list[Driven]] = []
+        self.turns = 0
         self.first = asyncio.Event()
 
     def on_alarms(self, due: list[Driven]) -> None:
         self.rings.append(due)
         self.first.set()
 
+    def on_turn(self) -> None:
+        self.turns += 1
+        self.first.set()
+
 
 class Deaf:
     def on_alarms(self, due: list[Driven]) -> None:
+        raise RuntimeError("not now")
+
+    def on_turn(self) -> None:
         raise RuntimeError("not now")
 
 
@@ -114,5 +122,27 @@ def test_nothing_is_left_in_a_loop_that_everybody_has_left() -> None:
             await asyncio.sleep(0)
 
         assert [] == heard.rings
+
+    asyncio.run(main())
+
+
+def test_those_who_ask_within_a_turn_of_the_loop_share_the_next() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        faults: list[object] = []
+        loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
+        clock = AlarmClock.of(loop)
+        first, late = Heard(), Heard()
+        clock.soon(first)
+        loop.call_soon(clock.soon, late)  # runs behind the turn that was asked for first
+        clock.soon(Deaf())
+        clock.soon(first)
+        await first.first.wait()
+        assert (2, 0) == (first.turns, late.turns)
+        await late.first.wait()
+        clock.leave()
+
+        assert (2, 1) == (first.turns, late.turns)
+        assert ["not now"] == [str(fault) for fault in faults]
 
     asyncio.run(main())

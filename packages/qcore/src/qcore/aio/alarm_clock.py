@@ -1,8 +1,9 @@
-"""One timer for all the sockets of an event loop.
+"""One timer for all the sockets of an event loop, and one pass of sending in each of its turns.
 
 A thousand clients are a thousand sockets. With a timer each, nearly every packet would make one, because the ACK that it
 asks for is due before anything else of its connection; and each timer that fires would be a wake-up of its own. Together
-they have one, which most packets leave as it is.
+they have one, which most packets leave as it is. And who asks one server after another has both sent in the same turn:
+the ACK of what one has answered, and the question to the next.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TIMER_SLACK: Final = 0.001
 class AlarmClock:
     """The alarms of one event loop. Made by `AlarmClock.of`, and to be given back by `leave`."""
 
-    __slots__ = ("_alarms", "_deadline", "_is_ringing", "_loop", "_timer", "_users")
+    __slots__ = ("_alarms", "_deadline", "_is_ringing", "_loop", "_timer", "_turns", "_users")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -33,6 +34,7 @@ class AlarmClock:
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf  # of the timer
         self._is_ringing = False
+        self._turns: list[Sleeper] = []
         self._users = 0
 
     @staticmethod
@@ -76,6 +78,21 @@ class AlarmClock:
         self._deadline = deadline
         self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self.ring)
 
+    def soon(self, sleeper: Sleeper) -> None:
+        """Wake one before the loop waits again, with all others that ask for it within the turn."""
+        self._turns.append(sleeper)
+        if len(self._turns) == 1:
+            self._loop.call_soon(self._on_turn)
+
+    def _on_turn(self) -> None:
+        turns = self._turns
+        self._turns = []
+        for sleeper in turns:
+            try:
+                sleeper.on_turn()
+            except Exception as error:  # noqa: BLE001 - a bug behind one socket must not stop the others
+                self._report(error)
+
     def ring(self) -> None:
         """Wake those whose alarms have come up."""
         self._timer = None
@@ -89,11 +106,14 @@ class AlarmClock:
             try:
                 sleeper.on_alarms(due)
             except Exception as error:  # noqa: BLE001 - a bug behind one socket must not stop the others
-                self._loop.call_exception_handler(
-                    {"message": "Connections were not looked after in time", "exception": error}
-                )
+                self._report(error)
         self._is_ringing = False
         self.arrange()
+
+    def _report(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {"message": "Connections were not looked after in time", "exception": error}
+        )
 
 
 # By thread, that of the loop which runs there.

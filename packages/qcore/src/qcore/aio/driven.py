@@ -62,3 +62,6 @@ class Sleeper(Protocol):
 
     def on_alarms(self, due: list[Driven]) -> None:
         """The alarms of these have come up, each of them one of its own."""
+
+    def on_turn(self) -> None:
+        """The turn has come that was asked for."""

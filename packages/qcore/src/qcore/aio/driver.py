@@ -277,9 +277,9 @@ class Driver(SocketOwner):
     def _schedule_flush(self) -> None:
         if not self._is_flush_scheduled and not self._is_closed:
             self._is_flush_scheduled = True
-            self._loop.call_soon(self._on_scheduled_flush)
+            self._alarms.soon(self)
 
-    def _on_scheduled_flush(self) -> None:
+    def on_turn(self) -> None:
         self._is_flush_scheduled = False
         self._flush()
 
