@@ -24,7 +24,9 @@ QUICK_SCALE = 0.1
 
 @click.command()
 @click.option("--row", "row_names", multiple=True, type=click.Choice(list(ROWS)), help="Only these rows.")
-@click.option("--work", "work_names", multiple=True, help="Only works whose name begins so; see --list.")
+@click.option(
+    "--work", "work_names", multiple=True, help="Only this work, or those whose names begin so; see --list."
+)
 @click.option("--rounds", type=click.IntRange(1), help=f"Rounds; {ROUNDS}, or 1 with --quick.")
 @click.option(
     "--quick", is_flag=True, help="One round with a tenth of the work: an impression, not a measurement."
@@ -66,7 +68,12 @@ def main(
         for work in WORKS.values():
             click.echo(f"{work.name:20} {work.title}: " + ", ".join(metric.label for metric in work.metrics))
         return
-    works = [work for work in WORKS.values() if not work_names or work.name.startswith(work_names)]
+    families = tuple(name for name in work_names if name not in WORKS)  # by how their names begin
+    works = [
+        work
+        for work in WORKS.values()
+        if not work_names or work.name in work_names or work.name.startswith(families)
+    ]
     if not works:
         raise click.UsageError(f"no work begins with {' or '.join(work_names)}")
     rows = [row for row in ROWS.values() if not row_names or row.name in row_names]
