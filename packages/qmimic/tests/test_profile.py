@@ -19,6 +19,11 @@ def test_limits_of_the_engine_are_those_advertised() -> None:
     assert 1472 == drawn.quic.max_udp_payload
 
 
+@pytest.mark.parametrize("name", [each.name for each in profiles()])
+def test_acks_are_delayed_as_browsers_delay_them(name: str) -> None:
+    assert not profile(name).draw(SeededBytes(1)).quic.hasty_acks
+
+
 @pytest.mark.parametrize(
     ("name", "version", "expected"),
     [
