@@ -1,6 +1,6 @@
 """Runs the engines of one socket on an event loop.
 
-The only module that schedules turns; timers are the alarm clock's. After each input - datagrams, a timer, verbs of the
+The alarm clock of the loop has its timer and tells when its turn has come. After each input - datagrams, a timer, verbs of the
 application - it hands out events, sends what is pending and sets one alarm. Verbs of one turn of the loop
 share one pass of sending, and so does an acknowledgement with the answer that tasks give to what arrived.
 """

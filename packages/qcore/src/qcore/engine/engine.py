@@ -8,7 +8,7 @@ close. Whoever drives it calls `receive` and `handle_timeout` for input, and `tr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, final
 
 from qtls.config import ClientTLS, ServerTLS
 from qtls.resumption import Session
@@ -22,7 +22,6 @@ from ..batch import Address, Datagram, SendBatch
 from ..config import QuicConfig
 from ..errors import (
     ApplicationError,
-    ConnectionClosed,
     ConnectionRefused,
     FlightError,
     HandshakeTimeout,
@@ -46,8 +45,6 @@ from .progress import ConnectionInfo, Progress, TokenMaker
 from .restart import Restart
 from .sending import Transmitter
 from .timers import TimerTable, is_due
-
-OVER: Final = "the connection is closed"
 
 if TYPE_CHECKING:
     from ..stats import ConnectionStats
@@ -374,8 +371,7 @@ class QuicEngine:
 
     def _after_sending(self, now: float) -> None:
         transmitter = self._transmitter
-        if transmitter.sent_ack_eliciting:
-            self.parts.idle.on_sent(now, True)
+        self.parts.idle.on_sent(now, transmitter.sent_ack_eliciting)
         if transmitter.sent_handshake and self.is_client and not self.parts.spaces[INITIAL].is_discarded:
             self._progress.discard(INITIAL, now)  # RFC 9001 §4.9.1
 
@@ -395,9 +391,7 @@ class QuicEngine:
 
     def omit_events(self, *, opened: bool = False, finished: bool = False) -> None:
         """Make no `StreamOpened`, or no `StreamFinished`, for who does nothing about them."""
-        streams = self.parts.streams
-        streams.tells_opened = not opened
-        streams.tells_finished = not finished
+        self.parts.streams.omit_events(opened, finished)
 
     # Verbs of the application
 
@@ -408,14 +402,12 @@ class QuicEngine:
             StreamLimitReached: the peer allows no more now; `StreamsAvailable` follows.
             ConnectionClosed: the connection is over.
         """
-        if not self._lifecycle.is_open:
-            raise ConnectionClosed(OVER)
+        self._lifecycle.require_open()
         return self.parts.streams.open(bidirectional)
 
     def send(self, stream_id: int, data: bytes, fin: bool = False) -> None:
         """Queue data, all of it, and with `fin` the end of the stream; `send_capacity` says how much is reasonable."""
-        if not self._lifecycle.is_open:
-            raise ConnectionClosed(OVER)
+        self._lifecycle.require_open()
         self.parts.streams.send(stream_id, data, fin)
 
     def send_capacity(self, stream_id: int) -> int:
@@ -431,12 +423,12 @@ class QuicEngine:
 
     def reset(self, stream_id: int, code: int, reliable_size: int = 0) -> None:
         """Abandon the sending side of a stream, but for its first bytes (RESET_STREAM, RESET_STREAM_AT)."""
-        self._require_open()
+        self._lifecycle.require_open()
         self.parts.streams.reset(stream_id, code, reliable_size)
 
     def stop_sending(self, stream_id: int, code: int) -> None:
         """Ask the peer to stop (STOP_SENDING); what arrives is thrown away."""
-        self._require_open()
+        self._lifecycle.require_open()
         self.parts.streams.stop_sending(stream_id, code)
 
     def set_priority(self, stream_id: int, urgency: int, incremental: bool) -> None:
@@ -449,19 +441,19 @@ class QuicEngine:
         Raises:
             DatagramsUnavailable: the peer takes none, or none of this size.
         """
-        self._require_open()
+        self._lifecycle.require_open()
         is_queued = self.parts.datagrams.send(data)
         self.parts.want_larger()
         return is_queued
 
     def ping(self) -> None:
         """Have the peer acknowledge something."""
-        self._require_open()
+        self._lifecycle.require_open()
         self.parts.control.ping()
 
     def update_keys(self) -> bool:
         """Change the 1-RTT keys; False while RFC 9001 §6.1 forbids it."""
-        self._require_open()
+        self._lifecycle.require_open()
         phases = self.parts.spaces[APPLICATION].phases
         if phases is None or not self.is_confirmed or not phases.can_update:
             return False
@@ -505,7 +497,3 @@ class QuicEngine:
 
         sent = (self._sent_count, self._sent_size)
         return stats_of(self.parts, sent, (self._intake.count, self._intake.size))
-
-    def _require_open(self) -> None:
-        if not self._lifecycle.is_open:
-            raise ConnectionClosed(OVER)

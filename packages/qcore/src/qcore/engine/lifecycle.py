@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, final
 
+from ..errors import ConnectionClosed
+
 
 class State(Enum):
     __hash__ = object.__hash__  # members are singletons, and that of Enum is a call in Python
@@ -70,6 +72,11 @@ class Lifecycle:
         self.is_open = True
         self.is_established = False
         self.is_confirmed = False
+
+    def require_open(self) -> None:
+        """Raise `ConnectionClosed` where there is nothing to say any more."""
+        if not self.is_open:
+            raise ConnectionClosed("the connection is closed")
 
     def allows(self, step: Step) -> bool:
         return (self.state, step) in NEXT

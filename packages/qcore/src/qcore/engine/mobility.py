@@ -10,7 +10,7 @@ from typing import final
 
 from ..batch import Address
 from ..config import QuicConfig
-from ..errors import ConnectionClosed, PathUnavailable, UsageError
+from ..errors import PathUnavailable, UsageError
 from ..events import PathAbandoned, PathChanged, PathValidated
 from ..observer import Observer
 from ..paths.migration import Migration
@@ -69,8 +69,7 @@ class Mobility:
             ConnectionClosed: the connection is over.
         """
         parts = self._parts
-        if not self._lifecycle.is_open:
-            raise ConnectionClosed("the connection is closed")
+        self._lifecycle.require_open()
         if not parts.is_client:
             raise UsageError("a server does not choose paths")
         paths = parts.paths

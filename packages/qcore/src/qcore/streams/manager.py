@@ -72,7 +72,6 @@ class StreamManager(FrameSource):
 
     Attributes:
         events: what `drain_events` will give.
-        tells_opened, tells_finished: whether `StreamOpened` and `StreamFinished` are among it.
     """
 
     __slots__ = (
@@ -84,9 +83,9 @@ class StreamManager(FrameSource):
         "_streams",
         "_table",
         "_takes_reset_at",
+        "_tells_finished",
+        "_tells_opened",
         "events",
-        "tells_finished",
-        "tells_opened",
     )
 
     def __init__(
@@ -110,14 +109,19 @@ class StreamManager(FrameSource):
         self._streams = self._table.streams
         self._outgoing = Outgoing(self._table, flow, self, by_number=by_number)
         self.events: list[Event] = []
-        self.tells_opened = True
-        self.tells_finished = True
+        self._tells_opened = True
+        self._tells_finished = True
         self._reset_untold = NO_STREAMS
 
     @property
     def open_count(self) -> int:
         """Streams that are not closed on both sides."""
         return len(self._streams)
+
+    def omit_events(self, opened: bool, finished: bool) -> None:
+        """Make no `StreamOpened`, or no `StreamFinished`, from now on."""
+        self._tells_opened = not opened
+        self._tells_finished = not finished
 
     def drain_events(self) -> list[Event]:
         """What happened since the last call, in order."""
@@ -306,7 +310,7 @@ class StreamManager(FrameSource):
     def _stream_of(self, stream_id: int, frame: Frame, *, sending: bool) -> Stream | None:
         stream, is_new = self._table.of_frame(stream_id, frame, sending=sending)
         if stream is not None and is_new:
-            if self.tells_opened:
+            if self._tells_opened:
                 self.events.append(StreamOpened(stream_id))
             self._give_first_credit(stream)
         return stream
@@ -462,7 +466,7 @@ class StreamManager(FrameSource):
             return
         send = stream.send
         if send.on_acked(offset, size, fin):
-            if self.tells_finished:
+            if self._tells_finished:
                 self.events.append(StreamFinished(stream_id))
             self._table.forget_if_over(stream)
         elif send.is_over:

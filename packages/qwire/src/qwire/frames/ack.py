@@ -173,8 +173,8 @@ def parse_ack(data: bytes, position: int, with_ecn: bool) -> tuple[AckFrame, int
     RFC 9000 §19.3.
 
     Returns:
-        The frame, and the position behind it. Ranges are inclusive ``(smallest, largest)`` pairs, highest first. ``delay`` stays in wire units:
-        the exponent belongs to the connection.
+        The frame, and the position behind it. Ranges are inclusive ``(smallest, largest)`` pairs, highest first.
+        ``delay`` stays in wire units: the exponent belongs to the connection.
 
     Raises:
         DecodeError: truncated, or a range or gap that would go below packet number 0.
